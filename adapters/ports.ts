@@ -1,0 +1,153 @@
+// What Lambdas, host program and CLI need of the world outside. Each port has an AWS adapter and an in-memory twin in
+// this folder, and one test suite that both must pass.
+import type { Readable } from 'node:stream';
+import type { NodeOutcome, RunRecord, RunRef, RunStatus, ToldErrorRecord } from '../contracts/runs.ts';
+
+/** Time, sleep and randomness are ports so that a run can be replayed. */
+export interface Clock {
+  now(): Date;
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+export interface Random {
+  /** At least 0, below 1. */
+  next(): number;
+}
+
+export interface StoredObject {
+  body: Buffer;
+  /** The server's Date header: the vault's clock. */
+  servedAt: Date;
+}
+export interface ObjectAttributes {
+  sizeBytes: number;
+  /** Hex, where S3 holds one for the whole object. */
+  sha256?: string;
+}
+
+/** The vault's objects. @throws VaultUnavailable after all retries, VaultDenied */
+export interface ObjectStore {
+  /** Whole, for documents; undefined where there is none. */
+  get(key: string): Promise<StoredObject | undefined>;
+  getStream(key: string): Promise<{ body: Readable; sizeBytes: number } | undefined>;
+  /** Bytes of a document, its SHA-256 sent along so that S3 checks it. `create`: only if there is none yet. */
+  put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
+  /** A file's first `sizeBytes` bytes, whose SHA-256 is known, created only if there is none: large ones in parts. */
+  putFile(file: {
+    key: string;
+    path: string;
+    sizeBytes: number;
+    sha256: string;
+    onBytes?: (bytes: number) => void;
+  }): Promise<'created' | 'exists'>;
+  attributes(key: string): Promise<ObjectAttributes | undefined>;
+  /** Keys and, with a delimiter, common prefixes, in order. Hosts may not list. */
+  list(prefix: string, options?: { delimiter?: '/'; startAfter?: string }): AsyncIterable<string>;
+}
+
+/** @throws RunEnded where the token is no longer valid is not an error here: the answer says so. */
+export interface TaskCallback {
+  heartbeat(token: string): Promise<'accepted' | 'invalid-token'>;
+  succeed(token: string, output: unknown): Promise<'accepted' | 'invalid-token'>;
+  fail(token: string, error: ToldErrorRecord): Promise<'accepted' | 'invalid-token'>;
+}
+
+export interface SecretReader {
+  /** The secret's JSON object. */
+  read(secretArn: string): Promise<{ username: string; password: string }>;
+}
+
+export interface ManagedHost {
+  instanceId: string;
+  instanceArn: string;
+  online: boolean;
+  /** SSM's own words, for messages: ConnectionLost, Inactive. */
+  pingStatus: string;
+}
+export interface HostCommands {
+  listHosts(tag: { key: string; value: string }): Promise<ManagedHost[]>;
+  /** Parameters show in consoles: identifiers only. */
+  send(command: {
+    instanceId: string;
+    document: 'action' | 'prepare-x64' | 'prepare-arm64';
+    parameters: Record<string, string>;
+    comment: string;
+  }): Promise<{ commandId: string }>;
+  /** What became of a command on a host; undefined where SSM does not know it (yet). */
+  outcome(
+    commandId: string,
+    instanceId: string,
+  ): Promise<{ status: string; detail: string; stderr: string } | undefined>;
+}
+
+export interface Executions {
+  /** Undefined: no such execution (any more). */
+  status(executionArn: string): Promise<{ status: string; startedAt: Date } | undefined>;
+  start(
+    workflow: 'backup' | 'restore' | 'recover',
+    input: unknown,
+    name?: string,
+  ): Promise<{ executionArn: string }>;
+  stop(executionArn: string, reason: { errorName: string; message: string }): Promise<void>;
+}
+
+export interface Notifier {
+  publish(message: {
+    subject: string;
+    text: string;
+    attributes: { clusterId: string; workflow: string; status: string };
+  }): Promise<{ messageId: string }>;
+}
+
+/** The cluster's lock. `subjectRunId` is the run to be recovered if the holder dies: its own, or what it recovers. */
+export interface Lock {
+  clusterId: string;
+  runId: string;
+  workflow: 'backup' | 'restore' | 'recover';
+  executionArn: string;
+  subjectRunId: string;
+  fence: number;
+  leaseUntil: string;
+}
+
+/** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
+export interface Catalog {
+  readLock(clusterId: string): Promise<Lock | undefined>;
+  /** Takes a free lock, or one that this execution holds. `held`: who has it. Also remembers which run an execution is. */
+  claim(
+    claim: Omit<Lock, 'fence'>,
+  ): Promise<{ outcome: 'claimed'; fence: number } | { outcome: 'held'; lock: Lock }>;
+  /** Takes over exactly the lock that was read. */
+  takeOver(
+    seen: Lock,
+    claim: Omit<Lock, 'fence'>,
+  ): Promise<{ outcome: 'claimed'; fence: number } | { outcome: 'lost' }>;
+  release(run: RunRef): Promise<boolean>;
+  /** Once per cluster, kind and scheduled time; the same run may ask again. */
+  claimSchedule(
+    clusterId: string,
+    kind: string,
+    scheduledTime: string,
+    runId: string,
+  ): Promise<{ firstRunId: string }>;
+  runOfExecution(executionArn: string): Promise<{ clusterId: string; runId: string } | undefined>;
+  /** Creates or updates the run's item; `nodes` are items of their own and are written by putNode. */
+  putRun(run: RunRef, record: RunRecord): Promise<void>;
+  /** For rebuild-catalog and for a run that another run ends: not fenced, never over an ended status. */
+  putEndedRun(record: RunRecord): Promise<void>;
+  /** After its end, a run may still be told that it was undone, released, or that a warning came up. */
+  amendRun(
+    clusterId: string,
+    runId: string,
+    change: { undo?: RunRecord['undo']; warnings?: string[] },
+  ): Promise<void>;
+  readRun(clusterId: string, runId: string): Promise<RunRecord | undefined>;
+  /** Newest first. */
+  listRuns(
+    clusterId: string,
+    filter?: { workflow?: string; status?: RunStatus; limit?: number },
+  ): Promise<RunRecord[]>;
+  putNode(run: RunRef, outcome: NodeOutcome & { commandId?: string; attempt?: number }): Promise<void>;
+  listNodes(
+    runId: string,
+  ): Promise<Array<NodeOutcome & { commandId?: string; attempt?: number; updatedAt: string }>>;
+}

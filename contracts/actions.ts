@@ -1,0 +1,209 @@
+// Actions: everything that is done on a host, with what each is given and what each answers. Used by StartAction
+// (which writes the action document), by the host program (which carries it out) and by the steps that read results.
+import { z } from 'zod';
+import { clusterConfiguration } from './configuration.ts';
+import { FORMAT_VERSION } from './documents.ts';
+import {
+  actionId,
+  backupId,
+  byteCount,
+  clusterId,
+  count,
+  hostId,
+  instanceArn,
+  instanceId,
+  isoTime,
+  runId,
+  sha256,
+  tableId,
+} from './identifiers.ts';
+import { snapshotTimes } from './manifests.ts';
+import { schemaStatement } from './ring.ts';
+
+/** A table as it is matched to data: by ID; the names are for directories and for people. */
+export const tableRef = z.strictObject({ keyspace: z.string(), table: z.string(), tableId });
+export type TableRef = z.infer<typeof tableRef>;
+
+/** One node's part of a backup, pinned by hashes. */
+export const backupSource = z.strictObject({
+  backupId,
+  /** Of the host that took it: names its manifest. */
+  instanceArn,
+  headerSha256: sha256,
+  listingSha256: sha256,
+});
+export type BackupSource = z.infer<typeof backupSource>;
+
+/** What a node says of itself; `hostId` of a node that is down comes from the host's memory, if it has one. */
+const description = z.strictObject({
+  instanceId,
+  cassandra: z.enum(['up', 'down']),
+  /** Why it counts as down. */
+  downReason: z.string().optional(),
+  hostId: hostId.optional(),
+  clusterName: z.string().optional(),
+  datacenter: z.string().optional(),
+  rack: z.string().optional(),
+  address: z.string().optional(),
+  cassandraVersion: z.string().optional(),
+  /** What the node reads: e.g. ["nb"] or ["nb", "oa"]. */
+  readableFormats: z.array(z.string()).optional(),
+  schemaVersion: z.uuid().optional(),
+  /** SHA-256 of the canonical JSON of the node's ring view, which lies under its `.ring.json` result key. */
+  ringDigest: sha256.optional(),
+  /** Ring members that this node does not see as Up/Normal, as `address (state)`. */
+  notUpNormal: z.array(z.string()).optional(),
+  /** Whether the node is one of the seeds of its own configuration. */
+  isSeed: z.boolean().optional(),
+  dataDirectories: z.array(z.strictObject({ path: z.string(), freeBytes: byteCount, totalBytes: byteCount })),
+  /** The guard file names the cluster. */
+  restoreAllowed: z.boolean(),
+  warnings: z.array(z.string()),
+});
+export type Description = z.infer<typeof description>;
+
+const nothing = z.strictObject({});
+const swap = z.enum(['none', 'partly-placed', 'placed', 'partly-put-back', 'put-back', 'released']);
+export type SwapState = z.infer<typeof swap>;
+
+/**
+ * name → what the action document's `input` holds, and what the host answers (as the token's output and, the same,
+ * under the result key).
+ */
+export const actions = {
+  /** Run by the prepare document, which installs the bundle first. */
+  prepare: {
+    input: z.strictObject({ architecture: z.enum(['x64', 'arm64']) }),
+    output: z.strictObject({ architecture: z.string(), nodeVersion: z.string(), glibcVersion: z.string() }),
+  },
+  /** Also writes the `.ring.json` (ringView) and `.schema.json` (schemaView) results of a node that is up. */
+  describe: { input: nothing, output: description },
+  flush: { input: nothing, output: z.strictObject({ durationMs: count }) },
+  /** Waits until `at`, snapshots user and backed-up system keyspaces, then looks at ring and schema again. */
+  snapshot: {
+    input: z.strictObject({ tag: z.string(), at: isoTime }),
+    output: z.strictObject({
+      tag: z.string(),
+      times: snapshotTimes,
+      late: z.boolean(),
+      ringDigest: sha256,
+      schemaVersion: z.uuid(),
+      notUpNormal: z.array(z.string()),
+    }),
+  },
+  /** Uploads what the snapshot holds, writes listing, then header. */
+  upload: {
+    input: z.strictObject({
+      backupId,
+      hostId,
+      datacenter: z.string(),
+      rack: z.string(),
+      cassandraVersion: z.string(),
+      schemaVersion: z.uuid(),
+      tag: z.string(),
+      times: snapshotTimes,
+      /** User tables that the snapshot must hold. */
+      tables: z.array(tableRef),
+      /** This host's part of the newest sealed backup when the run claimed: its objects are stored already. */
+      previous: backupSource.optional(),
+    }),
+    output: z.strictObject({
+      headerSha256: sha256,
+      listingSha256: sha256,
+      files: count,
+      bytes: byteCount,
+      /** Of which system keyspaces. */
+      systemBytes: byteCount,
+      uploadedFiles: count,
+      uploadedBytes: byteCount,
+      systemUploadedBytes: byteCount,
+      /** Objects found under their name with other bytes, and stored beside. */
+      tampered: z.array(z.string()),
+    }),
+  },
+  'clear-snapshot': {
+    input: z.strictObject({ tags: z.array(z.string()) }),
+    output: z.strictObject({ cleared: z.array(z.string()) }),
+  },
+  /** Guard file, space, formats: whatever refuses a restore on this host, before anything is changed. */
+  'check-restore': {
+    input: z.strictObject({ source: backupSource, tables: z.array(tableRef) }),
+    output: z.strictObject({ requiredBytes: byteCount, freeBytes: byteCount }),
+  },
+  /** On one node, while the cluster serves: re-creates what was dropped, with its ID. */
+  'apply-schema': {
+    input: z.strictObject({ statements: z.array(schemaStatement) }),
+    output: z.strictObject({ applied: count }),
+  },
+  /** Into the staging directory of the run, verified, while Cassandra serves. */
+  download: {
+    input: z.strictObject({ source: backupSource, tables: z.array(tableRef) }),
+    output: z.strictObject({ files: count, bytes: byteCount, downloadedBytes: byteCount }),
+  },
+  /** Drains, then stops. */
+  stop: {
+    input: z.strictObject({ mayFailToDrain: z.boolean() }),
+    output: z.strictObject({ drained: z.boolean() }),
+  },
+  /** Swaps staged data in, journalled. Cassandra must be stopped. */
+  place: {
+    input: z.strictObject({
+      source: backupSource,
+      tables: z.array(tableRef),
+      /** Tables of the node itself whose data contradicts the restored (paxos, batches): swapped for nothing. */
+      emptied: z.array(z.strictObject({ keyspace: z.string(), table: z.string() })),
+    }),
+    output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
+  },
+  /** The inverse of `place`. */
+  'put-back': {
+    input: z.strictObject({ restoreRunId: runId }),
+    output: z.strictObject({ tables: count }),
+  },
+  /** Starts Cassandra if it is down, waits until it serves CQL and sees itself Up/Normal. */
+  start: { input: nothing, output: z.strictObject({ hostId, durationMs: count }) },
+  /** Deletes what a restore kept aside. */
+  'release-old': {
+    input: z.strictObject({ restoreRunId: runId }),
+    output: z.strictObject({ freedBytes: byteCount }),
+  },
+  /** Ends a run on this host: marks it ended, ends its host programs, clears its snapshots, says how its swap stands. */
+  'end-run': {
+    input: z.strictObject({ endedRunId: runId, tags: z.array(z.string()), restoreRunId: runId.optional() }),
+    output: z.strictObject({ swap, cassandra: z.enum(['up', 'down']), cleared: z.array(z.string()) }),
+  },
+  /** Stops Cassandra if the swap is not whole, and brings it to the end that the whole cluster is brought to. */
+  settle: {
+    input: z.strictObject({ restoreRunId: runId, direction: z.enum(['back', 'forward']) }),
+    output: z.strictObject({ swap }),
+  },
+} as const;
+export type ActionName = keyof typeof actions;
+export const actionName = z.enum(Object.keys(actions) as [ActionName, ...ActionName[]]);
+export type ActionInput<Name extends ActionName> = z.infer<(typeof actions)[Name]['input']>;
+export type ActionOutput<Name extends ActionName> = z.infer<(typeof actions)[Name]['output']>;
+
+/** `actions/<instanceArn>/<actionId>.json`. A retry overwrites it with a new token and later times, nothing else. */
+export const actionDocument = z.strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  clusterId,
+  runId,
+  actionId,
+  action: actionName,
+  /** "snapshot-2" of the run: names progress and logs. */
+  phase: z.string(),
+  /** Counts the documents written for this action ID, from 1: a program that polls takes only a later one. */
+  attempt: z.int().positive(),
+  taskToken: z.string().min(1).max(2048),
+  heartbeatSeconds: z.int().positive(),
+  /** The workflow gives up at this time. */
+  deadline: isoTime,
+  /** A program whose token became invalid goes on until then, looking for a later attempt's document. */
+  graceUntil: isoTime,
+  cassandra: clusterConfiguration.shape.cassandra,
+  limits: clusterConfiguration.shape.limits,
+  datacenter: z.string(),
+  /** Checked by `actions[action].input`. */
+  input: z.record(z.string(), z.unknown()),
+});
+export type ActionDocument = z.infer<typeof actionDocument>;

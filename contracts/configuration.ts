@@ -1,0 +1,148 @@
+// ringvault.yaml: what an operator may say. Read at synth, validated once; each cluster's part reaches its runs as JSON.
+import { z } from 'zod';
+import { clusterId } from './identifiers.ts';
+
+/** An argument list, executed without a shell. */
+const argv = z.array(z.string().min(1)).min(1);
+const hostPath = z.string().regex(/^\/[^\0]*$/, 'an absolute path on the host');
+const seconds = (least: number, most: number) => z.int().min(least).max(most);
+
+/** Designed but not built: named in the refusal, so that nobody believes that they are in force. */
+const notYet = [
+  'keyspaces',
+  'retention',
+  'pause',
+  'compression',
+  'encryption',
+  'incremental',
+  'commitLog',
+  'drills',
+  'objectLock',
+] as const;
+
+const schedule = z.strictObject({
+  /** Names the schedule in the console; unique in its cluster. */
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,19}$/),
+  kind: z.enum(['snapshot']),
+  /** EventBridge Scheduler's own expression, precise to a minute: cron(…) or rate(…). */
+  expression: z
+    .string()
+    .regex(/^(cron|rate)\(.+\)$/, 'cron(…) or rate(…), as EventBridge Scheduler takes it'),
+  /** An IANA time zone. */
+  timezone: z.string().default('UTC'),
+  enabled: z.boolean().default(true),
+});
+
+const cassandra = z.strictObject({
+  configFile: hostPath.default('/etc/cassandra/cassandra.yaml'),
+  nodetool: argv.default(['nodetool']),
+  /** A file on the host with one line `user password`, for nodetool -u/-pwf, readable by root alone. */
+  jmxPasswordFile: hostPath.optional(),
+  start: argv.default(['systemctl', 'start', 'cassandra']),
+  stop: argv.default(['systemctl', 'stop', 'cassandra']),
+  /** How long a node may take to be Up/Normal and serve CQL after its start. */
+  startTimeoutSeconds: seconds(10, 86_400).default(900),
+  stopTimeoutSeconds: seconds(10, 3_600).default(300),
+  cql: z.strictObject({
+    /** A secret with the JSON `{"username": …, "password": …}`. */
+    credentialsSecretArn: z
+      .string()
+      .regex(
+        /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$/,
+        'a Secrets Manager ARN',
+      ),
+    port: z.int().min(1).max(65_535).default(9042),
+    /** Given: CQL over TLS, the server's certificate checked against this CA on the host. */
+    tlsCaFile: hostPath.optional(),
+  }),
+});
+
+const limits = z.strictObject({
+  /** Hosts that one workflow works on at the same time. */
+  hostsAtOnce: z.int().min(1).max(1_000).default(1_000),
+  uploadsAtOnce: z.int().min(1).max(64).default(8),
+  downloadsAtOnce: z.int().min(1).max(64).default(8),
+  hashesAtOnce: z.int().min(1).max(16).default(2),
+  /** Free space that a restore leaves on each data directory's file system. */
+  reserveBytes: z
+    .int()
+    .nonnegative()
+    .default(10 * 1024 ** 3),
+});
+
+const policy = z.strictObject({
+  /** From the moment the rendezvous is set to the snapshot, at least; more where many hosts must be told. */
+  rendezvousSeconds: seconds(1, 600).default(20),
+  /** A snapshot whose first start and last end lie further apart over all nodes fails the backup. */
+  maxSnapshotSpreadSeconds: seconds(1, 3_600).default(60),
+  /** A host program that was not heard of for so long is tried again. */
+  heartbeatSeconds: seconds(5, 3_600).default(120),
+  /** One action on one host, at most. */
+  actionTimeoutSeconds: seconds(60, 7 * 86_400).default(86_400),
+  /** A cluster whose newest backup is older than this raises the alarm. */
+  backupAgeAlarmHours: z.int().min(1).max(8_760).default(26),
+});
+
+const notifications = z.strictObject({
+  emails: z.array(z.email()).default([]),
+  /** HTTPS endpoints that take SNS messages. */
+  urls: z.array(z.url({ protocol: /^https$/ })).default([]),
+});
+
+export const clusterConfiguration = z.strictObject({
+  hosts: z.strictObject({
+    /** The EC2 tag that selects the cluster's instances. */
+    tag: z.strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) }),
+    architecture: z.enum(['x64', 'arm64']).default('x64'),
+  }),
+  /** Cassandra's name of the datacenter; a cluster with another one is refused. */
+  datacenter: z.string().min(1),
+  cassandra,
+  schedules: z.array(schedule).default([]),
+  limits: limits.prefault({}),
+  policy: policy.prefault({}),
+  notifications: notifications.prefault({}),
+});
+export type ClusterConfiguration = z.infer<typeof clusterConfiguration>;
+
+/** The configuration as a run finds it in the vault, `config/<digest>.json`. */
+export const deployedConfiguration = z.strictObject({
+  formatVersion: z.literal(1),
+  clusterId,
+  cluster: clusterConfiguration,
+});
+export type DeployedConfiguration = z.infer<typeof deployedConfiguration>;
+
+export const ringvaultConfiguration = z
+  .strictObject({
+    vault: z
+      .strictObject({
+        /** Keys of the vault start with it; empty, or ends with "/". */
+        prefix: z
+          .string()
+          .regex(/^(?:[a-z0-9][a-z0-9._-]*\/)*$/)
+          .default(''),
+      })
+      .prefault({}),
+    clusters: z.record(clusterId, clusterConfiguration),
+  })
+  .superRefine((configuration, context) => {
+    for (const [id, cluster] of Object.entries(configuration.clusters)) {
+      const names = cluster.schedules.map((each) => each.name);
+      for (const [index, name] of names.entries()) {
+        if (names.indexOf(name) !== index) {
+          context.addIssue({
+            code: 'custom',
+            path: ['clusters', id, 'schedules', index, 'name'],
+            message: `got "${name}" twice, expected names unique in the cluster`,
+          });
+        }
+      }
+    }
+  });
+export type RingvaultConfiguration = z.infer<typeof ringvaultConfiguration>;
+
+/** True for a key that design.md plans and this version does not implement. */
+export function isPlannedKey(key: string): boolean {
+  return (notYet as readonly string[]).includes(key);
+}

@@ -1,0 +1,98 @@
+// What a run works by, kept in S3 because a workflow's data may not exceed 256 KiB.
+import { z } from 'zod';
+import { backupSource, tableRef } from './actions.ts';
+import { FORMAT_VERSION } from './documents.ts';
+import {
+  actionId,
+  backupId,
+  byteCount,
+  clusterId,
+  hostId,
+  instanceArn,
+  instanceId,
+  isoTime,
+  runId,
+  sha256,
+} from './identifiers.ts';
+import { schemaStatement } from './ring.ts';
+
+/** An item of a host list (`plans/<cluster>/<run>/<name>.json`, a JSON array): what a Distributed Map hands out. */
+export const host = z.strictObject({
+  instanceId,
+  instanceArn,
+  /** From the plan on. */
+  hostId: hostId.optional(),
+});
+export type Host = z.infer<typeof host>;
+export const hostList = z.array(host);
+
+const planBase = {
+  formatVersion: z.literal(FORMAT_VERSION),
+  runId,
+  clusterId,
+};
+
+export const backupPlan = z.strictObject({
+  ...planBase,
+  workflow: z.literal('backup'),
+  backupId,
+  /** Counts the attempts at a snapshot, from 1; in phases and snapshot tags. */
+  round: z.int().positive(),
+  snapshotTag: z.string(),
+  clusterName: z.string(),
+  schemaVersion: z.uuid(),
+  ringDigest: sha256,
+  /** Whose describe result holds the ring and schema that all nodes agree on. */
+  describedBy: z.strictObject({ instanceArn, actionId }),
+  tables: z.array(tableRef),
+  nodes: z.array(
+    z.strictObject({
+      instanceId,
+      instanceArn,
+      hostId,
+      datacenter: z.string(),
+      rack: z.string(),
+      cassandraVersion: z.string(),
+      previous: backupSource.optional(),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+export type BackupPlan = z.infer<typeof backupPlan>;
+
+export const restorePlan = z.strictObject({
+  ...planBase,
+  workflow: z.literal('restore'),
+  operation: z.enum(['restore', 'undo', 'release']),
+  dryRun: z.boolean(),
+  /** The backup that is restored, or that the undone or released restore restored. */
+  backupId,
+  snapshotAt: isoTime,
+  /** The restore that is undone or released; for a restore its own run. */
+  restoreRunId: runId,
+  /** User tables of the backup. */
+  tables: z.array(tableRef),
+  /** In an order that can be applied one by one. */
+  statements: z.array(schemaStatement),
+  mayFailToDrain: z.boolean(),
+  nodes: z.array(
+    z.strictObject({
+      instanceId,
+      instanceArn,
+      hostId,
+      isSeed: z.boolean(),
+      cassandra: z.enum(['up', 'down']),
+      source: backupSource,
+      bytes: byteCount,
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+export type RestorePlan = z.infer<typeof restorePlan>;
+
+/** Node-local tables whose rows would contradict restored data: old Paxos ballots and batches not yet replayed. */
+export const EMPTIED_BY_RESTORE = [
+  { keyspace: 'system', table: 'paxos' },
+  { keyspace: 'system', table: 'paxos_repair_history' },
+  { keyspace: 'system', table: 'batches' },
+] as const;

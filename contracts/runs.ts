@@ -1,0 +1,101 @@
+// A run: its reference in a workflow's data, its statuses, and the immutable record in the vault.
+import { z } from 'zod';
+import { FORMAT_VERSION } from './documents.ts';
+import {
+  backupId,
+  byteCount,
+  clusterId,
+  count,
+  executionArn,
+  hostId,
+  instanceId,
+  isoTime,
+  runId,
+} from './identifiers.ts';
+
+export const workflowName = z.enum(['backup', 'restore', 'recover']);
+export type WorkflowName = z.infer<typeof workflowName>;
+
+export const runStatus = z.enum(['INITIALIZED', 'STARTED', 'COMPLETED', 'FAILED', 'CANCELLED']);
+export type RunStatus = z.infer<typeof runStatus>;
+/** A dry run that returned its plan is COMPLETED, with `dryRun` in its request. */
+export const ENDED_STATUSES: readonly RunStatus[] = ['COMPLETED', 'FAILED', 'CANCELLED'];
+
+/** Travels through a workflow's states. */
+export const runRef = z.strictObject({
+  runId,
+  clusterId,
+  workflow: workflowName,
+  executionArn,
+  startedAt: isoTime,
+  /** Of the cluster's lock; every write of the run carries it. */
+  fence: z.int().positive(),
+  /** S3 key of the configuration that the run works by. */
+  configurationKey: z.string(),
+});
+export type RunRef = z.infer<typeof runRef>;
+
+export const toldError = z.strictObject({ errorName: z.string(), message: z.string(), hint: z.string() });
+export type ToldErrorRecord = z.infer<typeof toldError>;
+
+/** What became of one node in a run. */
+export const nodeOutcome = z.strictObject({
+  instanceId,
+  hostId: hostId.optional(),
+  status: runStatus,
+  /** The phase reached last, e.g. "upload". */
+  phase: z.string(),
+  files: count.optional(),
+  bytes: byteCount.optional(),
+  /** Sent to S3 by this run; the rest was stored already. */
+  uploadedBytes: byteCount.optional(),
+  error: toldError.optional(),
+});
+export type NodeOutcome = z.infer<typeof nodeOutcome>;
+
+export const runRecord = z.strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  runId,
+  clusterId,
+  workflow: workflowName,
+  executionArn,
+  status: runStatus,
+  startedAt: isoTime,
+  endedAt: isoTime.optional(),
+  /** The workflow's own input, validated. */
+  request: z.record(z.string(), z.unknown()),
+  /** Of a backup: its own ID once sealed. Of a restore: what was restored. */
+  backupId: backupId.optional(),
+  /** Of a recover run: the run that it brought to an end. */
+  recoveredRunId: runId.optional(),
+  /** Of an undo or a release: the restore it is about. */
+  restoreRunId: runId.optional(),
+  /** Of a restore: whether the data before it is still kept aside. */
+  undo: z.enum(['possible', 'undone', 'released']).optional(),
+  files: count.optional(),
+  bytes: byteCount.optional(),
+  uploadedBytes: byteCount.optional(),
+  snapshotSpreadMs: z.int().nonnegative().optional(),
+  error: toldError.optional(),
+  warnings: z.array(z.string()),
+  /** Sorted by instance ID. In the catalog they are items of their own. */
+  nodes: z.array(nodeOutcome),
+});
+export type RunRecord = z.infer<typeof runRecord>;
+
+/** What the host program writes to its progress key. */
+export const progress = z.strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  runId,
+  phase: z.string(),
+  state: z.enum(['running', 'waiting', 'succeeded', 'failed']),
+  filesDone: count,
+  filesTotal: count.optional(),
+  bytesDone: byteCount,
+  bytesTotal: byteCount.optional(),
+  /** Bytes that went over the network; the rest was there already. */
+  bytesTransferred: byteCount,
+  updatedAt: isoTime,
+  error: toldError.optional(),
+});
+export type Progress = z.infer<typeof progress>;

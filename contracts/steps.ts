@@ -1,0 +1,181 @@
+// Steps: the key is the state's name, the Lambda's name, the file's name (kebab-case) and the test's name.
+import { z } from 'zod';
+import { actionName } from './actions.ts';
+import { backupId, byteCount, count, executionArn, isoTime, runId } from './identifiers.ts';
+import { host } from './plans.ts';
+import { recoverRequest } from './requests.ts';
+import { runRef, runStatus, toldError, workflowName } from './runs.ts';
+
+const execution = z.strictObject({ arn: executionArn, startedAt: z.iso.datetime() });
+const s3Key = z.string().min(1).max(1024);
+/** As Step Functions hands it to a Catch. */
+const caught = z.looseObject({ Error: z.string(), Cause: z.string().default('') });
+
+/** The part of a cluster's policy that states of a workflow need as numbers. */
+export const runPolicy = z.strictObject({
+  heartbeatSeconds: z.int().positive(),
+  actionTimeoutSeconds: z.int().positive(),
+  hostsAtOnce: z.int().positive(),
+});
+export type RunPolicy = z.infer<typeof runPolicy>;
+
+/** The run that a Recover run brings to an end. */
+const subject = z.strictObject({ runId, workflow: workflowName, executionArn });
+
+export const steps = {
+  /** Takes the cluster's lock; re-entrant by execution ARN. @throws InvalidRequest UnknownCluster ClusterBusy StaleRun */
+  ClaimRun: {
+    input: z.strictObject({ workflow: z.enum(['backup', 'restore']), request: z.unknown(), execution }),
+    output: z.discriminatedUnion('outcome', [
+      z.strictObject({
+        outcome: z.literal('claimed'),
+        run: runRef,
+        request: z.record(z.string(), z.unknown()),
+        policy: runPolicy,
+      }),
+      /** The same scheduled time was delivered before. */
+      z.strictObject({ outcome: z.literal('already-run'), runId }),
+    ]),
+  },
+  /** All instances with the cluster's tag that SSM manages → host list. @throws NoHosts HostUnreachable */
+  DiscoverHosts: {
+    input: z.strictObject({ run: runRef, tolerateUnreachable: z.boolean().default(false) }),
+    output: z.strictObject({ hostsKey: s3Key, hostCount: count, unreachable: z.array(z.string()) }),
+  },
+  /** Writes the action document and sends the command; the host answers the token. */
+  StartAction: {
+    input: z.strictObject({
+      run: runRef,
+      host,
+      action: actionName,
+      phase: z.string(),
+      planKey: s3Key.optional(),
+      /** What the state adds to the plan: the rendezvous, the run to be ended, the direction. */
+      parameters: z.record(z.string(), z.unknown()).default({}),
+      policy: runPolicy,
+      taskToken: z.string(),
+    }),
+    output: z.strictObject({ commandId: z.string() }),
+  },
+  /** A child's last step but one: asks SSM what became of the command where the host did not say, keeps the cause. */
+  FailAction: {
+    input: z.strictObject({ run: runRef, host, action: actionName, phase: z.string(), error: caught }),
+    output: toldError,
+  },
+  /** @throws NodeDown UnmanagedNode RingDisagreement SchemaDisagreement InvalidConfiguration (datacenter) */
+  PlanBackup: {
+    input: z.strictObject({ run: runRef, hostsKey: s3Key, round: z.int().positive() }),
+    output: z.strictObject({ planKey: s3Key, nodesKey: s3Key, nodeCount: count, backupId }),
+  },
+  SetRendezvous: {
+    input: z.strictObject({ run: runRef, nodeCount: count }),
+    output: z.strictObject({ at: isoTime }),
+  },
+  /** @throws in round 2: RingChanged SchemaChanged; in any: SnapshotSpreadExceeded */
+  CheckSnapshots: {
+    input: z.strictObject({ run: runRef, planKey: s3Key, round: z.int().positive() }),
+    output: z.discriminatedUnion('outcome', [
+      z.strictObject({ outcome: z.literal('consistent'), spreadMs: count }),
+      z.strictObject({ outcome: z.literal('retake'), reason: z.string() }),
+    ]),
+  },
+  /** Checks every node's header, writes ring and schema, then the cluster manifest last. @throws BackupIncomplete */
+  SealBackup: {
+    input: z.strictObject({ run: runRef, planKey: s3Key, spreadMs: count }),
+    output: z.strictObject({ backupId, files: count, bytes: byteCount, uploadedBytes: byteCount }),
+  },
+  /** @throws UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion RestoreNotAllowed … */
+  PlanRestore: {
+    input: z.strictObject({ run: runRef, request: z.record(z.string(), z.unknown()), hostsKey: s3Key }),
+    output: z.strictObject({
+      operation: z.enum(['restore', 'undo', 'release']),
+      dryRun: z.boolean(),
+      planKey: s3Key,
+      nodesKey: s3Key,
+      /** One node that is up: applies the schema. Empty where there is nothing to apply. */
+      schemaNodeKey: s3Key,
+      seedsKey: s3Key,
+      othersKey: s3Key,
+      /** What a person wants to read before going on. */
+      summary: z.record(z.string(), z.unknown()),
+    }),
+  },
+  /** Ring, schema and each node's placed totals against the backup. @throws RestoreIncomplete */
+  VerifyRestore: {
+    input: z.strictObject({ run: runRef, planKey: s3Key }),
+    output: z.strictObject({ nodes: count, files: count, bytes: byteCount }),
+  },
+  /** The immutable record in the vault, then the catalog. Of a Recover run: of its subject, then of itself. */
+  RecordRun: {
+    input: z.strictObject({
+      run: runRef,
+      planKey: s3Key.optional(),
+      status: runStatus,
+      recovered: z.strictObject({ runId, status: runStatus }).optional(),
+      warnings: z.array(z.string()).default([]),
+    }),
+    output: z.strictObject({ status: runStatus }),
+  },
+  /** A mail that a person understands. Never fails a run: its Catch adds a warning. */
+  NotifyRun: {
+    input: z.strictObject({
+      run: runRef,
+      aboutRunId: runId.optional(),
+      warnings: z.array(z.string()).default([]),
+    }),
+    output: z.strictObject({ messageId: z.string() }),
+  },
+  /** For a start that was refused: there is no run, but people should know. Answers the cause for the Fail state. */
+  ReportRefusal: {
+    input: z.strictObject({ workflow: workflowName, request: z.unknown(), execution, error: caught }),
+    output: toldError,
+  },
+  /** Keeps warnings in the catalog, then gives the lock back. */
+  ReleaseRun: {
+    input: z.strictObject({ run: runRef, warnings: z.array(z.string()).default([]) }),
+    output: z.strictObject({ released: z.boolean() }),
+  },
+  /** Finds the first cause among the nodes' records, keeps it with the run. Recover follows. */
+  FailRun: {
+    input: z.strictObject({ run: runRef, error: caught }),
+    output: toldError,
+  },
+  /** Takes over the lock of a run whose execution does not run. */
+  ClaimRecovery: {
+    input: z.strictObject({ request: recoverRequest, execution }),
+    output: z.discriminatedUnion('outcome', [
+      z.strictObject({ outcome: z.literal('nothing-to-recover') }),
+      z.strictObject({ outcome: z.literal('claimed'), run: runRef, subject, policy: runPolicy }),
+    ]),
+  },
+  /** Reads the vault and what each host said of its swap; chooses the one end for all. @throws RecoveryIncomplete */
+  PlanRecovery: {
+    input: z.strictObject({ run: runRef, subject, hostsKey: s3Key }),
+    output: z.strictObject({
+      planKey: s3Key,
+      /** What the subject's history will say. */
+      status: runStatus,
+      direction: z.enum(['none', 'back', 'forward']),
+      /** True for a restore: every node is started, whether or not its swap had begun. */
+      startNodes: z.boolean(),
+      nodesKey: s3Key,
+      seedsKey: s3Key,
+      othersKey: s3Key,
+    }),
+  },
+  /** By schedule: starts Recover for runs that nobody executes, and emits the age of each cluster's newest backup. */
+  SweepRuns: {
+    input: z.unknown(),
+    output: z.strictObject({ recovered: z.array(runId) }),
+  },
+} as const;
+
+export type StepName = keyof typeof steps;
+export type StepInput<Name extends StepName> = z.infer<(typeof steps)[Name]['input']>;
+export type StepOutput<Name extends StepName> = z.infer<(typeof steps)[Name]['output']>;
+export const stepNames = Object.keys(steps) as StepName[];
+
+/** `SealBackup` → `seal-backup`: the step's file in lambdas/. */
+export function stepFileName(step: StepName): string {
+  return step.replaceAll(/(?<!^)(?=[A-Z])/g, '-').toLowerCase();
+}
