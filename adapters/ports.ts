@@ -79,15 +79,42 @@ export interface HostCommands {
   ): Promise<{ status: string; detail: string; stderr: string } | undefined>;
 }
 
+export interface ExecutionStatus {
+  /** RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE. */
+  status: string;
+  startedAt: Date;
+  /** Of one that succeeded, parsed: what a person waits for (the plan of a dry run). */
+  output?: unknown;
+  /** Of one that did not: Step Functions' `error` and `cause`, as they are. */
+  error?: string;
+  cause?: string;
+}
+
 export interface Executions {
   /** Undefined: no such execution (any more). */
-  status(executionArn: string): Promise<{ status: string; startedAt: Date } | undefined>;
+  status(executionArn: string): Promise<ExecutionStatus | undefined>;
   start(
     workflow: 'backup' | 'restore' | 'recover',
     input: unknown,
     name?: string,
   ): Promise<{ executionArn: string }>;
   stop(executionArn: string, reason: { errorName: string; message: string }): Promise<void>;
+}
+
+/** What the deployed stack says of itself: its outputs, as named in docs/architecture.md. */
+export interface StackOutputs {
+  vaultBucket: string;
+  vaultPrefix: string;
+  catalogTable: string;
+  topicArn: string;
+  backupArn: string;
+  restoreArn: string;
+  recoverArn: string;
+}
+/** For the CLI, which knows a stack's name and nothing else. */
+export interface Stacks {
+  /** @throws UnknownStack */
+  outputs(stackName: string): Promise<StackOutputs>;
 }
 
 export interface Notifier {

@@ -82,7 +82,16 @@ export const NoBackup = defineError('NoBackup', {
   exitCode: 4,
 });
 
+export const UnknownStack = defineError('UnknownStack', {
+  hint: 'Deploy with `npx cdk deploy`, or name the stack with --stack and its place with --region and --profile.',
+  exitCode: 4,
+});
+
 // Refused
+export const NotConfirmed = defineError('NotConfirmed', {
+  hint: 'Type the cluster ID when asked, or give --yes where nobody can be asked. Nothing was started.',
+  exitCode: 3,
+});
 export const ClusterBusy = defineError('ClusterBusy', {
   hint: 'Wait for the run that is named, or cancel it with `ringvault cancel`, then start again.',
   exitCode: 3,
@@ -227,6 +236,10 @@ export const LockLost = defineError('LockLost', {
 });
 export const RecoveryIncomplete = defineError('RecoveryIncomplete', {
   hint: 'A host could not be brought to a whole state. Bring it back online; the scheduled sweep tries again.',
+});
+/** For the CLI: what a person's own call to AWS met. */
+export const AwsCallFailed = defineError('AwsCallFailed', {
+  hint: 'Check your AWS credentials (aws sts get-caller-identity), their permissions, the region and the endpoint.',
 });
 /** For what nobody foresaw: the message is the original error's. */
 export const UnexpectedError = defineError('UnexpectedError', {
