@@ -72,7 +72,9 @@ export interface JsonService {
   operations: Record<string, Operation<never>>;
 }
 
-/** Query protocol, XML answers: SNS, STS, CloudFormation. Results are plain objects; arrays become `<member>` lists. */
+/** Query protocol, XML answers: SNS, STS, CloudFormation. Results are plain objects; arrays become
+ * `<member>` lists, Maps `<entry>` lists, Dates ISO text. Inputs are nested objects of strings (`a.member.1.b`, `a.entry.1.key`
+ * become lists). */
 export interface QueryService {
   protocol: 'query';
   signingName: string;
@@ -80,18 +82,51 @@ export interface QueryService {
   operations: Record<string, Operation<never>>;
 }
 
-/** REST-JSON: Lambda, Scheduler. `path` with `{name}` placeholders; they, the query and the JSON body are merged into the input. */
+/**
+ * REST-JSON: Lambda, Scheduler. `path` with `{name}` placeholders; they, the query (strings; lists where a name is repeated)
+ * and the JSON body are merged into the input.
+ */
 export interface RestJsonService {
   protocol: 'rest-json';
   signingName: string;
-  routes: Array<{ method: string; path: string; operation: string } & Operation<never>>;
+  routes: RestRoute[];
+}
+export interface RestRoute extends Operation<never> {
+  method: string;
+  path: string;
+  operation: string;
+  /** Of a success; 200 where it is not given. */
+  statusCode?: number;
+  /** The body is no JSON object but the operation's payload (Lambda's Invoke): it comes as RestPayload, beside the path's and the query's values. */
+  rawPayload?: true;
+}
+/** What a route with `rawPayload` finds in its input. */
+export interface RestPayload {
+  payload: Buffer;
+  /** By lower-case names. */
+  headers: Record<string, string>;
+}
+/** A handler's answer where it is more than a JSON object. */
+export class RestAnswer {
+  readonly statusCode: number;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer | string;
+  constructor(statusCode: number, headers: Record<string, string>, body: Buffer | string) {
+    this.statusCode = statusCode;
+    this.headers = headers;
+    this.body = body;
+  }
 }
 
-/** Takes requests as they come: S3 (streaming), DynamoDB (handed on). */
+/** Takes requests as they come: S3 (streaming), DynamoDB (handed on). It writes its own errors, too. */
 export interface RawService {
   protocol: 'raw';
   signingName: string;
+  /** Action and resource for faults and the access log, before the request is handled. */
+  describe(request: IncomingMessage): { action: string; resource: string };
   handle(request: IncomingMessage, response: ServerResponse, context: CallContext): Promise<void>;
+  /** Writes an error that came up before or while the request was handled, in the shape that the service's clients know. */
+  refuse(request: IncomingMessage, response: ServerResponse, error: ServiceError): void;
 }
 
 export type LocalService = JsonService | QueryService | RestJsonService | RawService;
