@@ -1,0 +1,182 @@
+// A real Cassandra cluster on this machine (JDK 17), for the local cloud and for tests:
+//   const cluster = await startCluster({ directory: await mkdtemp(join(tmpdir(), 'ringvault-')), nodes: 1 });
+//   const client = await cluster.connect(cluster.backupRole); …; await client.shutdown(); await cluster.close();
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { auth, Client, type ClientOptions } from 'cassandra-driver';
+import { execa } from 'execa';
+import { LocalServerFailed } from '../servers/errors.ts';
+import { type Credentials, secureCluster } from './authentication.ts';
+import { type Guard, guardNodes } from './guard.ts';
+import { CASSANDRA_VERSIONS, type CassandraVersion, cassandraJars } from './jars.ts';
+import { findJava } from './java.ts';
+import { claimNetwork, freeJmxPorts, type Network } from './network.ts';
+import { type CassandraNode, createNode } from './node.ts';
+import { dealTokens } from './ring.ts';
+
+export const DATACENTER = 'dc1';
+const TOKENS_PER_NODE = 4;
+const SETTLE_LIMIT_MS = 120_000;
+
+export interface ClusterOptions {
+  /** The cluster's state; `node-1` and so on in it are ended and replaced. */
+  directory: string;
+  nodes?: number;
+  clusterName?: string;
+  version?: CassandraVersion;
+  /** Of each node; by default rack1, rack2, … in turn. */
+  racks?: readonly string[];
+  /** How many data directories each node has; by default the last of several nodes has two, the others one. */
+  dataDirectories?: readonly number[];
+  /** Password authentication, with {@link Cluster.backupRole}; true by default. */
+  authentication?: boolean;
+}
+
+export interface Cluster {
+  name: string;
+  datacenter: string;
+  version: CassandraVersion;
+  nodes: readonly [CassandraNode, ...CassandraNode[]];
+  superuser: Credentials;
+  backupRole: Credentials;
+  /** By default as the superuser, to all nodes. The caller shuts the client down. */
+  connect(credentials?: Credentials, options?: Partial<ClientOptions>): Promise<Client>;
+  /** Until every node sees every node Up/Normal. @throws LocalServerFailed */
+  settled(): Promise<void>;
+  /** Ends every node; the directory stays. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a new cluster, all nodes at once, and answers when each sees all Up/Normal and logins work (about 20 s for
+ * three nodes). What this process starts ends with it, whatever ends it.
+ * @throws LocalServerFailed LocalToolFailed
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const directory = resolve(options.directory);
+  const version = options.version ?? CASSANDRA_VERSIONS[0];
+  const paths = { java: await findJava(), jars: await cassandraJars(version) };
+  await removeEarlierNodes(directory);
+  const count = options.nodes ?? 3;
+  const network = await claimNetwork(count);
+  let guard: Guard | undefined;
+  const close = async () => {
+    await guard?.end();
+    await network.release();
+  };
+  try {
+    const nodes = await createNodes({ ...options, directory, version }, count, network, paths);
+    guard = guardNodes(nodes);
+    await Promise.all(nodes.map((node) => node.start()));
+    await allUpNormal(nodes);
+    const roles = options.authentication === false ? ANYBODY : await secureCluster(nodes, DATACENTER);
+    return {
+      name: clusterNameOf(options),
+      datacenter: DATACENTER,
+      version,
+      nodes,
+      ...roles,
+      connect: (credentials = roles.superuser, more = {}) => connectTo(nodes, credentials, more),
+      settled: () => allUpNormal(nodes),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Without authentication Cassandra takes any name. */
+const ANYBODY = {
+  superuser: { username: 'anybody', password: 'anything' },
+  backupRole: { username: 'anybody', password: 'anything' },
+};
+
+function clusterNameOf(options: ClusterOptions): string {
+  return options.clusterName ?? 'local';
+}
+
+async function createNodes(
+  options: ClusterOptions & { version: CassandraVersion },
+  count: number,
+  network: Network,
+  paths: { java: string; jars: string },
+): Promise<[CassandraNode, ...CassandraNode[]]> {
+  const jmxPorts = await freeJmxPorts(count);
+  const seeds = Array.from({ length: count }, (_, index) => network.address(index + 1));
+  const nodes: CassandraNode[] = [];
+  for (const [index, tokens] of dealTokens(count, TOKENS_PER_NODE).entries()) {
+    const two = count > 1 && index === count - 1;
+    const node = await createNode(
+      {
+        directory: join(options.directory, `node-${index + 1}`),
+        version: options.version,
+        clusterName: clusterNameOf(options),
+        address: network.address(index + 1),
+        seeds,
+        datacenter: DATACENTER,
+        rack: options.racks?.[index] ?? `rack${index + 1}`,
+        tokens,
+        dataDirectories: options.dataDirectories?.[index] ?? (two ? 2 : 1),
+        authentication: options.authentication ?? true,
+        jmxPort: jmxPorts[index] ?? 0,
+      },
+      paths,
+    );
+    nodes.push(node);
+  }
+  const [first, ...others] = nodes;
+  if (first === undefined) throw new LocalServerFailed(`got ${count} nodes, expected at least 1`);
+  return [first, ...others];
+}
+
+/** A run that crashed may have left nodes running: their own scripts end them. */
+async function removeEarlierNodes(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const name of (await readdir(directory)).filter((each) => /^node-\d+$/.test(each))) {
+    const stop = join(directory, name, 'bin', 'cassandra-stop');
+    await execa(stop, ['--now'], { reject: false });
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+async function allUpNormal(nodes: readonly CassandraNode[]): Promise<void> {
+  const deadline = Date.now() + SETTLE_LIMIT_MS;
+  for (const node of nodes) {
+    for (;;) {
+      const seen = upNormalIn(await node.nodetool('status'));
+      const missing = nodes.filter((each) => !seen.has(each.address)).map((each) => each.address);
+      if (missing.length === 0) break;
+      if (Date.now() > deadline) {
+        throw new LocalServerFailed(`${node.address} does not see as Up/Normal: ${missing.join(', ')}`);
+      }
+      await sleep(300);
+    }
+  }
+}
+
+/** The addresses that `nodetool status` shows as UN. */
+export function upNormalIn(status: string): Set<string> {
+  return new Set([...status.matchAll(/^UN\s+(\S+)/gm)].map((match) => match[1] ?? ''));
+}
+
+async function connectTo(
+  nodes: readonly CassandraNode[],
+  credentials: Credentials,
+  options: Partial<ClientOptions>,
+): Promise<Client> {
+  const client = new Client({
+    contactPoints: nodes.map((node) => node.address),
+    localDataCenter: DATACENTER,
+    authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password),
+    ...options,
+  });
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.shutdown();
+    throw error;
+  }
+}
