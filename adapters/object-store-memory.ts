@@ -1,0 +1,88 @@
+// The object store in memory, for tests: the same promises as S3, kept by the same suite.
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { FileUnstable } from '../contracts/errors.ts';
+import { systemClock } from './clock-system.ts';
+import type { Clock, ObjectStore } from './ports.ts';
+
+/** `objects` is open, so that a test can damage or delete what is stored. */
+export interface MemoryObjectStore extends ObjectStore {
+  readonly objects: Map<string, Buffer>;
+}
+
+export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObjectStore {
+  const clock = options.clock ?? systemClock;
+  const objects = new Map<string, Buffer>();
+  const create = (key: string, body: Buffer) => {
+    if (objects.has(key)) return 'exists';
+    objects.set(key, body);
+    return 'created';
+  };
+  return {
+    objects,
+    async get(key) {
+      const body = objects.get(key);
+      return (
+        body && {
+          body: Buffer.from(body),
+          servedAt: new Date(Math.floor(clock.now().getTime() / 1000) * 1000),
+        }
+      );
+    },
+    async getStream(key) {
+      const body = objects.get(key);
+      return body && { body: Readable.from(chunks(body)), sizeBytes: body.length };
+    },
+    async put(key, body, mode) {
+      const bytes = Buffer.from(body);
+      if (mode === 'create') return create(key, bytes);
+      objects.set(key, bytes);
+      return 'created';
+    },
+    async putFile({ key, path, sizeBytes, sha256, onBytes }) {
+      const body = await readExactly(path, sizeBytes);
+      const got = sha256Of(body);
+      if (got !== sha256 || body.length !== sizeBytes) {
+        throw new FileUnstable(
+          `${path}: got ${body.length} bytes of SHA-256 ${got}, expected ${sizeBytes} of ${sha256}`,
+        );
+      }
+      onBytes?.(sizeBytes);
+      return create(key, body);
+    },
+    async attributes(key) {
+      const body = objects.get(key);
+      return body && { sizeBytes: body.length, sha256: sha256Of(body) };
+    },
+    async *list(prefix, { delimiter, startAfter = '' } = {}) {
+      let last: string | undefined;
+      for (const key of [...objects.keys()].sort()) {
+        if (!key.startsWith(prefix)) continue;
+        const end = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
+        const name = end < 0 ? key : key.slice(0, end + 1);
+        if (name > startAfter && name !== last) yield name;
+        last = name;
+      }
+    },
+  };
+}
+
+function sha256Of(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+function* chunks(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += 65_536) yield Buffer.from(body.subarray(at, at + 65_536));
+}
+
+async function readExactly(path: string, sizeBytes: number): Promise<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    const body = Buffer.alloc(sizeBytes);
+    const { bytesRead } = await file.read(body, 0, sizeBytes, 0);
+    return body.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

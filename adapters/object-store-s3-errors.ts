@@ -1,0 +1,43 @@
+// What S3's answers mean, by our names.
+import { VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
+
+interface Answered {
+  name: string;
+  $metadata?: { httpStatusCode?: number };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as Partial<Answered>)?.$metadata?.httpStatusCode;
+}
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}
+
+/** No such key; a missing bucket is a failure. */
+export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404 && ['NoSuchKey', 'NotFound'].includes(nameOf(error));
+}
+
+/** `If-None-Match: *` met an object. */
+export function isExisting(error: unknown): boolean {
+  return statusOf(error) === 412;
+}
+
+/** Another conditional writer was at work, or an answer was lost after the upload was completed: look again. */
+export function mustTryAgain(error: unknown): boolean {
+  return statusOf(error) === 409 || nameOf(error) === 'NoSuchUpload';
+}
+
+/** @param key the key, or prefix, that was asked for */
+export function namedS3Error(error: unknown, operation: string, key: string): Error {
+  const status = statusOf(error);
+  const said = `${nameOf(error)}${error instanceof Error ? `: ${error.message}` : ''}`;
+  if (status === 403) {
+    const missing = operation === 'HeadObject' || operation === 'GetObject';
+    const remark = missing ? ' (S3 also says so of an object that is missing, to who may not list)' : '';
+    return new VaultDenied(`${operation} ${key}: got ${said}${remark}`, { cause: error });
+  }
+  return new VaultUnavailable(`${operation} ${key}: got ${status ? `${status} ` : ''}${said}`, {
+    cause: error,
+  });
+}

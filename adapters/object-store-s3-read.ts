@@ -1,0 +1,78 @@
+// Reading an S3 object as one stream that outlives connections: a broken one is continued where it broke.
+import { Readable } from 'node:stream';
+import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
+import { VaultUnavailable } from '../contracts/errors.ts';
+import { isMissing, namedS3Error } from './object-store-s3-errors.ts';
+
+/** Connections that may break one after another without a byte in between. */
+const MOST_BREAKS = 8;
+
+interface Opened {
+  output: GetObjectCommandOutput;
+  /** The server's Date header. */
+  servedAt: Date;
+}
+
+/** @throws VaultUnavailable, VaultDenied */
+export async function openObject(client: S3Client, Bucket: string, Key: string): Promise<Opened | undefined> {
+  const command = new GetObjectCommand({ Bucket, Key });
+  let date: string | undefined;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      date = (result.response as { headers?: Record<string, string> }).headers?.['date'];
+      return result;
+    },
+    { step: 'deserialize', name: 'readDate' },
+  );
+  try {
+    const output = await client.send(command);
+    return { output, servedAt: new Date(date ?? Number.NaN) };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw namedS3Error(error, 'GetObject', Key);
+  }
+}
+
+export function bodyOf(client: S3Client, Bucket: string, Key: string, opened: Opened): Readable {
+  return Readable.from(continued(client, Bucket, Key, opened.output), { objectMode: false });
+}
+
+async function* continued(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  first: GetObjectCommandOutput,
+): AsyncGenerator<Buffer> {
+  const size = first.ContentLength ?? 0;
+  let body = first.Body as Readable;
+  let done = 0;
+  for (let breaks = 0; ; breaks += 1) {
+    let cause: unknown;
+    try {
+      for await (const chunk of body) {
+        done += (chunk as Buffer).length;
+        breaks = 0;
+        yield chunk as Buffer;
+      }
+    } catch (error) {
+      cause = error;
+    }
+    if (done === size) return;
+    if (done > size || breaks >= MOST_BREAKS) {
+      throw new VaultUnavailable(`GetObject ${Key}: got ${done} of ${size} bytes`, { cause });
+    }
+    body = await reopened(client, { Bucket, Key, IfMatch: first.ETag, Range: `bytes=${done}-` });
+  }
+}
+
+async function reopened(
+  client: S3Client,
+  input: { Bucket: string; Key: string; IfMatch: string | undefined; Range: string },
+): Promise<Readable> {
+  try {
+    return (await client.send(new GetObjectCommand(input))).Body as Readable;
+  } catch (error) {
+    throw namedS3Error(error, `GetObject ${input.Range}`, input.Key);
+  }
+}

@@ -1,0 +1,130 @@
+// What every object store must keep, run over each adapter.
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ObjectStore } from '../../adapters/ports.ts';
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+async function collect(keys: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const key of keys) all.push(key);
+  return all;
+}
+
+/** @param open gives an empty store; a part of it is at most `partBytes` long */
+export function objectStoreSuite(name: string, partBytes: number, open: () => Promise<ObjectStore>): void {
+  describe(`object store: ${name}`, () => {
+    let store: ObjectStore;
+    let directory: string;
+    beforeAll(async () => {
+      store = await open();
+      directory = await mkdtemp(join(tmpdir(), 'object-store-'));
+    });
+    afterAll(() => rm(directory, { recursive: true, force: true }));
+
+    async function file(bytes: Buffer) {
+      const path = join(directory, randomBytes(8).toString('hex'));
+      await writeFile(path, bytes);
+      return { path, sizeBytes: bytes.length, sha256: sha256(bytes) };
+    }
+
+    it('has nothing where nothing was put', async () => {
+      expect(await store.get('none')).toBeUndefined();
+      expect(await store.getStream('none')).toBeUndefined();
+      expect(await store.attributes('none')).toBeUndefined();
+    });
+
+    it('gives back the bytes that were put, with the time of the server', async () => {
+      expect(await store.put('doc/a:b/x.json', '{"a":"ü"}', 'create')).toBe('created');
+      const got = await store.get('doc/a:b/x.json');
+      expect(got?.body.toString()).toBe('{"a":"ü"}');
+      expect(Math.abs((got?.servedAt.getTime() ?? 0) - Date.now())).toBeLessThan(120_000);
+    });
+
+    it('never creates over what is there, and overwrites where it is told to', async () => {
+      await store.put('once', 'first', 'create');
+      expect(await store.put('once', 'second', 'create')).toBe('exists');
+      expect((await store.get('once'))?.body.toString()).toBe('first');
+      expect(await store.put('once', 'third', 'overwrite')).toBe('created');
+      expect((await store.get('once'))?.body.toString()).toBe('third');
+    });
+
+    it('lets one of many creators win', async () => {
+      const outcomes = await Promise.all(
+        [1, 2, 3, 4, 5].map((each) => store.put('race', String(each), 'create')),
+      );
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    });
+
+    it.each([
+      ['an empty file', 0],
+      ['a file of one part', partBytes],
+      ['a file of several parts', 2 * partBytes + 7],
+    ])('stores %s whole, and only once', async (_, size) => {
+      const bytes = randomBytes(size);
+      const source = await file(bytes);
+      const key = `files/${source.sha256}`;
+      let counted = 0;
+      const onBytes = (sent: number) => {
+        counted += sent;
+      };
+      expect(await store.putFile({ key, ...source, onBytes })).toBe('created');
+      expect(counted).toBe(size);
+      expect(await store.putFile({ key, ...source })).toBe('exists');
+      const stream = await store.getStream(key);
+      expect(stream?.sizeBytes).toBe(size);
+      expect(stream && (await buffer(stream.body)).equals(bytes)).toBe(true);
+      const attributes = await store.attributes(key);
+      expect(attributes?.sizeBytes).toBe(size);
+      expect([undefined, source.sha256]).toContain(attributes?.sha256);
+    });
+
+    it('stores no more of a growing file than was hashed', async () => {
+      const source = await file(Buffer.from('hashed part, and more'));
+      const hashed = Buffer.from('hashed part');
+      await store.putFile({
+        key: 'grown',
+        path: source.path,
+        sizeBytes: hashed.length,
+        sha256: sha256(hashed),
+      });
+      expect((await store.get('grown'))?.body.toString()).toBe('hashed part');
+    });
+
+    it.each([
+      ['one part', 20],
+      ['several parts', partBytes + 1],
+    ])('refuses a file of %s whose bytes are not those that were hashed', async (_, size) => {
+      const source = await file(randomBytes(size));
+      const key = `changed-${size}`;
+      await expect(
+        store.putFile({ ...source, key, sha256: sha256(Buffer.from('other')) }),
+      ).rejects.toMatchObject({
+        name: 'FileUnstable',
+      });
+      expect(await store.attributes(key)).toBeUndefined();
+    });
+
+    it('refuses a file that is shorter than it was', async () => {
+      const source = await file(Buffer.from('short'));
+      await expect(store.putFile({ ...source, key: 'short', sizeBytes: 6 })).rejects.toMatchObject({
+        name: 'FileUnstable',
+      });
+    });
+
+    it('lists keys in order, by prefix, by folder, and from a key on', async () => {
+      for (const key of ['l/b', 'l/a/2', 'l/a/1', 'l/c/1', 'm']) await store.put(key, key, 'create');
+      expect(await collect(store.list('l/'))).toEqual(['l/a/1', 'l/a/2', 'l/b', 'l/c/1']);
+      expect(await collect(store.list('l/', { delimiter: '/' }))).toEqual(['l/a/', 'l/b', 'l/c/']);
+      expect(await collect(store.list('l/', { startAfter: 'l/a/2' }))).toEqual(['l/b', 'l/c/1']);
+      expect(await collect(store.list('l/', { delimiter: '/', startAfter: 'l/a/' }))).toEqual([
+        'l/b',
+        'l/c/',
+      ]);
+    });
+  });
+}
