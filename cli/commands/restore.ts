@@ -1,0 +1,37 @@
+// `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
+import type { ClusterManifest } from '../../contracts/manifests.ts';
+import type { RestoreRequest } from '../../contracts/requests.ts';
+import type { Answer } from '../answer.ts';
+import { confirm } from '../confirm.ts';
+import type { Session } from '../deployment.ts';
+import { requireBackup } from '../lookup.ts';
+import { formatBytes, formatTime } from '../render/format.ts';
+import { startRun } from '../start.ts';
+
+interface RestoreOptions {
+  /** A backup ID or "latest". */
+  backup: string;
+  dryRun?: boolean;
+  yes?: boolean;
+  wait: boolean;
+}
+
+/** @throws UnknownCluster UnknownBackup NoBackup NotConfirmed */
+export async function restore(session: Session, clusterId: string, options: RestoreOptions): Promise<Answer> {
+  const manifest = await requireBackup(session.deployment, clusterId, options.backup);
+  // The backup that was shown is the one that is restored, whatever is sealed in between.
+  const { backupId } = manifest;
+  if (!options.dryRun) await confirm(session.terminal, clusterId, consequenceOf(manifest), options.yes);
+  const dryRun = options.dryRun ?? false;
+  const request: RestoreRequest = { operation: 'restore', clusterId, backupId, dryRun };
+  return startRun(session, 'restore', request, options.wait);
+}
+
+function consequenceOf(manifest: ClusterManifest): string {
+  return [
+    `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
+    `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
+    'All nodes are stopped and started; what was written since then is replaced. The data of now is kept aside on each',
+    'host until you run `ringvault release`, and `ringvault undo` brings it back.',
+  ].join('\n');
+}

@@ -1,0 +1,19 @@
+// `ringvault undo <cluster>`: puts back the data from before a restore.
+import type { Answer } from '../answer.ts';
+import { confirm } from '../confirm.ts';
+import type { Session } from '../deployment.ts';
+import { requireKeptRestore } from '../lookup.ts';
+import { startRun } from '../start.ts';
+
+/** @throws UnknownCluster UnknownRun NothingToUndo NotConfirmed */
+export async function undo(
+  session: Session,
+  clusterId: string,
+  options: { restoreRunId?: string; yes?: boolean; wait: boolean },
+): Promise<Answer> {
+  const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
+  const consequence = `Undoes restore ${restored.runId} of cluster ${clusterId}: all nodes are stopped and started, and serve the data from before it.\nWhat was written since the restore is given up.`;
+  await confirm(session.terminal, clusterId, consequence, options.yes);
+  const request = { operation: 'undo' as const, clusterId, restoreRunId: restored.runId };
+  return startRun(session, 'restore', request, options.wait);
+}

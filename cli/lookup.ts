@@ -1,0 +1,105 @@
+// Finding what a person names: clusters, runs and backups, or saying by name that there is none.
+import { parseDocument } from '../contracts/documents.ts';
+import { NoBackup, NothingToUndo, UnknownBackup, UnknownCluster, UnknownRun } from '../contracts/errors.ts';
+import { type ClusterManifest, clusterManifest } from '../contracts/manifests.ts';
+import type { RunRecord } from '../contracts/runs.ts';
+import type { Deployment } from './deployment.ts';
+
+/** Clusters that had a run: the first claim of a cluster writes its configuration to the vault. */
+export async function knownClusters({ store, layout }: Deployment): Promise<string[]> {
+  const found: string[] = [];
+  for await (const prefix of store.list(layout.clusters, { delimiter: '/' })) {
+    found.push(prefix.slice(layout.clusters.length).replace(/\/$/, ''));
+  }
+  return found;
+}
+
+/** @throws UnknownCluster */
+export async function requireCluster(deployment: Deployment, clusterId: string): Promise<void> {
+  const known = await knownClusters(deployment);
+  if (known.includes(clusterId)) return;
+  throw new UnknownCluster(
+    `got cluster "${clusterId}", expected one that had a run: ${known.join(', ') || 'there is none yet'}`,
+  );
+}
+
+/** The run named, or the cluster's newest. @throws UnknownCluster UnknownRun */
+export async function requireRun(
+  deployment: Deployment,
+  clusterId: string,
+  runId: string | undefined,
+): Promise<RunRecord> {
+  const run = runId
+    ? await deployment.catalog.readRun(clusterId, runId)
+    : (await deployment.catalog.listRuns(clusterId, { limit: 1 }))[0];
+  if (run) return run;
+  await requireCluster(deployment, clusterId);
+  throw new UnknownRun(
+    runId ? `cluster "${clusterId}" has no run ${runId}` : `cluster "${clusterId}" has no run yet`,
+  );
+}
+
+/**
+ * The restore named, or the newest one, whose old data is still kept aside.
+ * @throws UnknownCluster UnknownRun NothingToUndo
+ */
+export async function requireKeptRestore(
+  deployment: Deployment,
+  clusterId: string,
+  runId: string | undefined,
+): Promise<RunRecord> {
+  if (runId) {
+    const run = await requireRun(deployment, clusterId, runId);
+    if (run.undo === 'possible') return run;
+    throw new NothingToUndo(
+      `got ${run.workflow} ${runId} (${run.status}${run.undo ? `, ${run.undo}` : ''}), expected a completed restore whose old data is kept`,
+    );
+  }
+  const restores = await deployment.catalog.listRuns(clusterId, { workflow: 'restore' });
+  const kept = restores.find((run) => run.undo === 'possible');
+  if (kept) return kept;
+  await requireCluster(deployment, clusterId);
+  throw new NothingToUndo(`cluster "${clusterId}" has no completed restore whose old data is kept`);
+}
+
+/**
+ * The manifest of a sealed backup; its existence in the vault is what makes it restorable.
+ * @throws UnknownCluster UnknownBackup NoBackup
+ */
+export async function requireBackup(
+  deployment: Deployment,
+  clusterId: string,
+  backupId: string,
+): Promise<ClusterManifest> {
+  if (backupId !== 'latest') {
+    const manifest = await readManifest(deployment, clusterId, backupId);
+    if (manifest) return manifest;
+    await requireCluster(deployment, clusterId);
+    throw new UnknownBackup(`cluster "${clusterId}" has no sealed backup ${backupId}`);
+  }
+  for (const candidate of await newestFirst(deployment, clusterId)) {
+    const manifest = await readManifest(deployment, clusterId, candidate);
+    if (manifest) return manifest;
+  }
+  await requireCluster(deployment, clusterId);
+  throw new NoBackup(`cluster "${clusterId}" has no sealed backup`);
+}
+
+async function newestFirst({ store, layout }: Deployment, clusterId: string): Promise<string[]> {
+  const prefix = layout.backups(clusterId);
+  const found: string[] = [];
+  for await (const each of store.list(prefix, { delimiter: '/' })) {
+    found.push(each.slice(prefix.length).replace(/\/$/, ''));
+  }
+  return found.sort().reverse();
+}
+
+async function readManifest(
+  { store, layout }: Deployment,
+  clusterId: string,
+  backupId: string,
+): Promise<ClusterManifest | undefined> {
+  const key = layout.clusterManifest(clusterId, backupId);
+  const stored = await store.get(key);
+  return stored && parseDocument(clusterManifest, stored.body.toString(), key);
+}

@@ -1,0 +1,153 @@
+// What can be typed: commands, arguments and options, each checked here, each handed to its file in commands/.
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { clusterId, runId } from '../contracts/identifiers.ts';
+import { runStatus, workflowName } from '../contracts/runs.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Answer } from './answer.ts';
+import { backup } from './commands/backup.ts';
+import { cancel } from './commands/cancel.ts';
+import { list } from './commands/list.ts';
+import { release } from './commands/release.ts';
+import { restore } from './commands/restore.ts';
+import { status } from './commands/status.ts';
+import { undo } from './commands/undo.ts';
+import type { Session } from './deployment.ts';
+import type { DeploymentOptions } from './main.ts';
+import type { Terminal } from './terminal.ts';
+
+type Perform = (options: DeploymentOptions, command: (session: Session) => Promise<Answer>) => Promise<void>;
+
+/** @param perform connects, runs a command and tells its answer */
+export function buildProgram(terminal: Terminal, perform: Perform): Command {
+  const program = new Command('ringvault')
+    .description('Backup and restore of Apache Cassandra clusters, on your own AWS credentials.')
+    .version(packageJson.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.trimEnd()),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(see `ringvault help`)')
+    .option('--stack <name>', 'the deployed stack', 'Ringvault')
+    .option('--region <region>', 'AWS region (also AWS_REGION)')
+    .option('--profile <profile>', 'AWS profile (also AWS_PROFILE)')
+    .option(
+      '--endpoint-url <url>',
+      'one endpoint for all services, e.g. the local cloud (also AWS_ENDPOINT_URL)',
+    )
+    .option('--json', 'one JSON document on stdout, nothing else');
+  addRunCommands(program, perform);
+  addRestoreCommands(program, perform);
+  addHistoryCommands(program, perform);
+  return program;
+}
+
+const clusterArgument = () =>
+  new Argument('<cluster>', 'cluster ID of ringvault.yaml').argParser(checkedBy(clusterId));
+const runArgument = (description: string) => new Argument('[run]', description).argParser(checkedBy(runId));
+const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
+const noWait = () => new Option('--no-wait', 'return at once');
+const yes = () => new Option('--yes', 'do not ask');
+
+function addRunCommands(program: Command, perform: Perform): void {
+  command(program, 'backup', 'back a cluster up now, and watch it')
+    .addArgument(clusterArgument())
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => backup(session, cluster, options)),
+    );
+  command(program, 'cancel', 'stop a run; Recover then brings the cluster to a whole state')
+    .addArgument(clusterArgument())
+    .addArgument(runArgument('run ID; the newest by default'))
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, run, options, self) =>
+      perform(globals(self), (session) =>
+        cancel(session, cluster, { ...options, ...(run && { runId: run }) }),
+      ),
+    );
+}
+
+function addRestoreCommands(program: Command, perform: Perform): void {
+  command(program, 'restore', 'bring a whole cluster back to a backup, in place')
+    .addArgument(clusterArgument())
+    .addOption(
+      new Option('--backup <id>', 'backup ID, or latest')
+        .default('latest')
+        .argParser(checkedBy(z.union([z.literal('latest'), runId]))),
+    )
+    .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
+    .addOption(yes())
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => restore(session, cluster, options)),
+    );
+  for (const [name, verb, description] of [
+    ['undo', undo, 'put back the data from before a restore'],
+    ['release', release, 'delete the data that a restore kept aside'],
+  ] as const) {
+    command(program, name, description)
+      .addArgument(clusterArgument())
+      .addArgument(runArgument('run ID of the restore; the newest that can be by default'))
+      .addOption(yes())
+      .addOption(wait())
+      .addOption(noWait())
+      .action((cluster, run, options, self) =>
+        perform(globals(self), (session) =>
+          verb(session, cluster, { ...options, ...(run && { restoreRunId: run }) }),
+        ),
+      );
+  }
+}
+
+function addHistoryCommands(program: Command, perform: Perform): void {
+  command(program, 'list', 'the history, newest first: of one cluster, or of all')
+    .argument('[cluster]', 'cluster ID', checkedBy(clusterId))
+    .addOption(new Option('--workflow <name>', 'only these runs').choices(workflowName.options))
+    .addOption(
+      new Option('--status <status>', `only these runs (${runStatus.options.join(', ')})`).argParser(
+        (value: string) => checkedBy(runStatus)(value.toUpperCase()),
+      ),
+    )
+    .addOption(
+      new Option('--limit <n>', 'at most so many')
+        .default(20)
+        .argParser(checkedBy(z.coerce.number().int().min(1).max(1000))),
+    )
+    .action((cluster, options, self) => perform(globals(self), (session) => list(session, cluster, options)));
+  command(program, 'status', 'one run with its nodes')
+    .addArgument(clusterArgument())
+    .addArgument(runArgument('run ID; the newest by default'))
+    .addOption(new Option('--wait', 'watch until the run has ended'))
+    .action((cluster, run, options, self) =>
+      perform(globals(self), (session) =>
+        status(session, cluster, { ...options, ...(run && { runId: run }) }),
+      ),
+    );
+}
+
+function command(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).allowExcessArguments(false);
+}
+
+function globals(self: Command): DeploymentOptions {
+  const { stack, region, profile, endpointUrl } = self.optsWithGlobals<DeploymentOptions>();
+  return {
+    stack,
+    ...(region && { region }),
+    ...(profile && { profile }),
+    ...(endpointUrl && { endpointUrl }),
+  };
+}
+
+function checkedBy<Schema extends z.ZodType>(schema: Schema): (value: string) => z.infer<Schema> {
+  return (value) => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(parsed.error.issues.map((issue) => issue.message).join('; '));
+  };
+}

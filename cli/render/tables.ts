@@ -1,0 +1,106 @@
+// Tables and text about runs and nodes, for stdout.
+import Table from 'cli-table3';
+import type { RunRecord } from '../../contracts/runs.ts';
+import type { NodeView, RunView } from '../run-view.ts';
+import { formatBytes, formatDuration, formatTime } from './format.ts';
+
+const BORDERLESS = Object.fromEntries(
+  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+    .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
+    .map((part) => [part, '']),
+);
+
+function table(head: string[], rows: string[][]): string {
+  const rendered = new Table({
+    head,
+    chars: { ...BORDERLESS, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  rendered.push(...rows);
+  return rendered
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+export function runsTable(runs: readonly RunRecord[]): string {
+  return table(
+    ['CLUSTER', 'RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK', 'FILES', 'BYTES', 'UPLOADED', 'NOTE'],
+    runs.map((run) => [
+      run.clusterId,
+      run.runId,
+      workflowOf(run),
+      run.status,
+      formatTime(run.startedAt),
+      formatDuration(run.startedAt, run.endedAt),
+      run.files?.toString() ?? '',
+      formatBytes(run.bytes),
+      formatBytes(run.uploadedBytes),
+      noteOf(run),
+    ]),
+  );
+}
+
+/** The restore workflow also undoes and releases, and plans without doing: its history says which. */
+function workflowOf(run: RunRecord): string {
+  if (run.workflow !== 'restore') return run.workflow;
+  if (run.request['dryRun'] === true) return 'restore (dry run)';
+  const operation = run.request['operation'];
+  return typeof operation === 'string' ? operation : run.workflow;
+}
+
+function noteOf(run: RunRecord): string {
+  const notes: string[] = [];
+  if (run.error) notes.push(run.error.errorName);
+  if (run.workflow === 'restore' && run.backupId) notes.push(`backup ${run.backupId}`);
+  if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);
+  if (run.restoreRunId) notes.push(`of ${run.restoreRunId}`);
+  if (run.recoveredRunId) notes.push(`of ${run.recoveredRunId}`);
+  if (run.warnings.length > 0) notes.push(`${run.warnings.length} warning(s)`);
+  return notes.join(', ');
+}
+
+export function nodesTable(nodes: readonly NodeView[]): string {
+  return table(
+    ['INSTANCE', 'HOST ID', 'STATUS', 'PHASE', 'FILES', 'BYTES', 'UPLOADED', 'ERROR'],
+    nodes.map((node) => [
+      node.instanceId,
+      node.hostId ?? '',
+      node.status,
+      node.phase,
+      (node.progress?.filesDone ?? node.files)?.toString() ?? '',
+      formatBytes(node.progress?.bytesDone ?? node.bytes),
+      formatBytes(node.uploadedBytes),
+      node.error ? `${node.error.errorName}: ${node.error.message}` : '',
+    ]),
+  );
+}
+
+/** A run with its nodes, warnings and how its execution stands. */
+export function runText(view: RunView): string {
+  const { run, execution, nodes } = view;
+  const lines: string[] = [];
+  if (run) {
+    lines.push(`${workflowOf(run)} ${run.runId} of cluster ${run.clusterId}: ${run.status}`);
+    lines.push(`started    ${formatTime(run.startedAt)}${requestedBy(run)}`);
+    if (run.endedAt) {
+      lines.push(
+        `ended      ${formatTime(run.endedAt)}, after ${formatDuration(run.startedAt, run.endedAt)}`,
+      );
+    }
+    if (run.files !== undefined) lines.push(`stored     ${run.files} files, ${formatBytes(run.bytes)}`);
+    if (run.uploadedBytes !== undefined) lines.push(`uploaded   ${formatBytes(run.uploadedBytes)}`);
+    if (noteOf(run)) lines.push(`note       ${noteOf(run)}`);
+    for (const warning of run.warnings) lines.push(`warning    ${warning}`);
+  }
+  lines.push(`execution  ${execution?.status ?? 'no longer known to Step Functions'} ${view.executionArn}`);
+  if (nodes.length > 0) lines.push('', nodesTable(nodes));
+  return lines.join('\n');
+}
+
+function requestedBy(run: RunRecord): string {
+  const by = run.request['requestedBy'];
+  if (typeof by === 'string') return `, requested by ${by}`;
+  return typeof run.request['scheduledTime'] === 'string' ? ', by schedule' : '';
+}
