@@ -70,18 +70,23 @@ const limits = z.strictObject({
     .default(10 * 1024 ** 3),
 });
 
-const policy = z.strictObject({
-  /** From the moment the rendezvous is set to the snapshot, at least; more where many hosts must be told. */
-  rendezvousSeconds: seconds(1, 600).default(20),
-  /** A snapshot whose first start and last end lie further apart over all nodes fails the backup. */
-  maxSnapshotSpreadSeconds: seconds(1, 3_600).default(60),
-  /** A host program that was not heard of for so long is tried again. */
-  heartbeatSeconds: seconds(5, 3_600).default(120),
-  /** One action on one host, at most. */
-  actionTimeoutSeconds: seconds(60, 7 * 86_400).default(86_400),
-  /** A cluster whose newest backup is older than this raises the alarm. */
-  backupAgeAlarmHours: z.int().min(1).max(8_760).default(26),
-});
+const policy = z
+  .strictObject({
+    /** From the moment the rendezvous is set to the snapshot, at least; more where many hosts must be told. */
+    rendezvousSeconds: seconds(1, 600).default(20),
+    /** A snapshot whose first start and last end lie further apart over all nodes fails the backup. */
+    maxSnapshotSpreadSeconds: seconds(1, 3_600).default(60),
+    /** A host program that was not heard of for so long is tried again. */
+    heartbeatSeconds: seconds(5, 3_600).default(120),
+    /** One action on one host, at most. */
+    actionTimeoutSeconds: seconds(60, 7 * 86_400).default(86_400),
+    /** A cluster whose newest backup is older than this raises the alarm. */
+    backupAgeAlarmHours: z.int().min(1).max(8_760).default(26),
+  })
+  .refine((each) => each.heartbeatSeconds < each.actionTimeoutSeconds, {
+    path: ['heartbeatSeconds'],
+    message: 'expected less than actionTimeoutSeconds',
+  });
 
 const notifications = z.strictObject({
   emails: z.array(z.email()).default([]),

@@ -23,7 +23,7 @@ export type RunPolicy = z.infer<typeof runPolicy>;
 const subject = z.strictObject({ runId, workflow: workflowName, executionArn });
 
 export const steps = {
-  /** Takes the cluster's lock; re-entrant by execution ARN. @throws InvalidRequest UnknownCluster ClusterBusy StaleRun */
+  /** Takes the cluster's lock; re-entrant by execution ARN. @throws InvalidRequest UnknownCluster ClusterBusy */
   ClaimRun: {
     input: z.strictObject({ workflow: z.enum(['backup', 'restore']), request: z.unknown(), execution }),
     output: z.discriminatedUnion('outcome', [
@@ -35,6 +35,8 @@ export const steps = {
       }),
       /** The same scheduled time was delivered before. */
       z.strictObject({ outcome: z.literal('already-run'), runId }),
+      /** The lock's holder is not executed any more: Recover ends it first, by its execution ARN. */
+      z.strictObject({ outcome: z.literal('stale'), executionArn }),
     ]),
   },
   /** All instances with the cluster's tag that SSM manages → host list. @throws NoHosts HostUnreachable */

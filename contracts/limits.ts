@@ -1,0 +1,14 @@
+// Limits of the workflows that more than one part leans on: the machines (infra/), the lock's lease and the grace of a
+// host program (lambdas/).
+
+/**
+ * A machine's own TimeoutSeconds, longer than the longest action that a policy may ask for. The lock's lease outlives it:
+ * past the lease no execution of ours can be running.
+ */
+export const MACHINE_TIMEOUT_SECONDS = 21 * 86_400;
+
+/** How a failed step is tried again: 2, 4, 8 … seconds, each drawn between 0 and that (full jitter), capped. */
+export const STEP_RETRY = { intervalSeconds: 2, backoffRate: 2, maxDelaySeconds: 60, maxAttempts: 6 } as const;
+
+/** How an action whose host was not heard of is tried again. Its waits are below those of {@link STEP_RETRY}'s cap. */
+export const SILENCE_RETRY = { intervalSeconds: 1, backoffRate: 2, maxDelaySeconds: 15, maxAttempts: 3 } as const;
