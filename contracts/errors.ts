@@ -2,6 +2,8 @@
 
 /** What an error class says once for all its instances. */
 interface ErrorTraits {
+  /** What is the case when it is thrown: the cause, in docs/reference/errors.md. */
+  meaning: string;
   /** What to do now, one or two sentences. */
   hint: string;
   /** The CLI's exit code: 2 wrong use, 3 refused, 4 not found, 5 damaged data, 1 anything else. */
@@ -48,201 +50,257 @@ function defineError(errorName: string, traits: ErrorTraits): NamedErrorClass {
 
 // Wrong use
 export const InvalidConfiguration = defineError('InvalidConfiguration', {
+  meaning:
+    'A key or value of ringvault.yaml is not what it may be, or names something that this version does not do.',
   hint: 'Correct ringvault.yaml at the path named and deploy again.',
   exitCode: 2,
 });
 export const InvalidRequest = defineError('InvalidRequest', {
+  meaning: 'The input of a workflow, or a command line, is not what it may be.',
   hint: 'Correct the input of the execution; README.md shows the input of each workflow.',
   exitCode: 2,
 });
 export const InvalidDocument = defineError('InvalidDocument', {
+  meaning: 'A document that was read does not have the shape that its format says.',
   hint: 'A stored document does not have the shape it must have. Do not edit it; restore the object version before.',
   exitCode: 5,
 });
 export const NewerFormat = defineError('NewerFormat', {
+  meaning: 'A document carries a formatVersion above the one that this Ringvault reads.',
   hint: 'The document was written by a newer Ringvault. Use that version or a later one to read it.',
   exitCode: 3,
 });
 
 // Not found
 export const UnknownCluster = defineError('UnknownCluster', {
+  meaning: 'No cluster of this ID is deployed, or, for the command, none of this ID ever had a run.',
   hint: 'Use a cluster ID of ringvault.yaml, and deploy after adding one.',
   exitCode: 4,
 });
 export const UnknownRun = defineError('UnknownRun', {
+  meaning: 'The cluster has no run of this ID.',
   hint: 'List the runs with `ringvault list`.',
   exitCode: 4,
 });
 export const UnknownBackup = defineError('UnknownBackup', {
+  meaning: 'The vault holds no sealed backup of this ID.',
   hint: 'List the backups with `ringvault list`; a failed or unsealed backup cannot be restored.',
   exitCode: 4,
 });
 export const NoBackup = defineError('NoBackup', {
+  meaning: 'The latest backup was asked for, and the cluster has no sealed one.',
   hint: 'The cluster has no completed backup yet: start one with `ringvault backup`.',
   exitCode: 4,
 });
 
 export const UnknownStack = defineError('UnknownStack', {
+  meaning: 'CloudFormation has no such stack in this account and region, or it is not Ringvault’s.',
   hint: 'Deploy with `npx cdk deploy`, or name the stack with --stack and its place with --region and --profile.',
   exitCode: 4,
 });
 
 // Refused
 export const NotConfirmed = defineError('NotConfirmed', {
+  meaning: 'A command that changes a cluster was not confirmed.',
   hint: 'Type the cluster ID when asked, or give --yes where nobody can be asked. Nothing was started.',
   exitCode: 3,
 });
 export const ClusterBusy = defineError('ClusterBusy', {
+  meaning: 'Another run holds the cluster’s lock, and its execution is running.',
   hint: 'Wait for the run that is named, or cancel it with `ringvault cancel`, then start again.',
   exitCode: 3,
 });
 export const StaleRun = defineError('StaleRun', {
+  meaning: 'The lock’s holder is not executed any more, and Recover has not brought it to an end.',
   hint: 'The run that holds the cluster is no longer executed; the Recover workflow brings it to an end first.',
   exitCode: 3,
 });
-export const RunEnded = defineError('RunEnded', { hint: 'The run has ended: start a new run.', exitCode: 3 });
+export const RunEnded = defineError('RunEnded', {
+  meaning: 'A step, a command or a host program of a run came late: the run had ended.',
+  hint: 'The run has ended: start a new run.',
+  exitCode: 3,
+});
 export const NoHosts = defineError('NoHosts', {
+  meaning: 'SSM manages no instance with the cluster’s tag.',
   hint: 'Tag the instances as ringvault.yaml says, and see that their SSM agent is registered.',
   exitCode: 3,
 });
 export const HostUnreachable = defineError('HostUnreachable', {
+  meaning: 'An instance with the cluster’s tag is known to SSM, but its agent is not online.',
   hint: 'See why the SSM agent of the host is not online (instance stopped, agent, network, role), then start again.',
   exitCode: 3,
 });
 export const ActionLost = defineError('ActionLost', {
+  meaning: 'A host was not heard of within the heartbeat or the total timeout, retries included.',
   hint: 'The host program stopped answering and a retry did not find it. See its log under /var/lib/ringvault/log.',
 });
 export const UnsupportedHost = defineError('UnsupportedHost', {
+  meaning: 'The host is of another architecture, or its C library is too old for the host program.',
   hint: 'Hosts are Linux on the architecture that ringvault.yaml names, with glibc 2.28 or later.',
   exitCode: 3,
 });
 export const NodeDown = defineError('NodeDown', {
+  meaning: 'A ring member is not Up/Normal in some node’s view, or Cassandra does not answer on a host.',
   hint: 'Bring the node back to Up/Normal (nodetool status), then start again.',
   exitCode: 3,
 });
 export const UnmanagedNode = defineError('UnmanagedNode', {
+  meaning: 'The ring has a member that none of the cluster’s hosts runs.',
   hint: 'A ring member runs on no host with the cluster’s tag that SSM manages: tag it, or remove it from the ring.',
   exitCode: 3,
 });
 export const RingDisagreement = defineError('RingDisagreement', {
+  meaning: 'Two nodes answered with different views of the ring.',
   hint: 'The nodes do not see the same ring. Wait until gossip has settled (nodetool status on each), then start again.',
   exitCode: 3,
 });
 export const SchemaDisagreement = defineError('SchemaDisagreement', {
+  meaning: 'Two nodes answered with different schema versions.',
   hint: 'Wait for schema agreement (nodetool describecluster), then start again.',
   exitCode: 3,
 });
 export const RingChanged = defineError('RingChanged', {
+  meaning: 'The ring after the snapshot is not the ring before it, in the second round too.',
   hint: 'The ring changed while the backup was taken, twice. Start again when no node joins, leaves or moves.',
   exitCode: 3,
 });
 export const SchemaChanged = defineError('SchemaChanged', {
+  meaning: 'The schema after the snapshot is not the schema before it, in the second round too.',
   hint: 'The schema changed while the backup was taken, twice. Start again when no schema change is under way.',
   exitCode: 3,
 });
 export const SnapshotSpreadExceeded = defineError('SnapshotSpreadExceeded', {
+  meaning: 'Between the first snapshot’s start and the last one’s end lies more than policy allows.',
   hint: 'Correct the hosts’ clocks or raise policy.maxSnapshotSpreadSeconds, then start again.',
   exitCode: 3,
 });
 export const RestoreNotAllowed = defineError('RestoreNotAllowed', {
+  meaning: 'The guard file of a host does not name the cluster.',
   hint: 'Write the cluster ID into /etc/ringvault/restore-allowed on each host, then start again.',
   exitCode: 3,
 });
 export const InsufficientSpace = defineError('InsufficientSpace', {
+  meaning: 'A data directory’s file system has less room than the restore needs and the reserve together.',
   hint: 'Free space on the data directory named, or lower limits.reserveBytes, then start again.',
   exitCode: 3,
 });
 export const IncompatibleVersion = defineError('IncompatibleVersion', {
+  meaning: 'The backup holds SSTables of a format that a node’s Cassandra does not read.',
   hint: 'Restore with a Cassandra that reads the SSTable format of the backup.',
   exitCode: 3,
 });
 export const TopologyMismatch = defineError('TopologyMismatch', {
+  meaning: 'The nodes of the cluster, by host ID and tokens, are not those of the backup.',
   hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens.',
   exitCode: 3,
 });
 export const SchemaConflict = defineError('SchemaConflict', {
+  meaning: 'The live schema has something under a name of the backup that is not the same thing.',
   hint: 'Bring the live schema to what the message names (rename or drop the table, or drop the index), then start again.',
   exitCode: 3,
 });
 export const NothingToUndo = defineError('NothingToUndo', {
+  meaning: 'There is no completed restore whose old data is still kept aside.',
   hint: 'Only a completed restore that was neither undone nor released can be undone or released.',
   exitCode: 3,
 });
 
 // Cassandra on a host
 export const CassandraUnavailable = defineError('CassandraUnavailable', {
+  meaning: 'Cassandra on the host does not accept CQL connections, or did not come up in time.',
   hint: 'See Cassandra’s system.log on the host named, and its credentials in Secrets Manager.',
 });
 export const CredentialsRejected = defineError('CredentialsRejected', {
+  meaning: 'Cassandra refused the login, or the role may not do what the action needs.',
   hint: 'Correct the username and password in the secret named, and the role’s grants in Cassandra.',
 });
 export const NodetoolFailed = defineError('NodetoolFailed', {
+  meaning: 'A nodetool command ended with another exit code than 0.',
   hint: 'Run the command that is named on the host to see why.',
 });
 export const CommandFailed = defineError('CommandFailed', {
+  meaning: 'The command that starts or stops Cassandra failed, or did not end in time.',
   hint: 'Run the command that is named on the host to see why, and correct cassandra.start or cassandra.stop.',
 });
 export const SnapshotIncomplete = defineError('SnapshotIncomplete', {
+  meaning: 'A snapshot lacks a table, a component or a file that Cassandra’s own manifest lists.',
   hint: 'The snapshot on disk is not what Cassandra said it made. See system.log on the host; then start again.',
   exitCode: 5,
 });
 export const FileVanished = defineError('FileVanished', {
+  meaning: 'A file of the snapshot was there and is not there any more.',
   hint: 'Something deleted a file of this run’s snapshot: look for clearsnapshot jobs on the host.',
   exitCode: 5,
 });
 export const FileUnstable = defineError('FileUnstable', {
+  meaning: 'A file was changed while it was read, each time that it was tried.',
   hint: 'A file changed each time it was read. See what writes to it, then start again.',
 });
 export const DataRot = defineError('DataRot', {
+  meaning: 'A Data.db file’s CRC32 is not what its Digest.crc32 says.',
   hint: 'The file on the disk is not what Cassandra wrote. Run nodetool scrub or replace the node, then start again.',
   exitCode: 5,
 });
 export const LeftoverTransaction = defineError('LeftoverTransaction', {
+  meaning:
+    'The directory holds files of an unfinished compaction, or staged or kept data of another restore.',
   hint: 'An unfinished compaction or another restore is in the directory named; start Cassandra once so that it cleans up.',
   exitCode: 3,
 });
 export const SwapConflict = defineError('SwapConflict', {
+  meaning:
+    'A directory that the swap journal names is not in the place that it names, so that going on could lose data.',
   hint: 'Directories are not where the swap journal says. Do not start Cassandra; see docs/operations.md, "A swap in conflict".',
   exitCode: 5,
 });
 export const RestoreIncomplete = defineError('RestoreIncomplete', {
+  meaning: 'After the start, ring, schema or files are not those of the backup.',
   hint: 'The restored cluster is not what the backup says. `ringvault undo` brings the data before it back.',
   exitCode: 5,
 });
 
 // Vault
 export const BackupDamaged = defineError('BackupDamaged', {
+  meaning: 'A manifest or an object in the vault is missing, or its bytes are not those of its hash.',
   hint: 'The vault does not hold what the manifest says. Look for the object’s earlier version; take a new backup now.',
   exitCode: 5,
 });
 export const BackupIncomplete = defineError('BackupIncomplete', {
+  meaning: 'At the seal, a node’s header lacks a table, a data directory or files.',
   hint: 'A node’s manifest lacks what the snapshot had; the backup was not sealed. Start again.',
   exitCode: 5,
 });
 export const VaultUnavailable = defineError('VaultUnavailable', {
+  meaning: 'S3 answered with errors, or not at all, after all retries.',
   hint: 'S3 did not answer after all retries. See the host’s network and S3’s status.',
   retryable: true,
 });
 export const VaultDenied = defineError('VaultDenied', {
+  meaning: 'S3 refused a call for lack of permission.',
   hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand.',
 });
 export const ManifestConflict = defineError('ManifestConflict', {
+  meaning: 'Under the key of this run’s manifest stand other bytes.',
   hint: 'A different manifest of this run stands under the same key. Start a new run.',
   exitCode: 5,
 });
 export const LockLost = defineError('LockLost', {
+  meaning: 'A write of a run was refused: its fence is not the newest any more.',
   hint: 'Another run took the cluster over. See the history with `ringvault list`.',
   exitCode: 3,
 });
 export const RecoveryIncomplete = defineError('RecoveryIncomplete', {
+  meaning: 'Recover could not bring every host of the ended run to the same whole state; the lock is kept.',
   hint: 'A host could not be brought to a whole state. Bring it back online; the scheduled sweep tries again.',
 });
 /** For the CLI: what a person's own call to AWS met. */
 export const AwsCallFailed = defineError('AwsCallFailed', {
+  meaning: 'A call that the command made to AWS was refused, or did not get through.',
   hint: 'Check your AWS credentials (aws sts get-caller-identity), their permissions, the region and the endpoint.',
 });
 /** For what nobody foresaw: the message is the original error's. */
 export const UnexpectedError = defineError('UnexpectedError', {
+  meaning: 'Something that nobody foresaw.',
   hint: 'This is a defect. Please report it with the log of the step or host.',
 });
 
