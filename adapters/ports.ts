@@ -136,6 +136,8 @@ export interface Lock {
   leaseUntil: string;
 }
 
+export type NodeItem = NodeOutcome & { commandId?: string; attempt?: number; updatedAt: string };
+
 /** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
 export interface Catalog {
   readLock(clusterId: string): Promise<Lock | undefined>;
@@ -157,9 +159,12 @@ export interface Catalog {
     runId: string,
   ): Promise<{ firstRunId: string }>;
   runOfExecution(executionArn: string): Promise<{ clusterId: string; runId: string } | undefined>;
-  /** Creates or updates the run's item; `nodes` are items of their own and are written by putNode. */
+  /**
+   * Creates or updates a run's item (`nodes` are items of their own), never over an ended status. `run` is who writes:
+   * a Recover run also writes its subject's.
+   */
   putRun(run: RunRef, record: RunRecord): Promise<void>;
-  /** For rebuild-catalog and for a run that another run ends: not fenced, never over an ended status. */
+  /** Item and nodes of an ended run, as its record in the vault says: not fenced, never over an ended status. */
   putEndedRun(record: RunRecord): Promise<void>;
   /** After its end, a run may still be told that it was undone, released, or that a warning came up. */
   amendRun(
@@ -173,8 +178,9 @@ export interface Catalog {
     clusterId: string,
     filter?: { workflow?: string; status?: RunStatus; limit?: number },
   ): Promise<RunRecord[]>;
+  /** Of a node whose outcome is final only command and attempt are still kept. */
   putNode(run: RunRef, outcome: NodeOutcome & { commandId?: string; attempt?: number }): Promise<void>;
-  listNodes(
-    runId: string,
-  ): Promise<Array<NodeOutcome & { commandId?: string; attempt?: number; updatedAt: string }>>;
+  readNode(runId: string, instanceId: string): Promise<NodeItem | undefined>;
+  /** Sorted by instance ID. */
+  listNodes(runId: string): Promise<NodeItem[]>;
 }

@@ -293,6 +293,11 @@ export const RecoveryIncomplete = defineError('RecoveryIncomplete', {
   meaning: 'Recover could not bring every host of the ended run to the same whole state; the lock is kept.',
   hint: 'A host could not be brought to a whole state. Bring it back online; the scheduled sweep tries again.',
 });
+export const AwsUnavailable = defineError('AwsUnavailable', {
+  meaning: 'An AWS service other than S3 throttled a step’s call or did not answer it.',
+  hint: 'An AWS service throttled or did not answer after all retries. See its status and the account’s quotas.',
+  retryable: true,
+});
 /** For the CLI: what a person's own call to AWS met. */
 export const AwsCallFailed = defineError('AwsCallFailed', {
   meaning: 'A call that the command made to AWS was refused, or did not get through.',

@@ -15,6 +15,7 @@ import {
   sha256,
 } from './identifiers.ts';
 import { schemaStatement } from './ring.ts';
+import { runStatus } from './runs.ts';
 
 /** An item of a host list (`plans/<cluster>/<run>/<name>.json`, a JSON array): what a Distributed Map hands out. */
 export const host = z.strictObject({
@@ -96,3 +97,21 @@ export const EMPTIED_BY_RESTORE = [
   { keyspace: 'system', table: 'paxos_repair_history' },
   { keyspace: 'system', table: 'batches' },
 ] as const;
+
+/** How a Recover run brings its subject to an end. */
+export const recoveryPlan = z.strictObject({
+  ...planBase,
+  workflow: z.literal('recover'),
+  subjectRunId: runId,
+  /** What the subject's history will say. */
+  status: runStatus,
+  direction: z.enum(['none', 'back', 'forward']),
+  /** Whose swap is settled, where the subject is a restore or an undo. */
+  restoreRunId: runId.optional(),
+  /** Nodes of the subject's plan; empty where it had none yet, or where nothing is to be settled or started. */
+  nodes: hostList,
+  /** Of a release: hosts that had deleted their old data already. */
+  releasedHosts: z.array(instanceId),
+  warnings: z.array(z.string()),
+});
+export type RecoveryPlan = z.infer<typeof recoveryPlan>;
