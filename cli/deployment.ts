@@ -1,12 +1,13 @@
 // What a command works with: the deployed stack, seen through ports, and the terminal it was typed in.
-import type { Catalog, Clock, Executions, ObjectStore, StackOutputs } from '../adapters/ports.ts';
+import type { Catalog, Clock, Executions, ObjectStore } from '../adapters/ports.ts';
 import type { VaultLayout } from '../contracts/layout.ts';
 import type { Terminal } from './terminal.ts';
 
+/** The command only reads the history: what changes it are runs. */
+export type History = Pick<Catalog, 'readLock' | 'runOfExecution' | 'readRun' | 'listRuns' | 'listNodes'>;
+
 export interface Deployment {
-  stackName: string;
-  outputs: StackOutputs;
-  catalog: Catalog;
+  catalog: History;
   executions: Executions;
   store: ObjectStore;
   layout: VaultLayout;

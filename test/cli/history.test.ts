@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest';
+import { arnOf, INSTANCE, RUN, record, stage } from './stage.ts';
+
+it('lists the runs of all clusters, newest first', async () => {
+  const { type, know, runs, output } = stage();
+  await know('demo');
+  await know('other');
+  runs.push(
+    record({ startedAt: '2026-11-20T02:00:00.000Z', endedAt: '2026-11-20T02:03:05.000Z' }),
+    record({
+      clusterId: 'other',
+      runId: '20261121t030000z-ffffffff',
+      startedAt: '2026-11-21T03:00:00.000Z',
+      status: 'FAILED',
+      error: { errorName: 'NodeDown', message: 'm', hint: 'h' },
+    }),
+  );
+  expect(await type('list')).toBe(0);
+  const [head, first, second] = output.stdout.split('\n').filter((line) => line !== '');
+  expect(head).toMatch(/^CLUSTER +RUN +WORKFLOW +STATUS/);
+  expect(first).toMatch(/^other .*FAILED.*NodeDown/);
+  expect(second).toMatch(/^demo .*COMPLETED.*3m05s.*120.*3\.0 MiB.*1\.0 MiB/);
+});
+
+it('lists as one JSON document, filtered', async () => {
+  const { type, runs, output } = stage();
+  runs.push(record(), record({ runId: '20261121t010000z-ffffffff', status: 'FAILED' }));
+  expect(await type('list demo --status completed --json')).toBe(0);
+  expect(JSON.parse(output.stdout).runs).toEqual([record()]);
+  expect(output.stderr).toBe('');
+});
+
+it('says what to do where there is no run yet', async () => {
+  const { type, output } = stage();
+  expect(await type('list')).toBe(0);
+  expect(output.stdout).toContain('ringvault backup');
+});
+
+it.each(['list dmeo', 'status dmeo', 'restore dmeo --yes', 'undo dmeo --yes', 'cancel dmeo'])(
+  '%s: an unknown cluster is named, with those that are known: exit 4',
+  async (line) => {
+    const { type, know, output, started } = stage();
+    await know('demo');
+    expect(await type(line)).toBe(4);
+    expect(output.stderr).toContain('UnknownCluster: got cluster "dmeo", expected one that had a run: demo');
+    expect(started).toEqual([]);
+  },
+);
+
+it('an unknown run of a known cluster is named: exit 4', async () => {
+  const { type, know, output } = stage();
+  await know('demo');
+  expect(await type(`status demo ${RUN} --json`)).toBe(4);
+  expect(JSON.parse(output.stdout).error.errorName).toBe('UnknownRun');
+});
+
+it('shows a run under way with what its hosts report', async () => {
+  const { type, runs, story, store, layout, output } = stage();
+  const { endedAt, files, bytes, uploadedBytes, ...begun } = record({ status: 'STARTED' });
+  runs.push(begun);
+  story.push({
+    execution: { status: 'RUNNING' },
+    run: begun,
+    nodes: [{ instanceId: INSTANCE, status: 'STARTED', phase: 'upload' }],
+  });
+  const key = layout.progress(`arn:aws:ec2:eu-west-1:111122223333:instance/${INSTANCE}`, `${RUN}.upload`);
+  await store.put(
+    key,
+    JSON.stringify({
+      formatVersion: 1,
+      runId: RUN,
+      phase: 'upload',
+      state: 'running',
+      filesDone: 7,
+      filesTotal: 9,
+      bytesDone: 2048,
+      bytesTotal: 4096,
+      bytesTransferred: 1024,
+      updatedAt: '2026-11-21T02:00:01.000Z',
+    }),
+    'overwrite',
+  );
+  expect(await type('status demo')).toBe(0);
+  expect(output.stdout).toContain(`backup ${RUN} of cluster demo: STARTED`);
+  expect(output.stdout).toContain(`RUNNING ${arnOf('backup')}`);
+  expect(output.stdout).toMatch(new RegExp(`${INSTANCE} .*STARTED +upload +7 +2\\.0 KiB`));
+});

@@ -1,0 +1,137 @@
+import { expect, it } from 'vitest';
+import { vaultLayout } from '../../contracts/layout.ts';
+import type { ClusterManifest } from '../../contracts/manifests.ts';
+import { arnOf, RUN, record, stage } from './stage.ts';
+
+const OLDER = '20261120t020000z-11111111';
+const UNSEALED = '20261122t020000z-22222222';
+const hash = 'a'.repeat(64);
+
+function manifest(backupId: string): ClusterManifest {
+  return {
+    formatVersion: 1,
+    backupId,
+    clusterId: 'demo',
+    kind: 'snapshot',
+    clusterName: 'Test Cluster',
+    snapshotAt: '2026-11-21T02:00:20.000Z',
+    snapshotSpreadMs: 300,
+    sealedAt: '2026-11-21T02:03:00.000Z',
+    schemaVersion: '0f5b1f0e-7c5d-4f3b-9a55-3a2f6f1f2b11',
+    nodes: [
+      {
+        hostId: '3d1f3a52-4c3e-4a53-8f77-0b0b0b0b0b0b',
+        instanceArn: 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0',
+        headerSha256: hash,
+        listingSha256: hash,
+        files: 9,
+        bytes: 4096,
+      },
+    ],
+    ring: { sha256: hash },
+    schema: { sha256: hash },
+    schemaCql: { sha256: hash },
+    files: 9,
+    bytes: 4096,
+  };
+}
+
+async function withBackups(options: Parameters<typeof stage>[0] = {}) {
+  const staged = stage(options);
+  const layout = vaultLayout('');
+  await staged.know('demo');
+  for (const id of [OLDER, RUN]) {
+    await staged.store.put(layout.clusterManifest('demo', id), JSON.stringify(manifest(id)), 'create');
+  }
+  await staged.store.put(layout.nodeHeader('demo', UNSEALED, 'arn'), '{}', 'create');
+  return staged;
+}
+const done = (change = {}) => ({
+  execution: { status: 'SUCCEEDED' },
+  run: record({ workflow: 'restore', executionArn: arnOf('restore'), ...change }),
+});
+
+it('asks for the cluster ID, showing the newest sealed backup, and restores exactly that one', async () => {
+  const { type, story, started, output } = await withBackups({ interactive: true, typed: 'demo' });
+  story.push(done());
+  expect(await type('restore demo')).toBe(0);
+  expect(output.stderr).toContain(`backup ${RUN}`);
+  expect(output.stderr).toContain('2026-11-21 02:00:20Z');
+  expect(started).toEqual([
+    {
+      workflow: 'restore',
+      input: {
+        operation: 'restore',
+        clusterId: 'demo',
+        backupId: RUN,
+        dryRun: false,
+        requestedBy: 'ana@desk',
+      },
+    },
+  ]);
+});
+
+it.each([{ interactive: true, typed: 'prod' }, { interactive: true, typed: '' }, { interactive: false }])(
+  'starts nothing without confirmation (%j): exit 3',
+  async (options) => {
+    const { type, started, output } = await withBackups(options);
+    expect(await type('restore demo')).toBe(3);
+    expect(output.stderr).toContain('NotConfirmed: ');
+    expect(started).toEqual([]);
+  },
+);
+
+it('with --yes asks nobody', async () => {
+  const { type, story, started } = await withBackups();
+  story.push(done());
+  expect(await type(`restore demo --backup ${OLDER} --yes`)).toBe(0);
+  expect(started).toMatchObject([{ input: { backupId: OLDER } }]);
+});
+
+it('a dry run asks nobody and shows the plan', async () => {
+  const { type, story, started, output } = await withBackups();
+  const { run } = done({ request: { dryRun: true } });
+  story.push({ execution: { status: 'SUCCEEDED', output: { nodes: 3 } }, run });
+  expect(await type('restore demo --dry-run')).toBe(0);
+  expect(started).toMatchObject([{ input: { dryRun: true } }]);
+  expect(output.stdout).toContain('"nodes": 3');
+});
+
+it('a backup that was not sealed is unknown: exit 4, nothing started', async () => {
+  const { type, started, output } = await withBackups();
+  expect(await type(`restore demo --backup ${UNSEALED} --yes`)).toBe(4);
+  expect(output.stderr).toContain('UnknownBackup: ');
+  expect(started).toEqual([]);
+});
+
+it('a cluster without a sealed backup has nothing to restore: exit 4', async () => {
+  const { type, know, output } = stage();
+  await know('demo');
+  expect(await type('restore demo --yes')).toBe(4);
+  expect(output.stderr).toContain('NoBackup: ');
+});
+
+it.each(['undo', 'release'] as const)(
+  '%s is about the newest restore whose old data is kept',
+  async (operation) => {
+    const { type, runs, story, started } = await withBackups();
+    const newest = record({ workflow: 'restore', runId: '20261121t050000z-33333333', undo: 'undone' });
+    runs.push(newest, record({ workflow: 'restore', undo: 'possible' }));
+    story.push(done());
+    expect(await type(`${operation} demo --yes`)).toBe(0);
+    expect(started).toEqual([
+      {
+        workflow: 'restore',
+        input: { operation, clusterId: 'demo', restoreRunId: RUN, requestedBy: 'ana@desk' },
+      },
+    ]);
+  },
+);
+
+it.each(['undo', 'release'])('%s of a restore that was released is refused: exit 3', async (operation) => {
+  const { type, runs, started, output } = await withBackups();
+  runs.push(record({ workflow: 'restore', undo: 'released' }));
+  expect(await type(`${operation} demo ${RUN} --yes`)).toBe(3);
+  expect(output.stderr).toContain('NothingToUndo: ');
+  expect(started).toEqual([]);
+});

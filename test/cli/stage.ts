@@ -1,0 +1,114 @@
+// A stage for the command's tests: ports in memory, a terminal that remembers, and runs that a test moves on.
+import { manualClock } from '../../adapters/clock-manual.ts';
+import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import type { ExecutionStatus, Lock } from '../../adapters/ports.ts';
+import type { Deployment } from '../../cli/deployment.ts';
+import { runCli } from '../../cli/main.ts';
+import type { Terminal } from '../../cli/terminal.ts';
+import { vaultLayout } from '../../contracts/layout.ts';
+import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+
+const START = '2026-11-21T02:00:00.000Z';
+export const RUN = '20261121t020000z-0a1b2c3d';
+export const INSTANCE = 'i-0123456789abcdef0';
+
+export function arnOf(workflow: string, name = 'one'): string {
+  return `arn:aws:states:eu-west-1:111122223333:execution:${workflow}:${name}`;
+}
+
+export function record(change: Partial<RunRecord> = {}): RunRecord {
+  return {
+    formatVersion: 1,
+    runId: RUN,
+    clusterId: 'demo',
+    workflow: 'backup',
+    executionArn: arnOf('backup'),
+    status: 'COMPLETED',
+    startedAt: START,
+    endedAt: '2026-11-21T02:03:05.000Z',
+    request: { clusterId: 'demo', kind: 'snapshot' },
+    files: 120,
+    bytes: 3_145_728,
+    uploadedBytes: 1_048_576,
+    warnings: [],
+    nodes: [],
+    ...change,
+  };
+}
+
+/** What happens in the cloud each time that somebody looks at an execution; the last one lasts. */
+export interface Moment {
+  execution: Partial<ExecutionStatus>;
+  run?: RunRecord;
+  nodes?: NodeOutcome[];
+  lock?: Lock;
+  /** E.g. a Ctrl-C of the person. */
+  also?: () => void;
+}
+
+export function stage(options: { interactive?: boolean; typed?: string } = {}) {
+  const clock = manualClock(new Date(START));
+  const store = memoryObjectStore({ clock });
+  const layout = vaultLayout('');
+  const runs: RunRecord[] = [];
+  const story: Moment[] = [];
+  const started: Array<{ workflow: string; input: unknown }> = [];
+  const stopped: string[] = [];
+  const output = { stdout: '', stderr: '' };
+  const interrupt = new AbortController();
+  let now: Moment | undefined;
+  const deployment: Deployment = {
+    clock,
+    store,
+    layout,
+    executions: {
+      async start(workflow, input) {
+        started.push({ workflow, input });
+        return { executionArn: arnOf(workflow) };
+      },
+      async stop(executionArn) {
+        stopped.push(executionArn);
+      },
+      async status() {
+        now = story.shift() ?? now;
+        now?.also?.();
+        return now && { status: 'RUNNING', startedAt: new Date(START), ...now.execution };
+      },
+    },
+    catalog: {
+      readLock: async () => now?.lock,
+      runOfExecution: async (executionArn) => {
+        const run = now?.run ?? runs.find((each) => each.executionArn === executionArn);
+        return run && { clusterId: run.clusterId, runId: run.runId };
+      },
+      readRun: async (clusterId, runId) =>
+        [...(now?.run ? [now.run] : []), ...runs].find(
+          (run) => run.clusterId === clusterId && run.runId === runId,
+        ),
+      listRuns: async (clusterId, { workflow, status, limit = 1000 } = {}) =>
+        runs
+          .filter((run) => run.clusterId === clusterId)
+          .filter((run) => (!workflow || run.workflow === workflow) && (!status || run.status === status))
+          .slice(0, limit),
+      listNodes: async () => (now?.nodes ?? []).map((node) => ({ ...node, updatedAt: START })),
+    },
+  };
+  const terminal: Terminal = {
+    print: (text) => {
+      output.stdout += `${text}\n`;
+    },
+    note: (text) => {
+      output.stderr += `${text}\n`;
+    },
+    interactive: options.interactive ?? false,
+    stderr: process.stderr,
+    ask: async () => options.typed ?? '',
+    interruptible: (work) => work(interrupt.signal),
+  };
+  const type = (line: string) =>
+    runCli(line.split(' '), { terminal, requestedBy: 'ana@desk', connect: async () => deployment });
+  /** Makes a cluster known, as its first claim does. */
+  const know = (clusterId: string) =>
+    store.put(layout.configuration(clusterId, 'c'.repeat(64)), '{}', 'create');
+  return { type, know, store, layout, runs, story, started, stopped, output, interrupt, deployment };
+}
