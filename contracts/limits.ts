@@ -8,7 +8,29 @@
 export const MACHINE_TIMEOUT_SECONDS = 21 * 86_400;
 
 /** How a failed step is tried again: 2, 4, 8 … seconds, each drawn between 0 and that (full jitter), capped. */
-export const STEP_RETRY = { intervalSeconds: 2, backoffRate: 2, maxDelaySeconds: 60, maxAttempts: 6 } as const;
+export const STEP_RETRY = {
+  intervalSeconds: 2,
+  backoffRate: 2,
+  maxDelaySeconds: 60,
+  maxAttempts: 6,
+} as const;
 
 /** How an action whose host was not heard of is tried again. Its waits are below those of {@link STEP_RETRY}'s cap. */
-export const SILENCE_RETRY = { intervalSeconds: 1, backoffRate: 2, maxDelaySeconds: 15, maxAttempts: 3 } as const;
+export const SILENCE_RETRY = {
+  intervalSeconds: 1,
+  backoffRate: 2,
+  maxDelaySeconds: 15,
+  maxAttempts: 3,
+} as const;
+
+/**
+ * Input, output and payload of a state. Source: Step Functions quotas, "Maximum input or output size for a task, state,
+ * or execution".
+ */
+export const MAX_PAYLOAD_BYTES = 256 * 1024;
+
+/** How long a Lambda step may take in the worst case. Source: Lambda quotas, "Function timeout". */
+export const STEP_TIMEOUT_SECONDS = 15 * 60;
+
+/** Commands that a fan-out gets sent a second. AWS publishes no rate for SendCommand: a cautious assumption. */
+export const COMMANDS_PER_SECOND = 10;
