@@ -67,11 +67,14 @@ function cassandraYaml(options: NodeOptions): Record<string, unknown> {
     authorizer: options.authentication ? 'CassandraAuthorizer' : 'AllowAllAuthorizer',
     materialized_views_enabled: true,
     auto_snapshot: false,
+    // As in the cassandra.yaml that Cassandra ships; what is used without it is "ignore".
+    disk_failure_policy: 'stop',
+    commit_failure_policy: 'stop',
     ...smallness(options.version),
   };
 }
 
-/** Three nodes share a laptop's memory. */
+/** Three nodes share a laptop's memory and cores. */
 function smallness(version: CassandraVersion): Record<string, unknown> {
   return {
     concurrent_reads: 4,
@@ -85,6 +88,11 @@ function smallness(version: CassandraVersion): Record<string, unknown> {
     key_cache_size: '2MiB',
     memtable_heap_space: '64MiB',
     memtable_offheap_space: '64MiB',
+    read_request_timeout: '15s',
+    range_request_timeout: '30s',
+    write_request_timeout: '15s',
+    counter_write_request_timeout: '15s',
+    request_timeout: '30s',
     // At this heap an index build with the default buffer runs out of memory.
     ...(version.startsWith('4.') ? {} : { sai_options: { segment_write_buffer_size: '16MiB' } }),
   };

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { endedFileOf, quote } from './launch-scripts.ts';
 import type { CassandraNode } from './node.ts';
 
 export interface Guard {
@@ -11,9 +12,11 @@ export interface Guard {
 
 /** The guard reads a pipe that only this process holds: the kernel closes it at this process's death. */
 export function guardNodes(nodes: readonly CassandraNode[]): Guard {
-  const script = 'cat >/dev/null; for stop in "$@"; do "$stop" --now & done; wait';
-  const stops = nodes.map((node) => join(node.binDirectory, 'cassandra-stop'));
-  const guard = spawn('bash', ['-c', script, 'guard', ...stops], {
+  const ends = nodes.map(
+    (node) =>
+      `touch ${quote(endedFileOf(node))}; ${quote(join(node.binDirectory, 'cassandra-stop'))} --now &`,
+  );
+  const guard = spawn('bash', ['-c', ['cat >/dev/null', ...ends, 'wait'].join('\n')], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },

@@ -27,8 +27,13 @@ function storageFlag(options: NodeOptions): string {
   return `-Dcassandra.storagedir=${options.directory}`;
 }
 
-export function pidFileOf(options: Pick<NodeOptions, 'directory'>): string {
-  return join(options.directory, 'cassandra.pid');
+export function pidFileOf(node: { directory: string }): string {
+  return join(node.directory, 'cassandra.pid');
+}
+
+/** Once it is there, the node starts no more: its cluster was closed while somebody may still want to start it. */
+export function endedFileOf(node: { directory: string }): string {
+  return join(node.directory, 'ended');
 }
 
 function preamble(options: NodeOptions): string {
@@ -48,6 +53,10 @@ function startScript(options: NodeOptions, paths: JavaPaths): string {
 exec 9>"$pid_file.lock"
 flock 9
 if running; then exit 0; fi
+if [[ -e ${quote(endedFileOf(options))} ]]; then
+  echo ${quote(`the cluster of ${options.address} has been closed`)} >&2
+  exit 1
+fi
 rm -f "$pid_file"
 # Without the caller's environment: a node must not know the credentials of who starts it.
 setsid env -i PATH="$PATH" HOME=${quote(options.directory)} LANG=C.UTF-8 MALLOC_ARENA_MAX=2 \\
@@ -75,16 +84,20 @@ gone_within() {
   done
   return 1
 }
-if [[ \${1:-} != --now ]]; then
-  exec 9>"$pid_file.lock"
-  flock 9
-  if ! running; then exit 0; fi
+kill_now() {
+  if ! running; then return 0; fi
+  kill -KILL "$pid" 2>/dev/null || true
+  gone_within 10
+}
+# Once before the lock, because a stop that waits holds it, and once with it, for a node that was just being started.
+if [[ \${1:-} == --now ]]; then kill_now; fi
+exec 9>"$pid_file.lock"
+flock 9
+if [[ \${1:-} != --now ]] && running; then
   kill -TERM "$pid" 2>/dev/null || true
-  if gone_within ${STOP_LIMIT_SECONDS}; then exit 0; fi
+  gone_within ${STOP_LIMIT_SECONDS} || true
 fi
-if ! running; then exit 0; fi
-kill -KILL "$pid" 2>/dev/null || true
-gone_within 10
+kill_now
 `;
 }
 
@@ -125,6 +138,8 @@ function cassandraArguments(options: NodeOptions, paths: JavaPaths): string[] {
     ...(options.version.startsWith('4.') ? OPENED_FOR_4 : []).map(
       (name) => `--add-opens=${name}=ALL-UNNAMED`,
     ),
+    // 4.1 measures its memtables with an agent; without it, it stumbles over Java 17's hidden classes.
+    ...(options.version.startsWith('4.') ? [`-javaagent:${join(paths.jars, 'jamm-0.3.2.jar')}`] : []),
     '-cp',
     `${paths.jars}/*:${join(options.directory, 'conf')}`,
     storageFlag(options),
@@ -143,7 +158,7 @@ function cassandraArguments(options: NodeOptions, paths: JavaPaths): string[] {
 }
 
 /** Any text as one word of bash. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
