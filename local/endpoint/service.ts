@@ -118,15 +118,21 @@ export class RestAnswer {
   }
 }
 
-/** Takes requests as they come: S3 (streaming), DynamoDB (handed on). It writes its own errors, too. */
+/** Takes requests as they come: S3 (streaming), DynamoDB (handed on). */
 export interface RawService {
   protocol: 'raw';
   signingName: string;
+  /** `buffered`: the whole body is read and checked against the signature before the service sees it. */
+  body: 'buffered' | 'streamed';
   /** Action and resource for faults and the access log, before the request is handled. */
-  describe(request: IncomingMessage): { action: string; resource: string };
-  handle(request: IncomingMessage, response: ServerResponse, context: CallContext): Promise<void>;
-  /** Writes an error that came up before or while the request was handled, in the shape that the service's clients know. */
-  refuse(request: IncomingMessage, response: ServerResponse, error: ServiceError): void;
+  describe(request: IncomingMessage, body: Buffer): { action: string; resource: string };
+  handle(request: IncomingMessage, response: ServerResponse, context: RawContext): Promise<void>;
+  /** Errors that came up before or while the request was handled, in the shape that the service's clients know. */
+  refuse(request: IncomingMessage, error: ServiceError): RestAnswer;
+}
+export interface RawContext extends CallContext {
+  /** Empty where the service streams. */
+  body: Buffer;
 }
 
 export type LocalService = JsonService | QueryService | RestJsonService | RawService;

@@ -6,7 +6,10 @@ export class LocalToolFailed extends RingvaultError {
   override readonly name = 'LocalToolFailed';
   constructor(message: string, options?: ErrorOptions) {
     super(
-      { hint: 'Install a JDK 17 and Maven, and see that Maven reaches its repository (~/.m2/settings.xml).' },
+      {
+        meaning: 'A program that the local cloud needs is missing or failed.',
+        hint: 'Install a JDK 17 and Maven, and see that Maven reaches its repository (~/.m2/settings.xml).',
+      },
       message,
       options,
     );
@@ -17,6 +20,13 @@ export class LocalToolFailed extends RingvaultError {
 export class LocalServerFailed extends RingvaultError {
   override readonly name = 'LocalServerFailed';
   constructor(message: string, options?: ErrorOptions) {
-    super({ hint: 'See the server’s log, which the message names.' }, message, options);
+    super(
+      {
+        meaning: 'A server of the local cloud did not start.',
+        hint: 'See the server’s log, which the message names.',
+      },
+      message,
+      options,
+    );
   }
 }

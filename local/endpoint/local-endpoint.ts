@@ -1,0 +1,111 @@
+// The local AWS endpoint with its storage services. local/main.ts starts it; the workflow interpreter, Run Command, Lambda and
+// the rest register themselves on it.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startDynamoDbLocal } from '../servers/dynamodb-local.ts';
+import { startS3Proxy } from '../servers/s3proxy.ts';
+import { DynamoDbService } from '../services/dynamodb/dynamodb-service.ts';
+import { TableSettings } from '../services/dynamodb/table-settings.ts';
+import { BucketSettings } from '../services/s3/bucket-settings.ts';
+import { S3Service } from '../services/s3/s3-service.ts';
+import { Store } from '../services/s3/store.ts';
+import { PolicyAuthorizer } from './authorize/policy-authorizer.ts';
+import { Faults } from './faults.ts';
+import { CredentialRegistry } from './identities.ts';
+import { EndpointServer, type SeenRequest } from './server.ts';
+import type { LocalService } from './service.ts';
+
+export interface LocalEndpointOptions {
+  /** Everything that is kept lies below it. */
+  stateDirectory: string;
+  /** A loopback address; 127.0.0.1 where it is not given. */
+  host?: string;
+  /** False: plain HTTP on loopback does not count as `aws:SecureTransport`. For the test of the policies that deny it. */
+  loopbackIsSecure?: boolean;
+  /** Signatures are checked against it; the scheduler's clock, which can be moved, is another. */
+  now?(): Date;
+  /** A defect in the local cloud, told to its caller as InternalFailure. */
+  onError?(error: unknown, seen: SeenRequest): void;
+}
+
+export interface LocalEndpoint {
+  url: string;
+  identities: CredentialRegistry;
+  authorizer: PolicyAuthorizer;
+  faults: Faults;
+  s3: S3Service;
+  dynamodb: DynamoDbService;
+  /** The store behind S3, with its own key pair: for tests that damage objects behind the policies' back. */
+  storage: { url: string; credentials: { accessKeyId: string; secretAccessKey: string } };
+  register(service: LocalService): void;
+  /** Told of every call when its answer is out; answers how to stop listening. */
+  onRequest(listener: (seen: SeenRequest) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** @throws LocalToolFailed LocalServerFailed */
+export async function startEndpoint(options: LocalEndpointOptions): Promise<LocalEndpoint> {
+  const { stateDirectory } = options;
+  await mkdir(stateDirectory, { recursive: true });
+  const identities = new CredentialRegistry();
+  const authorizer = new PolicyAuthorizer();
+  const faults = new Faults();
+  const listeners = new Set<(seen: SeenRequest) => void>();
+  const server = new EndpointServer({
+    identities,
+    authorizer,
+    faults,
+    now: options.now ?? (() => new Date()),
+    loopbackIsSecure: options.loopbackIsSecure ?? true,
+    onRequest: (seen) => {
+      for (const listener of listeners) listener(seen);
+    },
+    onError: options.onError ?? (() => {}),
+  });
+  const [s3proxy, engine] = await startServers(stateDirectory);
+  const store = new Store(s3proxy.url, s3proxy.credentials);
+  const s3 = new S3Service(store, new BucketSettings(join(stateDirectory, 'buckets.json')), authorizer);
+  await s3.loadPolicies();
+  const dynamodb = new DynamoDbService(engine.url, new TableSettings(join(stateDirectory, 'tables.json')));
+  server.register(s3);
+  server.register(dynamodb);
+  return {
+    url: await server.listen(options.host ?? '127.0.0.1'),
+    identities,
+    authorizer,
+    faults,
+    s3,
+    dynamodb,
+    storage: { url: s3proxy.url, credentials: s3proxy.credentials },
+    register: (service) => server.register(service),
+    onRequest(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      await server.close();
+      store.close();
+      await Promise.all([s3proxy.stop(), engine.stop()]);
+    },
+  };
+}
+
+async function startServers(stateDirectory: string) {
+  const s3proxyDirectory = join(stateDirectory, 's3');
+  const engineDirectory = join(stateDirectory, 'dynamodb');
+  await Promise.all([s3proxyDirectory, engineDirectory].map((each) => mkdir(each, { recursive: true })));
+  const [s3proxy, engine] = await Promise.allSettled([
+    startS3Proxy(s3proxyDirectory),
+    startDynamoDbLocal(engineDirectory),
+  ]);
+  if (s3proxy.status === 'fulfilled' && engine.status === 'fulfilled')
+    return [s3proxy.value, engine.value] as const;
+  for (const each of [s3proxy, engine]) {
+    if (each.status === 'fulfilled') await each.value.stop();
+  }
+  throw s3proxy.status === 'rejected'
+    ? s3proxy.reason
+    : engine.status === 'rejected'
+      ? engine.reason
+      : undefined;
+}
