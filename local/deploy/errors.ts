@@ -7,7 +7,9 @@ export class DeploymentRefused extends RingvaultError {
   constructor(message: string, options?: ErrorOptions) {
     super(
       {
-        hint: 'The local cloud refuses what it does not implement: see docs/local.md for what it does.',
+        meaning:
+          'The template has a resource, a property or a function that the local cloud does not implement.',
+        hint: 'Leave it out, or add it to local/deploy/resources.',
         exitCode: 3,
       },
       message,
