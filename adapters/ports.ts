@@ -58,7 +58,6 @@ export interface SecretReader {
 
 export interface ManagedHost {
   instanceId: string;
-  instanceArn: string;
   online: boolean;
   /** SSM's own words, for messages: ConnectionLost, Inactive. */
   pingStatus: string;

@@ -56,3 +56,9 @@ export function actionIdOf(run: string, phase: string): string {
 export function snapshotTagOf(run: string, round: number): string {
   return `ringvault-${run}-${round}`;
 }
+
+/** A run's hosts are in the account and region of its execution: one stack serves one account and region. */
+export function instanceArnBeside(execution: string, instance: string): string {
+  const [, partition, , region, account] = execution.split(':');
+  return instanceArn.parse(`arn:${partition}:ec2:${region}:${account}:instance/${instance}`);
+}

@@ -1,0 +1,44 @@
+// The items of the catalog's one table (keys `pk`, `sk`):
+//   cluster#<clusterId>  lock                    who holds the cluster; stays, with its fence, when it is given back
+//   cluster#<clusterId>  run#<runId>             a run without its nodes; run IDs sort by start
+//   cluster#<clusterId>  schedule#<kind>#<time>  which run a scheduled time started; expires
+//   run#<runId>          node#<instanceId>       what became of one node in a run
+//   execution#<arn>      execution               which run an execution is
+import type { NodeOutcome, RunRecord } from '../contracts/runs.ts';
+
+export interface Key {
+  pk: string;
+  sk: string;
+}
+
+export const keys = {
+  lock: (clusterId: string): Key => ({ pk: `cluster#${clusterId}`, sk: 'lock' }),
+  run: (clusterId: string, runId: string): Key => ({ pk: `cluster#${clusterId}`, sk: `run#${runId}` }),
+  runs: (clusterId: string) => ({ pk: `cluster#${clusterId}`, prefix: 'run#' }),
+  schedule: (clusterId: string, kind: string, scheduledTime: string): Key => ({
+    pk: `cluster#${clusterId}`,
+    sk: `schedule#${kind}#${scheduledTime}`,
+  }),
+  node: (runId: string, instanceId: string): Key => ({ pk: `run#${runId}`, sk: `node#${instanceId}` }),
+  nodes: (runId: string) => ({ pk: `run#${runId}`, prefix: 'node#' }),
+  execution: (executionArn: string): Key => ({ pk: `execution#${executionArn}`, sk: 'execution' }),
+};
+
+/** Longer than EventBridge Scheduler may deliver a time again. Source: its "maximum age of event", at most 24 hours. */
+export const SCHEDULE_KEPT_SECONDS = 7 * 86_400;
+
+/** A run's item leaves its nodes out: an item holds at most 400 KB. */
+export function withoutNodes(record: RunRecord): RunRecord {
+  return { ...record, nodes: [] };
+}
+
+const FINAL: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED'];
+
+export function isFinal(outcome: Pick<NodeOutcome, 'status'> | undefined): boolean {
+  return outcome !== undefined && FINAL.includes(outcome.status);
+}
+
+/** Warnings of a run in the order they came up, none twice, and no more than an item can hold. */
+export function mergedWarnings(known: readonly string[], more: readonly string[]): string[] {
+  return [...new Set([...known, ...more.map((warning) => warning.slice(0, 1_000))])].slice(0, 100);
+}

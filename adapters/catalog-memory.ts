@@ -1,0 +1,110 @@
+// The catalog in memory, for tests: the same promises as DynamoDB's, kept by the same suite.
+import { LockLost } from '../contracts/errors.ts';
+import { ENDED_STATUSES, type RunRecord, type RunRef } from '../contracts/runs.ts';
+import { isFinal, mergedWarnings, withoutNodes } from './catalog-items.ts';
+import type { Catalog, Clock, Lock, NodeItem } from './ports.ts';
+
+export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
+  const locks = new Map<string, Lock>();
+  const fences = new Map<string, number>();
+  const executions = new Map<string, { clusterId: string; runId: string }>();
+  const schedules = new Map<string, string>();
+  const runs = new Map<string, RunRecord>();
+  const nodes = new Map<string, Map<string, NodeItem>>();
+  const runKey = (clusterId: string, runId: string) => `${clusterId}/${runId}`;
+  const now = () => clock.now().toISOString();
+
+  function take(claim: Omit<Lock, 'fence'>): { outcome: 'claimed'; fence: number } {
+    const fence = (fences.get(claim.clusterId) ?? 0) + 1;
+    fences.set(claim.clusterId, fence);
+    locks.set(claim.clusterId, { ...claim, fence });
+    executions.set(claim.executionArn, { clusterId: claim.clusterId, runId: claim.runId });
+    return { outcome: 'claimed', fence };
+  }
+  function mustHold(run: RunRef): void {
+    const lock = locks.get(run.clusterId);
+    if (lock?.runId === run.runId && lock.fence === run.fence) return;
+    throw new LockLost(`run ${run.runId} no longer holds cluster "${run.clusterId}"`);
+  }
+  function nodesOf(runId: string): Map<string, NodeItem> {
+    const known = nodes.get(runId) ?? new Map<string, NodeItem>();
+    nodes.set(runId, known);
+    return known;
+  }
+  function write(record: RunRecord): boolean {
+    const key = runKey(record.clusterId, record.runId);
+    if (ENDED_STATUSES.includes(runs.get(key)?.status ?? 'STARTED')) return false;
+    runs.set(key, structuredClone(withoutNodes(record)));
+    return true;
+  }
+
+  return {
+    readLock: async (clusterId) => structuredClone(locks.get(clusterId)),
+    async claim(claim) {
+      const lock = locks.get(claim.clusterId);
+      if (!lock) return take(claim);
+      if (lock.executionArn === claim.executionArn) return { outcome: 'claimed', fence: lock.fence };
+      return { outcome: 'held', lock: structuredClone(lock) };
+    },
+    async takeOver(seen, claim) {
+      const lock = locks.get(claim.clusterId);
+      if (lock?.executionArn === claim.executionArn) return { outcome: 'claimed', fence: lock.fence };
+      const unchanged = lock?.fence === seen.fence && lock.executionArn === seen.executionArn;
+      return unchanged ? take(claim) : { outcome: 'lost' };
+    },
+    async release(run) {
+      const lock = locks.get(run.clusterId);
+      if (lock?.runId !== run.runId || lock.fence !== run.fence) return false;
+      return locks.delete(run.clusterId);
+    },
+    async claimSchedule(clusterId, kind, scheduledTime, runId) {
+      const key = [clusterId, kind, scheduledTime].join('#');
+      const firstRunId = schedules.get(key) ?? runId;
+      schedules.set(key, firstRunId);
+      return { firstRunId };
+    },
+    runOfExecution: async (executionArn) => executions.get(executionArn),
+    async putRun(run, record) {
+      mustHold(run);
+      write(record);
+    },
+    async putEndedRun(record) {
+      const updatedAt = record.endedAt ?? now();
+      for (const node of record.nodes) {
+        nodesOf(record.runId).set(node.instanceId, structuredClone({ ...node, updatedAt }));
+      }
+      executions.set(record.executionArn, { clusterId: record.clusterId, runId: record.runId });
+      write(record);
+    },
+    async amendRun(clusterId, runId, { undo, warnings = [] }) {
+      const record = runs.get(runKey(clusterId, runId));
+      if (!record) return;
+      if (undo) record.undo = undo;
+      record.warnings = mergedWarnings(record.warnings, warnings);
+    },
+    readRun: async (clusterId, runId) => structuredClone(runs.get(runKey(clusterId, runId))),
+    async listRuns(clusterId, { workflow, status, limit = Number.POSITIVE_INFINITY } = {}) {
+      return [...runs.values()]
+        .filter((run) => run.clusterId === clusterId)
+        .filter((run) => (!workflow || run.workflow === workflow) && (!status || run.status === status))
+        .sort((one, other) => (one.runId < other.runId ? 1 : -1))
+        .slice(0, limit)
+        .map((run) => structuredClone(run));
+    },
+    async putNode(run, outcome) {
+      mustHold(run);
+      const known = nodesOf(run.runId).get(outcome.instanceId);
+      const { commandId = known?.commandId, attempt = known?.attempt } = outcome;
+      const kept = known && isFinal(known) ? known : { ...outcome, updatedAt: now() };
+      const command = { ...(commandId && { commandId }), ...(attempt && { attempt }) };
+      nodesOf(run.runId).set(outcome.instanceId, structuredClone({ ...kept, ...command }));
+    },
+    readNode: async (runId, instanceId) => structuredClone(nodes.get(runId)?.get(instanceId)),
+    async listNodes(runId) {
+      const found = [...(nodes.get(runId)?.values() ?? [])];
+      return found
+        .sort((one, other) => (one.instanceId < other.instanceId ? -1 : 1))
+        .map((item) => structuredClone(item));
+    },
+  };
+}

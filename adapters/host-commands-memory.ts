@@ -1,0 +1,22 @@
+// Hosts and commands in memory, for tests: a test says which hosts there are and what becomes of commands.
+import type { HostCommands, ManagedHost } from './ports.ts';
+
+export interface MemoryHostCommands extends HostCommands {
+  readonly managed: ManagedHost[];
+  readonly sent: Array<Parameters<HostCommands['send']>[0]>;
+  /** By command ID. */
+  readonly outcomes: Map<string, { status: string; detail: string; stderr: string }>;
+}
+
+export function memoryHostCommands(managed: ManagedHost[] = []): MemoryHostCommands {
+  const sent: MemoryHostCommands['sent'] = [];
+  const outcomes: MemoryHostCommands['outcomes'] = new Map();
+  return {
+    managed,
+    sent,
+    outcomes,
+    listHosts: async () => structuredClone(managed),
+    send: async (command) => ({ commandId: `command-${sent.push(command)}` }),
+    outcome: async (commandId) => outcomes.get(commandId),
+  };
+}
