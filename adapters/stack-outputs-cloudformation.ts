@@ -3,6 +3,7 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { z } from 'zod';
 import { describeIssues } from '../contracts/documents.ts';
 import { UnknownStack } from '../contracts/errors.ts';
+import { callAws } from './aws-call.ts';
 import type { StackOutputs, Stacks } from './ports.ts';
 
 /** Names as in docs/architecture.md. */
@@ -31,7 +32,11 @@ export function cloudFormationStacks(client = new CloudFormationClient()): Stack
 
 async function describe(client: CloudFormationClient, stackName: string): Promise<Record<string, string>> {
   try {
-    const { Stacks: stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: stackName }));
+    const { Stacks: stacks = [] } = await callAws(
+      `DescribeStacks ${stackName}`,
+      () => client.send(new DescribeStacksCommand({ StackName: stackName })),
+      ['ValidationError'],
+    );
     const named = (stacks[0]?.Outputs ?? []).map((each) => [each.OutputKey ?? '', each.OutputValue ?? '']);
     return Object.fromEntries(named);
   } catch (cause) {

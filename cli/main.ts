@@ -1,6 +1,6 @@
 // From arguments to an exit code: the one place that maps errors. The world outside comes in, so that tests are people.
 import { CommanderError } from 'commander';
-import { AwsCallFailed, InvalidRequest, RingvaultError, UnexpectedError } from '../contracts/errors.ts';
+import { errorFrom, InvalidRequest, RingvaultError, tellError } from '../contracts/errors.ts';
 import type { Answer } from './answer.ts';
 import type { Deployment, Session } from './deployment.ts';
 import { buildProgram } from './program.ts';
@@ -72,19 +72,7 @@ function wrongUse(terminal: Terminal, error: CommanderError, json: boolean): num
   return InvalidRequest.traits.exitCode ?? 1;
 }
 
-/** An SDK's error is a matter of credentials, permissions or network, not a defect of ours. */
+/** The adapters have named what AWS answered. */
 function named(error: unknown): RingvaultError {
-  if (error instanceof RingvaultError) return error;
-  const cause = error instanceof Error ? error : new Error(String(error));
-  const message = `${cause.name}: ${cause.message}`;
-  return isAwsError(cause) ? new AwsCallFailed(message, { cause }) : new UnexpectedError(message, { cause });
-}
-
-function isAwsError(error: Error): boolean {
-  return (
-    '$metadata' in error ||
-    error.name === 'CredentialsProviderError' ||
-    error.message.includes('Region is missing') ||
-    ('code' in error && typeof error.code === 'string' && 'syscall' in error)
-  );
+  return error instanceof RingvaultError ? error : errorFrom(tellError(error), { cause: error });
 }

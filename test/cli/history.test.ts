@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import { arnOf, INSTANCE, RUN, record, stage } from './stage.ts';
 
 it('lists the runs of all clusters, newest first', async () => {
-  const { type, know, runs, output } = stage();
+  const { type, know, remember, output } = stage();
   await know('demo');
   await know('other');
-  runs.push(
+  for (const run of [
     record({ startedAt: '2026-11-20T02:00:00.000Z', endedAt: '2026-11-20T02:03:05.000Z' }),
     record({
       clusterId: 'other',
@@ -14,7 +14,8 @@ it('lists the runs of all clusters, newest first', async () => {
       status: 'FAILED',
       error: { errorName: 'NodeDown', message: 'm', hint: 'h' },
     }),
-  );
+  ])
+    await remember(run);
   expect(await type('list')).toBe(0);
   const [head, first, second] = output.stdout.split('\n').filter((line) => line !== '');
   expect(head).toMatch(/^CLUSTER +RUN +WORKFLOW +STATUS/);
@@ -23,8 +24,9 @@ it('lists the runs of all clusters, newest first', async () => {
 });
 
 it('lists as one JSON document, filtered', async () => {
-  const { type, runs, output } = stage();
-  runs.push(record(), record({ runId: '20261121t010000z-ffffffff', status: 'FAILED' }));
+  const { type, remember, output } = stage();
+  for (const run of [record(), record({ runId: '20261121t010000z-ffffffff', status: 'FAILED' })])
+    await remember(run);
   expect(await type('list demo --status completed --json')).toBe(0);
   expect(JSON.parse(output.stdout).runs).toEqual([record()]);
   expect(output.stderr).toBe('');
@@ -55,9 +57,9 @@ it('an unknown run of a known cluster is named: exit 4', async () => {
 });
 
 it('shows a run under way with what its hosts report', async () => {
-  const { type, runs, story, store, layout, output } = stage();
+  const { type, remember, story, store, layout, output } = stage();
   const { endedAt, files, bytes, uploadedBytes, ...begun } = record({ status: 'STARTED' });
-  runs.push(begun);
+  for (const run of [begun]) await remember(run);
   story.push({
     execution: { status: 'RUNNING' },
     run: begun,

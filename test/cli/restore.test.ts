@@ -114,9 +114,9 @@ it('a cluster without a sealed backup has nothing to restore: exit 4', async () 
 it.each(['undo', 'release'] as const)(
   '%s is about the newest restore whose old data is kept',
   async (operation) => {
-    const { type, runs, story, started } = await withBackups();
+    const { type, remember, story, started } = await withBackups();
     const newest = record({ workflow: 'restore', runId: '20261121t050000z-33333333', undo: 'undone' });
-    runs.push(newest, record({ workflow: 'restore', undo: 'possible' }));
+    for (const run of [newest, record({ workflow: 'restore', undo: 'possible' })]) await remember(run);
     story.push(done());
     expect(await type(`${operation} demo --yes`)).toBe(0);
     expect(started).toEqual([
@@ -129,8 +129,8 @@ it.each(['undo', 'release'] as const)(
 );
 
 it.each(['undo', 'release'])('%s of a restore that was released is refused: exit 3', async (operation) => {
-  const { type, runs, started, output } = await withBackups();
-  runs.push(record({ workflow: 'restore', undo: 'released' }));
+  const { type, remember, started, output } = await withBackups();
+  for (const run of [record({ workflow: 'restore', undo: 'released' })]) await remember(run);
   expect(await type(`${operation} demo ${RUN} --yes`)).toBe(3);
   expect(output.stderr).toContain('NothingToUndo: ');
   expect(started).toEqual([]);

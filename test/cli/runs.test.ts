@@ -107,8 +107,8 @@ it('Ctrl-C stops the watching, not the run, and says so: exit 130', async () => 
 });
 
 it('cancels the newest run and waits for Recover', async () => {
-  const { type, runs, story, stopped, output } = stage();
-  runs.push(begun);
+  const { type, remember, story, stopped, output } = stage();
+  for (const run of [begun]) await remember(run);
   const execution = { status: 'ABORTED' };
   const cancelled = record({ status: 'CANCELLED' });
   story.push(
@@ -123,8 +123,8 @@ it('cancels the newest run and waits for Recover', async () => {
 });
 
 it('refuses to cancel a run that has ended: exit 3', async () => {
-  const { type, runs, stopped, output } = stage();
-  runs.push(record());
+  const { type, remember, stopped, output } = stage();
+  for (const run of [record()]) await remember(run);
   expect(await type('cancel demo')).toBe(3);
   expect(output.stderr).toContain('RunEnded: ');
   expect(stopped).toEqual([]);

@@ -1,4 +1,6 @@
 // A stage for the command's tests: ports in memory, a terminal that remembers, and runs that a test moves on.
+
+import { memoryCatalog } from '../../adapters/catalog-memory.ts';
 import { manualClock } from '../../adapters/clock-manual.ts';
 import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
 import type { ExecutionStatus, Lock } from '../../adapters/ports.ts';
@@ -50,13 +52,24 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
   const clock = manualClock(new Date(START));
   const store = memoryObjectStore({ clock });
   const layout = vaultLayout('');
-  const runs: RunRecord[] = [];
+  const catalog = memoryCatalog({ clock });
   const story: Moment[] = [];
   const started: Array<{ workflow: string; input: unknown }> = [];
   const stopped: string[] = [];
   const output = { stdout: '', stderr: '' };
   const interrupt = new AbortController();
   let now: Moment | undefined;
+  const remember = (run: RunRecord) => catalog.putEndedRun(run);
+  async function live(moment: Moment): Promise<void> {
+    now = moment;
+    if (moment.run) await remember({ ...moment.run, nodes: moment.nodes ?? [] });
+    const held = await catalog.readLock('demo');
+    if (held?.runId !== moment.lock?.runId) {
+      if (held) await catalog.release({ ...record(), ...held, startedAt: START, configurationKey: 'c' });
+      if (moment.lock) await catalog.claim(moment.lock);
+    }
+    moment.also?.();
+  }
   const deployment: Deployment = {
     clock,
     store,
@@ -70,28 +83,12 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
         stopped.push(executionArn);
       },
       async status() {
-        now = story.shift() ?? now;
-        now?.also?.();
+        const next = story.shift();
+        if (next) await live(next);
         return now && { status: 'RUNNING', startedAt: new Date(START), ...now.execution };
       },
     },
-    catalog: {
-      readLock: async () => now?.lock,
-      runOfExecution: async (executionArn) => {
-        const run = now?.run ?? runs.find((each) => each.executionArn === executionArn);
-        return run && { clusterId: run.clusterId, runId: run.runId };
-      },
-      readRun: async (clusterId, runId) =>
-        [...(now?.run ? [now.run] : []), ...runs].find(
-          (run) => run.clusterId === clusterId && run.runId === runId,
-        ),
-      listRuns: async (clusterId, { workflow, status, limit = 1000 } = {}) =>
-        runs
-          .filter((run) => run.clusterId === clusterId)
-          .filter((run) => (!workflow || run.workflow === workflow) && (!status || run.status === status))
-          .slice(0, limit),
-      listNodes: async () => (now?.nodes ?? []).map((node) => ({ ...node, updatedAt: START })),
-    },
+    catalog,
   };
   const terminal: Terminal = {
     print: (text) => {
@@ -110,5 +107,5 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
   /** Makes a cluster known, as its first claim does. */
   const know = (clusterId: string) =>
     store.put(layout.configuration(clusterId, 'c'.repeat(64)), '{}', 'create');
-  return { type, know, store, layout, runs, story, started, stopped, output, interrupt, deployment };
+  return { type, know, remember, store, layout, story, started, stopped, output, interrupt, deployment };
 }
