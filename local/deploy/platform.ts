@@ -9,6 +9,7 @@ import type { EventBus } from '../services/events.ts';
 import type { Queues } from '../services/queues.ts';
 import type { Scheduler } from '../services/scheduler.ts';
 import type { RunCommand } from '../services/ssm-commands.ts';
+import type { StepFunctions } from '../step-functions/step-functions.ts';
 import type { Roles } from './roles.ts';
 import type { StackRecords } from './stack-records.ts';
 
@@ -23,6 +24,6 @@ export interface Platform {
   scheduler: Scheduler;
   events: EventBus;
   queues: Queues;
-  stateMachines: { create(request: { name: string; roleArn: string; definition: string }): { arn: string } };
+  stepFunctions: Pick<StepFunctions, 'create'>;
   stacks: StackRecords;
 }

@@ -4,7 +4,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { IssuedCredentials } from '../endpoint/service.ts';
 
 export interface Download {
@@ -31,6 +31,8 @@ export async function downloadContent(download: Download): Promise<string> {
     forcePathStyle: true,
   });
   try {
+    // The agent looks whether the key is a folder before it gets it, which needs s3:ListBucket.
+    await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: key }));
     const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
     if (!(Body instanceof Readable)) throw new Error(`${download.url} came without a body`);
     await mkdir(dirname(path), { recursive: true });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type JsonService, LOCAL_ACCOUNT, LOCAL_REGION, ServiceError } from '../endpoint/service.ts';
+import type { ExecutionStatusChange } from '../step-functions/answers.ts';
 import { inputOf, type RuleEvent, type TargetInput } from './event-inputs.ts';
 import { type EventPattern, matchesPattern } from './event-patterns.ts';
 import { operation } from './operation.ts';
@@ -25,20 +26,6 @@ export interface RuleDefinition {
   pattern?: EventPattern;
   scheduleExpression?: string;
   targets: RuleTarget[];
-}
-
-/** What Step Functions tells of an execution; times in epoch milliseconds. */
-export interface ExecutionStatusChange {
-  executionArn: string;
-  stateMachineArn: string;
-  name: string;
-  status: string;
-  startDate: number;
-  stopDate: number | null;
-  input: string | null;
-  output: string | null;
-  error: string | null;
-  cause: string | null;
 }
 
 export class EventBus {

@@ -2,13 +2,8 @@
 import type { PolicyAuthorizer } from '../endpoint/authorize/policy-authorizer.ts';
 import { type Caller, LOCAL_ACCOUNT, ServiceError } from '../endpoint/service.ts';
 import type { Functions } from '../lambda/functions.ts';
+import type { StepFunctions } from '../step-functions/step-functions.ts';
 import type { Queues } from './queues.ts';
-
-/** The part of Step Functions that is needed; the state machine's own name in the ARN says which. */
-export interface ExecutionStarter {
-  /** @param input JSON @throws ServiceError */
-  startExecution(request: { stateMachineArn: string; name: string; input: string }): Promise<unknown>;
-}
 
 export interface Delivery {
   targetArn: string;
@@ -41,19 +36,19 @@ type TrustAuthorizer = Pick<PolicyAuthorizer, 'decide' | 'decideServiceTrust'>;
 export class Targets {
   readonly #authorizer: TrustAuthorizer;
   readonly #functions: Functions;
-  readonly #executions: ExecutionStarter;
+  readonly #stepFunctions: Pick<StepFunctions, 'start'>;
   readonly #queues: Queues;
   readonly deliveries: DeliveryRecord[] = [];
 
   constructor(
     authorizer: TrustAuthorizer,
     functions: Functions,
-    executions: ExecutionStarter,
+    stepFunctions: Pick<StepFunctions, 'start'>,
     queues: Queues,
   ) {
     this.#authorizer = authorizer;
     this.#functions = functions;
-    this.#executions = executions;
+    this.#stepFunctions = stepFunctions;
     this.#queues = queues;
   }
 
@@ -101,7 +96,7 @@ export class Targets {
     if (!caller)
       throw new ServiceError('AccessDeniedException', `A role is needed to start ${targetArn}.`, 403);
     this.#authorize(caller, 'states:StartExecution', targetArn);
-    await this.#executions.startExecution({ stateMachineArn: targetArn, name: id, input });
+    this.#stepFunctions.start(targetArn, { name: id, input });
   }
 
   /** @throws ServiceError AccessDeniedException, QueueDoesNotExist */

@@ -33,7 +33,7 @@ export const lambdaFunction = resourceType(
     const { platform, physicalName, arn, asset } = creation;
     const name = properties.FunctionName ?? physicalName(64);
     const functionArn = arn('lambda', `function:${name}`);
-    requireTrust(creation, properties.Role, 'lambda.amazonaws.com');
+    requireTrust(creation, properties.Role, 'lambda.amazonaws.com', functionArn);
     const code = asset(properties.Code.S3Key);
     if (code.packaging !== 'zip') throw new DeploymentRefused('expected a directory as the function’s asset');
     if (properties.ReservedConcurrentExecutions !== undefined) {
@@ -79,9 +79,10 @@ export const stateMachine = resourceType(
   },
   ['LoggingConfiguration', 'TracingConfiguration', 'EncryptionConfiguration', 'Tags'],
   async (properties, creation) => {
-    requireTrust(creation, properties.RoleArn, 'states.amazonaws.com');
     const name = properties.StateMachineName ?? creation.physicalName(80);
-    const { arn } = creation.platform.stateMachines.create({
+    const arn = creation.arn('states', `stateMachine:${name}`);
+    requireTrust(creation, properties.RoleArn, 'states.amazonaws.com', arn);
+    creation.platform.stepFunctions.create({
       name,
       roleArn: properties.RoleArn,
       definition: properties.DefinitionString,
@@ -115,10 +116,8 @@ export const ssmDocument = resourceType(
   },
 );
 
-/** A service takes a role only if the role trusts it. */
-function requireTrust({ platform, arn }: Creation, roleArn: string, service: string): void {
-  const trust = platform.authorizer.decideServiceTrust(roleArn, service, {
-    'aws:sourcearn': arn(service.split('.')[0] ?? '', '*'),
-  });
+/** A service takes a role only if the role trusts it, for this resource. */
+function requireTrust({ platform }: Creation, roleArn: string, service: string, sourceArn: string): void {
+  const trust = platform.authorizer.decideServiceTrust(roleArn, service, { 'aws:sourcearn': sourceArn });
   if (!trust.allowed) throw new DeploymentRefused(`${service} may not assume ${roleArn}: ${trust.reason}`);
 }
