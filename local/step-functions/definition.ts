@@ -134,15 +134,13 @@ export interface StateList {
   Comment?: string | undefined;
   QueryLanguage?: 'JSONata' | undefined;
 }
-export interface ItemProcessor extends StateList {
+interface ItemProcessor extends StateList {
   ProcessorConfig?: { Mode: 'INLINE' } | { Mode: 'DISTRIBUTED'; ExecutionType: 'STANDARD' } | undefined;
 }
 export type State = z.infer<typeof state>;
 export type TaskState = z.infer<typeof task>;
-export type PassState = z.infer<typeof pass>;
 export type WaitState = z.infer<typeof wait>;
 export type ChoiceState = z.infer<typeof choice>;
-export type SucceedState = z.infer<typeof succeed>;
 export type FailState = z.infer<typeof fail>;
 export type ParallelState = z.infer<typeof parallel>;
 export type MapState = z.infer<typeof map>;

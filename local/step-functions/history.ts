@@ -2,7 +2,7 @@
 import type { Clock } from '../../adapters/ports.ts';
 import { ExecutionEnd } from './failures.ts';
 
-export const EVENT_LIMIT = 25_000;
+const EVENT_LIMIT = 25_000;
 
 /** As on the wire: the details are under a key that goes with the type. */
 export interface HistoryEvent {

@@ -34,7 +34,7 @@ export interface MapRunSettings {
 }
 
 /** Variables of one scope; inner ones read the outer and assign their own. */
-export interface Scope {
+interface Scope {
   outer?: Scope;
   variables: Record<string, unknown>;
 }

@@ -8,11 +8,11 @@ import type { LambdaOutcome, StepFunctionsPorts } from '../../../local/step-func
 import { StateMachines } from '../../../local/step-functions/state-machines.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
-export const place = { partition: 'aws', region: 'eu-west-1', account: '111122223333' };
-export const roleArn = 'arn:aws:iam::111122223333:role/workflow';
+const place = { partition: 'aws', region: 'eu-west-1', account: '111122223333' };
+const roleArn = 'arn:aws:iam::111122223333:role/workflow';
 export const functionArn = (name: string) => `arn:aws:lambda:eu-west-1:111122223333:function:${name}`;
 
-export type TestFunction = (payload: Record<string, unknown>) => LambdaOutcome | Promise<LambdaOutcome>;
+type TestFunction = (payload: Record<string, unknown>) => LambdaOutcome | Promise<LambdaOutcome>;
 
 export interface Bench {
   clock: VirtualClock;
