@@ -1,0 +1,54 @@
+// What people must hear of though no run says it: starts that were never delivered, and backups that are too old.
+import { Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
+import { BACKUP_AGE_METRIC } from '../../contracts/metrics.ts';
+
+export interface AlarmsProps {
+  configuration: RingvaultConfiguration;
+  deadLetters: IQueue;
+  topic: ITopic;
+}
+
+export class Alarms extends Construct {
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    const tell = new SnsAction(props.topic);
+    new Alarm(this, 'UndeliveredStarts', {
+      alarmDescription:
+        'Ringvault: a schedule or rule could not start its workflow. See the dead-letter queue.',
+      metric: props.deadLetters.metricApproximateNumberOfMessagesVisible({
+        period: Duration.minutes(5),
+        statistic: Stats.MAXIMUM,
+      }),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(tell);
+    for (const [clusterId, { policy }] of Object.entries(props.configuration.clusters)) {
+      const { namespace, name, dimension } = BACKUP_AGE_METRIC;
+      const alarm = new Alarm(this, `BackupAge-${clusterId}`, {
+        alarmDescription: `Ringvault: the newest backup of ${clusterId} is older than ${policy.backupAgeAlarmHours} hours, or nothing measures its age.`,
+        // The sweep measures four times in it.
+        metric: new Metric({
+          namespace,
+          metricName: name,
+          dimensionsMap: { [dimension]: clusterId },
+          period: Duration.hours(1),
+          statistic: Stats.MAXIMUM,
+        }),
+        threshold: policy.backupAgeAlarmHours * 3600,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.BREACHING,
+      });
+      alarm.addAlarmAction(tell);
+      alarm.addOkAction(tell);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// What a cluster's hosts may do: the one managed policy to be attached to their instances' role. A host is not trusted
+// more than it must be: it deletes nothing, lists nothing in the vault, and sees no other cluster.
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import type { ClusterConfiguration } from '../../contracts/configuration.ts';
+import type { HostBundle } from '../host-bundle/host-bundle.ts';
+import type { MachineNames } from './machine-names.ts';
+
+export interface HostPolicyProps {
+  clusterId: string;
+  cluster: ClusterConfiguration;
+  bucket: IBucket;
+  prefix: string;
+  bundle: HostBundle;
+  machines: MachineNames;
+}
+
+/** Of an instance's own credentials; IAM puts the ARN in, so that a host reaches its own keys alone. */
+const OWN_ARN = `\${ec2:SourceInstanceARN}`;
+
+export function hostPolicy(scope: Construct, props: HostPolicyProps): ManagedPolicy {
+  return new ManagedPolicy(scope, `HostPolicy-${props.clusterId}`, {
+    description: `Ringvault: what the hosts of ${props.clusterId} may do`,
+    statements: [...vaultStatements(props), ...bundleStatements(props), ...serviceStatements(props)],
+  });
+}
+
+function vaultStatements({ clusterId, bucket, prefix }: HostPolicyProps): PolicyStatement[] {
+  const keys = (...patterns: string[]) => patterns.map((each) => bucket.arnForObjects(`${prefix}${each}`));
+  const objects = `clusters/${clusterId}/objects/*`;
+  const backups = `clusters/${clusterId}/backups/*`;
+  return [
+    new PolicyStatement({
+      sid: 'ReadBackupsAndOwnActions',
+      actions: ['s3:GetObject'],
+      resources: keys(objects, backups, `actions/${OWN_ARN}/*`),
+    }),
+    // The bucket's policy lets nobody overwrite objects and manifests.
+    new PolicyStatement({
+      sid: 'WriteObjectsAndOwnReports',
+      actions: ['s3:PutObject'],
+      resources: keys(
+        objects,
+        `clusters/${clusterId}/backups/*/nodes/${OWN_ARN}/*`,
+        `results/${OWN_ARN}/*`,
+        `progress/${OWN_ARN}/*`,
+      ),
+    }),
+    new PolicyStatement({
+      sid: 'EndUploads',
+      actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      resources: keys(objects),
+    }),
+  ];
+}
+
+/** The agent looks for the archive by its whole key before it gets it. */
+function bundleStatements({ bundle: { asset } }: HostPolicyProps): PolicyStatement[] {
+  return [
+    new PolicyStatement({
+      sid: 'GetHostBundle',
+      actions: ['s3:GetObject'],
+      resources: [asset.bucket.arnForObjects(asset.s3ObjectKey)],
+    }),
+    new PolicyStatement({
+      sid: 'FindHostBundle',
+      actions: ['s3:ListBucket'],
+      resources: [asset.bucket.bucketArn],
+      conditions: { StringLike: { 's3:prefix': `${asset.s3ObjectKey}*` } },
+    }),
+  ];
+}
+
+function serviceStatements({ cluster, machines }: HostPolicyProps): PolicyStatement[] {
+  return [
+    new PolicyStatement({
+      sid: 'AnswerActions',
+      actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+      resources: machines.taskTokenArns(),
+    }),
+    new PolicyStatement({
+      sid: 'ReadCredentials',
+      actions: ['secretsmanager:GetSecretValue'],
+      resources: [cluster.cassandra.cql.credentialsSecretArn],
+    }),
+  ];
+}

@@ -1,0 +1,156 @@
+// What each step may do and what it is told by environment: the whole of the Lambdas' rights, on one page.
+import { Arn, ArnFormat, Stack } from 'aws-cdk-lib';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { StepName } from '../../contracts/steps.ts';
+import type { Documents } from './documents.ts';
+import type { MachineNames } from './machine-names.ts';
+
+export interface StepResources {
+  bucket: IBucket;
+  prefix: string;
+  table: ITable;
+  topic: ITopic;
+  documents: Documents;
+  /** Tags that select the hosts of the clusters: key → values. */
+  hostTags: ReadonlyMap<string, readonly string[]>;
+  machines: MachineNames;
+}
+
+/** Parts of the vault, by the patterns of their keys. See contracts/layout.ts. */
+const VAULT = {
+  configuration: 'clusters/*/config/*',
+  backups: 'clusters/*/backups/*',
+  runs: 'clusters/*/runs/*',
+  plans: 'plans/*',
+  actions: 'actions/*',
+  results: 'results/*',
+  progress: 'progress/*',
+} as const;
+type VaultPart = keyof typeof VAULT;
+
+interface Needs {
+  get?: VaultPart[];
+  put?: VaultPart[];
+  table?: 'read' | 'write';
+  describesExecutions?: true;
+  startsRecover?: true;
+  sendsCommands?: true;
+  findsHosts?: true;
+  readsCommands?: true;
+  publishes?: true;
+}
+
+const NEEDS: Readonly<Record<StepName, Needs>> = {
+  ClaimRun: { get: ['configuration'], put: ['configuration'], table: 'write', describesExecutions: true },
+  DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'write', findsHosts: true },
+  StartAction: {
+    get: ['configuration', 'plans', 'actions', 'results', 'runs', 'backups'],
+    put: ['actions'],
+    table: 'write',
+    sendsCommands: true,
+  },
+  FailAction: { get: ['configuration', 'results', 'progress'], table: 'write', readsCommands: true },
+  PlanBackup: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'write' },
+  SetRendezvous: { get: ['configuration'] },
+  CheckSnapshots: { get: ['configuration', 'plans', 'results'], table: 'write' },
+  SealBackup: {
+    get: ['configuration', 'plans', 'results', 'backups'],
+    put: ['backups'],
+    table: 'write',
+  },
+  PlanRestore: {
+    get: ['configuration', 'plans', 'results', 'backups', 'runs'],
+    put: ['plans'],
+    table: 'write',
+  },
+  VerifyRestore: { get: ['configuration', 'plans', 'results', 'backups'], table: 'write' },
+  RecordRun: {
+    get: ['configuration', 'plans', 'results', 'progress', 'backups', 'runs'],
+    put: ['runs'],
+    table: 'write',
+  },
+  NotifyRun: { get: ['configuration', 'runs', 'backups'], table: 'read', publishes: true },
+  ReportRefusal: { publishes: true },
+  ReleaseRun: { table: 'write' },
+  FailRun: { get: ['configuration', 'plans', 'results'], table: 'write' },
+  ClaimRecovery: {
+    get: ['configuration'],
+    put: ['configuration'],
+    table: 'write',
+    describesExecutions: true,
+  },
+  PlanRecovery: {
+    get: ['configuration', 'plans', 'results', 'backups', 'runs'],
+    put: ['plans'],
+    table: 'write',
+  },
+  SweepRuns: { get: ['backups'], table: 'read', describesExecutions: true, startsRecover: true },
+};
+
+const TABLE_READ = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchGetItem'];
+const TABLE_WRITE = [
+  'dynamodb:PutItem',
+  'dynamodb:UpdateItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:ConditionCheckItem',
+];
+
+/** The statements of a step's role besides its log group's, and its environment besides bucket and prefix. */
+export function stepNeeds(
+  step: StepName,
+  resources: StepResources,
+): { statements: PolicyStatement[]; environment: Record<string, string> } {
+  const needs = NEEDS[step];
+  const statements: PolicyStatement[] = [];
+  const environment: Record<string, string> = {};
+  const allow = (
+    actions: string[],
+    arns: string[],
+    conditions: Record<string, Record<string, unknown>> = {},
+  ) => statements.push(new PolicyStatement({ actions, resources: arns, conditions }));
+
+  const vault = (parts: VaultPart[]) =>
+    parts.map((part) => resources.bucket.arnForObjects(`${resources.prefix}${VAULT[part]}`));
+  if (needs.get) {
+    allow(['s3:GetObject'], vault(needs.get));
+    // Without it, S3 answers 403 instead of 404 for what is not there (yet), and lists no backups.
+    allow(['s3:ListBucket'], [resources.bucket.bucketArn]);
+  }
+  if (needs.put) allow(['s3:PutObject'], vault(needs.put));
+  if (needs.table) {
+    allow(needs.table === 'read' ? TABLE_READ : [...TABLE_READ, ...TABLE_WRITE], [resources.table.tableArn]);
+    environment['RINGVAULT_TABLE'] = resources.table.tableName;
+  }
+  if (needs.describesExecutions) allow(['states:DescribeExecution'], resources.machines.executionArns());
+  if (needs.startsRecover) {
+    allow(['states:StartExecution'], [resources.machines.arn('recover')]);
+    environment['RINGVAULT_RECOVER_ARN'] = resources.machines.arn('recover');
+  }
+  // Neither call knows resources below the account.
+  if (needs.findsHosts) allow(['ssm:DescribeInstanceInformation'], ['*']);
+  if (needs.readsCommands) allow(['ssm:GetCommandInvocation'], ['*']);
+  if (needs.sendsCommands) {
+    allow(['ssm:SendCommand'], resources.documents.arns);
+    for (const [key, values] of resources.hostTags) {
+      allow(['ssm:SendCommand'], [instanceArns(resources.table)], {
+        StringEquals: { [`ssm:resourceTag/${key}`]: [...values] },
+      });
+    }
+    Object.assign(environment, resources.documents.environment);
+  }
+  if (needs.publishes) {
+    allow(['sns:Publish'], [resources.topic.topicArn]);
+    environment['RINGVAULT_TOPIC_ARN'] = resources.topic.topicArn;
+  }
+  return { statements, environment };
+}
+
+function instanceArns(table: ITable): string {
+  return Arn.format(
+    { service: 'ec2', resource: 'instance', resourceName: '*', arnFormat: ArnFormat.SLASH_RESOURCE_NAME },
+    Stack.of(table),
+  );
+}

@@ -1,0 +1,111 @@
+// What `prepare` installs on a host: a Node runtime and the host program in one archive, named by its SHA-256.
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import type { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
+import { create } from 'tar';
+import { PROJECT_ROOT } from '../project-root.ts';
+import { REQUIRE_BANNER } from '../require-banner.ts';
+import { type HostArchitecture, lockedRuntime, runtimeBinary } from './runtimes.ts';
+
+export type { HostArchitecture } from './runtimes.ts';
+
+export interface HostBundle {
+  asset: Asset;
+  /** Of the archive: names its directory on a host. */
+  sha256: string;
+}
+
+/** Changes with the way an archive is made, so that one made otherwise is not taken for it. */
+const RECIPE = '1';
+
+let program: Uint8Array | undefined;
+
+export function hostBundle(scope: Construct, architecture: HostArchitecture): HostBundle {
+  const path = archive(architecture);
+  return {
+    asset: new Asset(scope, `HostBundle${architecture.toUpperCase()}`, { path }),
+    sha256: sha256(readFileSync(path)),
+  };
+}
+
+/** Compressing a runtime takes seconds: an archive is made once for what goes into it. */
+function archive(architecture: HostArchitecture): string {
+  program ??= temporaryHostProgram();
+  const node = runtimeBinary(architecture);
+  const contents = sha256(`${RECIPE}\n${lockedRuntime(architecture).integrity}\n${sha256(program)}`);
+  const cache = join(PROJECT_ROOT, '.cache/host-bundles', contents);
+  const path = join(cache, `ringvault-host-${architecture}.tar.gz`);
+  if (existsSync(path)) return path;
+
+  const staging = mkdtempSync(join(tmpdir(), 'ringvault-host-'));
+  try {
+    mkdirSync(join(staging, 'bin'));
+    symlinkSync(node, join(staging, 'bin/node'));
+    writeFileSync(join(staging, 'host.mjs'), program);
+    mkdirSync(cache, { recursive: true });
+    const unfinished = `${path}.${randomUUID()}`;
+    // The same bytes wherever and whenever it is made.
+    create(
+      {
+        file: unfinished,
+        cwd: staging,
+        sync: true,
+        follow: true,
+        portable: true,
+        mtime: new Date(0),
+        gzip: { level: 6 },
+      },
+      ['bin/node', 'host.mjs'],
+    );
+    renameSync(unfinished, path);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+  return path;
+}
+
+function hostProgram(): Uint8Array {
+  const { outputFiles } = buildSync({
+    absWorkingDir: PROJECT_ROOT,
+    entryPoints: ['node-scripts/host.ts'],
+    outfile: 'host.mjs',
+    write: false,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    minify: true,
+    banner: { js: REQUIRE_BANNER },
+    legalComments: 'none',
+    logLevel: 'error',
+  });
+  const [file] = outputFiles;
+  if (!file) throw new Error('node-scripts/host.ts: esbuild made nothing of it, expected host.mjs');
+  return file.contents;
+}
+
+function sha256(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+// TEMPORARY until node-scripts/host.ts builds
+function temporaryHostProgram(): Uint8Array {
+  try {
+    return hostProgram();
+  } catch {
+    return new TextEncoder().encode("throw new Error('node-scripts/host.ts is not there yet');\n");
+  }
+}

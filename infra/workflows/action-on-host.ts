@@ -1,0 +1,73 @@
+// One action on one host: what the Distributed Maps of the workflows run for each item of a host list.
+import {
+  Errors,
+  Fail,
+  type IChainable,
+  IntegrationPattern,
+  QueryLanguage,
+  TaskInput,
+} from 'aws-cdk-lib/aws-stepfunctions';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
+import type { Construct } from 'constructs';
+import type { StepFunctions } from '../constructs/steps.ts';
+import { ANSWER, jsonata, reportableCause, reportableName, toldFrom } from './expressions.ts';
+import { SILENCE, TRANSIENT } from './retries.ts';
+
+/** Waits for the host's answer as long as the cluster's policy says; the CDK would render expressions as JSONPath. */
+class TokenStep extends LambdaInvoke {
+  override toStateJson(language?: QueryLanguage): object {
+    return {
+      ...super.toStateJson(language),
+      HeartbeatSeconds: jsonata('$states.input.policy.heartbeatSeconds'),
+      TimeoutSeconds: jsonata('$states.input.policy.actionTimeoutSeconds'),
+    };
+  }
+}
+
+/**
+ * StartAction, and where it fails FailAction, which keeps the cause, before the child fails with the cause's own name.
+ * What the host answered lies in the vault as well, so that the child returns nothing.
+ * @param mapName follows each state's name, which must be unique in the machine
+ */
+export function actionOnHost(scope: Construct, mapName: string, functions: StepFunctions): IChainable {
+  const named = (name: string) => `${name} (${mapName})`;
+  const startAction = new TokenStep(scope, named('StartAction'), {
+    queryLanguage: QueryLanguage.JSONATA,
+    integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
+    lambdaFunction: functions.StartAction,
+    retryOnServiceExceptions: false,
+    payload: TaskInput.fromText(
+      jsonata("$merge([$states.input, {'taskToken': $states.context.Task.Token}])"),
+    ),
+    outputs: {},
+  });
+  const failAction = LambdaInvoke.jsonata(scope, named('FailAction'), {
+    lambdaFunction: functions.FailAction,
+    retryOnServiceExceptions: false,
+    payload: TaskInput.fromObject({
+      run: jsonata('$states.input.run'),
+      host: jsonata('$states.input.host'),
+      action: jsonata('$states.input.action'),
+      phase: jsonata('$states.input.phase'),
+      error: jsonata('$states.input.error'),
+    }),
+    outputs: jsonata(ANSWER),
+  });
+  const actionFailed = Fail.jsonata(scope, named('ActionFailed'), {
+    error: reportableName('$states.input.errorName'),
+    cause: reportableCause('$states.input'),
+  });
+
+  startAction.addRetry(TRANSIENT).addRetry(SILENCE);
+  startAction.addCatch(failAction, {
+    errors: [Errors.ALL],
+    outputs: jsonata("$merge([$states.input, {'error': $states.errorOutput}])"),
+  });
+  failAction.addRetry(TRANSIENT);
+  failAction.addCatch(actionFailed, {
+    errors: [Errors.ALL],
+    outputs: toldFrom('$states.input.error'),
+  });
+  failAction.next(actionFailed);
+  return startAction;
+}

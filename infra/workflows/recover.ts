@@ -1,0 +1,99 @@
+// The Recover workflow: brings a run that nobody executes any more to its end. Its last statement is the procedure.
+import { type IChainable, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import { ANSWER, EXECUTION, jsonata, REQUEST } from './expressions.ts';
+import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
+
+const run = jsonata('$run');
+const subject = jsonata('$subject');
+const warnings = jsonata('$warnings');
+
+const claimed = (field: string) => jsonata(`${ANSWER}.outcome = 'claimed' ? ${ANSWER}.${field} : {}`);
+
+export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChainable {
+  const states = new WorkflowStates(scope, parts);
+  const { failed, unreleased } = states.failRecovery();
+  states.failuresLeadTo(failed);
+
+  const claimRecovery = states.step(
+    'ClaimRecovery',
+    { request: REQUEST, execution: EXECUTION },
+    {
+      assign: {
+        outcome: jsonata(`${ANSWER}.outcome`),
+        run: claimed('run'),
+        subject: claimed('subject'),
+        policy: claimed('policy'),
+      },
+      onFailure: states.fail('StartRefused'),
+      onFailureAssign: TOLD,
+    },
+  );
+  const nothingToRecover = new Succeed(scope, 'NothingToRecover');
+  const discoverHosts = states.step(
+    'DiscoverHosts',
+    { run, tolerateUnreachable: true },
+    { assign: { hostsKey: jsonata(`${ANSWER}.hostsKey`) } },
+  );
+  const endRunOnEachHost = states.onEach('EndRunOnEachHost', 'end-run', {
+    list: 'hostsKey',
+    parameters: { endedRunId: jsonata('$subject.runId') },
+    tolerant: true,
+  });
+  const planRecovery = states.step(
+    'PlanRecovery',
+    { run, subject, hostsKey: jsonata('$hostsKey') },
+    {
+      assign: {
+        planKey: jsonata(`${ANSWER}.planKey`),
+        status: jsonata(`${ANSWER}.status`),
+        direction: jsonata(`${ANSWER}.direction`),
+        startNodes: jsonata(`${ANSWER}.startNodes`),
+        nodesKey: jsonata(`${ANSWER}.nodesKey`),
+        seedsKey: jsonata(`${ANSWER}.seedsKey`),
+        othersKey: jsonata(`${ANSWER}.othersKey`),
+      },
+    },
+  );
+  const settleEachNode = states.onEach('SettleEachNode', 'settle', {
+    list: 'nodesKey',
+    planned: true,
+    parameters: { direction: jsonata('$direction') },
+  });
+  const startSeedNodes = states.onEach('StartSeedNodes', 'start', { list: 'seedsKey', planned: true });
+  const startOtherNodes = states.onEach('StartOtherNodes', 'start', { list: 'othersKey', planned: true });
+  const recordRun = states.step('RecordRun', {
+    run,
+    planKey: jsonata('$planKey'),
+    status: 'COMPLETED',
+    recovered: { runId: jsonata('$subject.runId'), status: jsonata('$status') },
+    warnings,
+  });
+  const releaseRun = states.step(
+    'ReleaseRun',
+    { run, warnings },
+    { output: run, onFailure: unreleased, onFailureAssign: TOLD },
+  );
+  const notifyRun = states.step(
+    'NotifyRun',
+    { run, aboutRunId: jsonata('$subject.runId'), warnings },
+    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
+  );
+  const whetherToStart = states.fork('NodesToStart', { '$not($startNodes)': recordRun });
+
+  return states
+    .begin({ warnings: [] })
+    .next(claimRecovery)
+    .next(states.fork('ClaimOutcome', { "$outcome = 'nothing-to-recover'": nothingToRecover }))
+    .next(discoverHosts)
+    .next(endRunOnEachHost)
+    .next(planRecovery)
+    .next(states.fork('SwapToSettle', { "$direction = 'none'": whetherToStart }))
+    .next(settleEachNode)
+    .next(whetherToStart)
+    .next(startSeedNodes)
+    .next(startOtherNodes)
+    .next(recordRun)
+    .next(notifyRun)
+    .next(releaseRun);
+}

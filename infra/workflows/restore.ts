@@ -1,0 +1,104 @@
+// The Restore workflow (restore, undo, release): its last statement is the procedure of a restore.
+import { type IChainable, type IStateMachine, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import { BEFORE_CLAIM, claim } from './claim.ts';
+import { ANSWER, jsonata } from './expressions.ts';
+import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
+
+const run = jsonata('$run');
+const planKey = jsonata('$planKey');
+const warnings = jsonata('$warnings');
+const planned = true;
+
+/** @param recover ends runs that failed, and runs that nobody executes any more */
+export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover: IStateMachine): IChainable {
+  const states = new WorkflowStates(scope, parts);
+  const { failed, unreleased } = states.failRun(recover);
+  states.failuresLeadTo(failed);
+
+  const discoverHosts = states.step(
+    'DiscoverHosts',
+    { run, tolerateUnreachable: false },
+    { assign: { hostsKey: jsonata(`${ANSWER}.hostsKey`) } },
+  );
+  const prepareEachHost = states.onEach('PrepareEachHost', 'prepare', { list: 'hostsKey' });
+  const describeEachHost = states.onEach('DescribeEachHost', 'describe', { list: 'hostsKey' });
+  const planRestore = states.step(
+    'PlanRestore',
+    { run, request: jsonata('$request'), hostsKey: jsonata('$hostsKey') },
+    {
+      assign: {
+        operation: jsonata(`${ANSWER}.operation`),
+        dryRun: jsonata(`${ANSWER}.dryRun`),
+        planKey: jsonata(`${ANSWER}.planKey`),
+        nodesKey: jsonata(`${ANSWER}.nodesKey`),
+        schemaNodeKey: jsonata(`${ANSWER}.schemaNodeKey`),
+        seedsKey: jsonata(`${ANSWER}.seedsKey`),
+        othersKey: jsonata(`${ANSWER}.othersKey`),
+        summary: jsonata(`${ANSWER}.summary`),
+      },
+    },
+  );
+
+  // While Cassandra serves
+  const checkEachHost = states.onEach('CheckEachHost', 'check-restore', { list: 'nodesKey', planned });
+  const downloadEachNode = states.onEach('DownloadEachNode', 'download', { list: 'nodesKey', planned });
+  const applySchema = states.onEach('ApplySchema', 'apply-schema', { list: 'schemaNodeKey', planned });
+
+  // From the first stop on there are two ends: all nodes on the new data, or Recover brings all back to the old
+  const stopEachNode = states.onEach('StopEachNode', 'stop', { list: 'nodesKey', planned });
+  const placeEachNode = states.onEach('PlaceEachNode', 'place', { list: 'nodesKey', planned });
+  const startSeedNodes = states.onEach('StartSeedNodes', 'start', { list: 'seedsKey', planned });
+  const startOtherNodes = states.onEach('StartOtherNodes', 'start', { list: 'othersKey', planned });
+  const describeEachHostAfter = states.onEach('DescribeEachHostAfter', 'describe', {
+    list: 'hostsKey',
+    phase: 'describe-after',
+    planned,
+  });
+  const verifyRestore = states.step('VerifyRestore', { run, planKey });
+  const recordRun = states.step('RecordRun', { run, planKey, status: 'COMPLETED', warnings });
+  const releaseRun = states.step(
+    'ReleaseRun',
+    { run, warnings },
+    { onFailure: unreleased, onFailureAssign: TOLD },
+  );
+  const notifyRun = states.step(
+    'NotifyRun',
+    { run, warnings },
+    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
+  );
+  const planReturned = Succeed.jsonata(scope, 'PlanReturned', { outputs: jsonata('$summary') });
+  const restoreDone = Succeed.jsonata(scope, 'RestoreDone', { outputs: run });
+
+  const undo = states
+    .onEach('StopEachNodeToUndo', 'stop', { list: 'nodesKey', planned })
+    .next(states.onEach('PutBackEachNode', 'put-back', { list: 'nodesKey', planned }));
+  undo.next(startSeedNodes);
+  const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
+  release.next(recordRun);
+
+  return states
+    .begin(BEFORE_CLAIM)
+    .next(claim(scope, states, 'restore', recover))
+    .next(discoverHosts)
+    .next(prepareEachHost)
+    .next(describeEachHost)
+    .next(planRestore)
+    .next(states.fork('Operation', { "$operation = 'undo'": undo, "$operation = 'release'": release }))
+    .next(checkEachHost)
+    .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
+    .next(downloadEachNode)
+    .next(applySchema)
+    .next(stopEachNode)
+    .next(placeEachNode)
+    .next(startSeedNodes)
+    .next(startOtherNodes)
+    .next(describeEachHostAfter)
+    .next(verifyRestore)
+    .next(recordRun)
+    .next(states.fork('NothingToTell', { $dryRun: releaseRun }))
+    .next(notifyRun)
+    .next(releaseRun)
+    .next(states.fork('Outcome', { $dryRun: planReturned }))
+    .next(restoreDone);
+}
