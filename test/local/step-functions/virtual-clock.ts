@@ -3,13 +3,11 @@ import type { Clock } from '../../../adapters/ports.ts';
 
 interface Sleeper {
   at: number;
-  order: number;
   wake: () => void;
 }
 
 export class VirtualClock implements Clock {
   #time = Date.UTC(2026, 0, 1);
-  #order = 0;
   readonly #sleepers = new Set<Sleeper>();
 
   now(): Date {
@@ -19,7 +17,7 @@ export class VirtualClock implements Clock {
   /** Like the real one: ends early, without an error, when the signal is aborted. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const sleeper = { at: this.#time + milliseconds, order: this.#order++, wake: done };
+      const sleeper = { at: this.#time + milliseconds, wake: done };
       const sleepers = this.#sleepers;
       function done() {
         sleepers.delete(sleeper);
@@ -38,7 +36,7 @@ export class VirtualClock implements Clock {
     return this.#sleepers.size;
   }
 
-  /** Moves on, sleeper by sleeper, until the promise is settled. @throws when nothing is left that could settle it */
+  /** Moves on, moment by moment, until the promise is settled. @throws when nothing is left that could settle it */
   async until<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settled = () => {
@@ -61,11 +59,12 @@ export class VirtualClock implements Clock {
     this.#time = until;
   }
 
+  /** All that is due at the next moment wakes in it, the older sleepers first. */
   #wakeNext(until: number): boolean {
-    const [next] = [...this.#sleepers].sort((one, other) => one.at - other.at || one.order - other.order);
-    if (!next || next.at > until) return false;
-    this.#time = Math.max(this.#time, next.at);
-    next.wake();
+    const next = Math.min(...[...this.#sleepers].map((sleeper) => sleeper.at));
+    if (next > until || this.#sleepers.size === 0) return false;
+    this.#time = Math.max(this.#time, next);
+    for (const sleeper of [...this.#sleepers]) if (sleeper.at === next) sleeper.wake();
     return true;
   }
 }
