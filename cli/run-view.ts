@@ -56,7 +56,7 @@ async function progressOf(
 }
 
 /** A run's hosts are in the account and region of its execution: one stack serves one account and region. */
-export function instanceArnBeside(executionArn: string, instanceId: string): string {
+function instanceArnBeside(executionArn: string, instanceId: string): string {
   const [, partition, , region, account] = executionArn.split(':');
   return `arn:${partition}:ec2:${region}:${account}:instance/${instanceId}`;
 }

@@ -13,8 +13,6 @@ export function displayFor(terminal: Terminal): Display {
   return terminal.interactive ? new BarDisplay(terminal.stderr) : new LineDisplay(terminal);
 }
 
-export const silentDisplay: Display = { show() {}, close() {} };
-
 class LineDisplay implements Display {
   readonly #terminal: Terminal;
   readonly #told = new Map<string, string>();

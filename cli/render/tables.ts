@@ -61,7 +61,7 @@ function noteOf(run: RunRecord): string {
   return notes.join(', ');
 }
 
-export function nodesTable(nodes: readonly NodeView[]): string {
+function nodesTable(nodes: readonly NodeView[]): string {
   return table(
     ['INSTANCE', 'HOST ID', 'STATUS', 'PHASE', 'FILES', 'BYTES', 'UPLOADED', 'ERROR'],
     nodes.map((node) => [
