@@ -48,6 +48,13 @@ export function runIdOf(startedAt: string, executionHash: string): string {
   return runId.parse(`${compactTime(startedAt)}-${executionHash.slice(0, 8)}`);
 }
 
+/** The start that a run ID names, to the second. */
+export function startOfRun(run: string): string {
+  const time = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z/.exec(runId.parse(run)) ?? [];
+  const [, year, month, day, hour, minute, second] = time;
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+}
+
 export function actionIdOf(run: string, phase: string): string {
   return actionId.parse(`${run}.${phase}`);
 }

@@ -1,0 +1,59 @@
+// RecordRun: the immutable record in the vault, then the catalog. Of a Recover run: of its subject first, then its own.
+import type { RunRecord, RunRef } from '../contracts/runs.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { begunRecord } from './locking/begin-run.ts';
+import { requireLock } from './locking/held-lock.ts';
+import { endedBackup } from './recording/ended-backup.ts';
+import { endedRestore } from './recording/ended-restore.ts';
+import { endedSubject, recoveryOf, tellRestore } from './recording/ended-subject.ts';
+import { keepRecord, mergeWarnings } from './recording/keep-record.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+/** @throws RunEnded BackupIncomplete */
+export async function recordRun(
+  input: StepInput<'RecordRun'>,
+  ports: StepPorts,
+): Promise<StepOutput<'RecordRun'>> {
+  const { run, recovered } = input;
+  await requireLock(ports, run);
+  const begun = await readBegun(ports, run);
+  if (recovered) {
+    const recovery = await recoveryOf(ports, run);
+    const subject = await keepRecord(ports, await endedSubject(ports, run.clusterId, recovered, recovery));
+    await tellRestore(ports, subject, recovery);
+  }
+  const kept = await keepRecord(ports, await ended(input, begun, ports));
+  if (kept.workflow === 'restore') await tellRestore(ports, kept);
+  return { status: kept.status };
+}
+
+async function readBegun({ catalog }: StepPorts, run: RunRef): Promise<RunRecord> {
+  const known = await catalog.readRun(run.clusterId, run.runId);
+  return known ?? begunRecord(run, 'STARTED', { clusterId: run.clusterId });
+}
+
+async function ended(
+  { run, planKey, status, recovered, warnings }: StepInput<'RecordRun'>,
+  begun: RunRecord,
+  ports: StepPorts,
+): Promise<RunRecord> {
+  const base: RunRecord = {
+    ...begun,
+    status,
+    endedAt: ports.clock.now().toISOString(),
+    warnings: mergeWarnings(begun.warnings, warnings),
+  };
+  if (run.workflow === 'backup') return endedBackup(ports, base);
+  if (run.workflow === 'restore') return endedRestore(ports, base, planKey);
+  return {
+    ...base,
+    ...(recovered && { recoveredRunId: recovered.runId }),
+    nodes: (await ports.catalog.listNodes(run.runId)).map(({ instanceId, hostId, phase, error }) => ({
+      ...{ instanceId, ...(hostId && { hostId }), phase },
+      ...{ status: error ? ('FAILED' as const) : ('COMPLETED' as const), ...(error && { error }) },
+    })),
+  };
+}
+
+export const handler = defineStep('RecordRun', recordRun);

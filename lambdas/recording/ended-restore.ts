@@ -1,0 +1,58 @@
+// What the record of a restore, an undo or a release says at its end.
+import type { ActionName, ActionOutput } from '../../contracts/actions.ts';
+import { actionIdOf } from '../../contracts/identifiers.ts';
+import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
+import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import { readDocument } from '../vault/documents.ts';
+import { findResult } from '../vault/results.ts';
+import type { StepPorts } from '../wrapper/step-ports.ts';
+import { sortedByInstance } from './ended-backup.ts';
+import { mergeWarnings } from './keep-record.ts';
+
+type Ports = Pick<StepPorts, 'vault' | 'layout' | 'catalog'>;
+
+/** The action whose answer says what became of a node. */
+const DECISIVE = { restore: 'place', undo: 'put-back', release: 'release-old' } as const satisfies Record<
+  RestorePlan['operation'],
+  ActionName
+>;
+
+export async function endedRestore(
+  ports: Ports,
+  base: RunRecord,
+  planKey: string | undefined,
+): Promise<RunRecord> {
+  const key = planKey ?? ports.layout.plan(base.clusterId, base.runId);
+  const plan = await readDocument(ports, key, restorePlan);
+  const nodes = await Promise.all(plan.nodes.map((node) => nodeOutcome(ports, plan, node)));
+  const sum = (field: 'files' | 'bytes' | 'uploadedBytes') =>
+    nodes.reduce((total, node) => total + (node[field] ?? 0), 0);
+  return {
+    ...base,
+    ...aboutOf(plan),
+    ...(plan.operation === 'restore' && !plan.dryRun && { files: sum('files'), bytes: sum('bytes') }),
+    warnings: mergeWarnings(base.warnings, plan.warnings),
+    nodes: sortedByInstance(nodes),
+  };
+}
+
+/** What a record says of its plan, whether it came to its end or not. */
+export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
+  const { backupId, operation, dryRun, restoreRunId } = plan;
+  if (operation !== 'restore') return { backupId, restoreRunId };
+  return { backupId, ...(!dryRun && { undo: 'possible' as const }) };
+}
+
+async function nodeOutcome(
+  ports: Ports,
+  plan: RestorePlan,
+  { instanceId, instanceArn, hostId, bytes }: RestorePlan['nodes'][number],
+): Promise<NodeOutcome> {
+  const phase = plan.dryRun ? 'check-restore' : DECISIVE[plan.operation];
+  const outcome: NodeOutcome = { instanceId, hostId, status: 'COMPLETED', phase };
+  if (phase === 'check-restore') return { ...outcome, bytes };
+  if (phase !== 'place') return outcome;
+  const actionId = actionIdOf(plan.runId, phase);
+  const placed: ActionOutput<'place'> | undefined = await findResult(ports, phase, { instanceArn, actionId });
+  return { ...outcome, ...(placed && { files: placed.files, bytes: placed.bytes }) };
+}

@@ -1,0 +1,13 @@
+// Nodes of a run that came to no good end: which failed, and which were stopped because of it.
+import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import type { StepPorts } from '../wrapper/step-ports.ts';
+
+export async function unfinishedNodes(
+  { catalog }: Pick<StepPorts, 'catalog'>,
+  { runId }: Pick<RunRecord, 'runId'>,
+): Promise<NodeOutcome[]> {
+  const items = await catalog.listNodes(runId);
+  return items.map(({ commandId: _command, attempt: _attempt, updatedAt: _updatedAt, ...outcome }) =>
+    outcome.status === 'STARTED' ? { ...outcome, status: 'CANCELLED' } : outcome,
+  );
+}

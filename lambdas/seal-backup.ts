@@ -1,0 +1,133 @@
+// SealBackup: checks every node's header, writes ring and schema, then the cluster manifest last: from then on the
+// backup exists.
+import pMap from 'p-map';
+import type { ActionOutput } from '../contracts/actions.ts';
+import { FORMAT_VERSION } from '../contracts/documents.ts';
+import { BackupIncomplete, ManifestConflict, SchemaChanged } from '../contracts/errors.ts';
+import { type ClusterManifest, type NodeHeader, nodeHeader } from '../contracts/manifests.ts';
+import { type BackupPlan, backupPlan } from '../contracts/plans.ts';
+import type { SchemaView } from '../contracts/ring.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { requireLock } from './locking/held-lock.ts';
+import { checkHeader } from './planning/header-check.ts';
+import { createOnce, readDocument, readPinned, serialize, sha256Of } from './vault/documents.ts';
+import { READS_AT_ONCE, readResults, readRing, readSchema } from './vault/results.ts';
+import { findManifest } from './vault/sealed-backups.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+interface Stored {
+  header: NodeHeader;
+  result: ActionOutput<'upload'>;
+}
+
+/** @throws BackupIncomplete BackupDamaged SchemaChanged ManifestConflict RunEnded */
+export async function sealBackup(
+  { run, planKey, spreadMs }: StepInput<'SealBackup'>,
+  ports: StepPorts,
+): Promise<StepOutput<'SealBackup'>> {
+  await requireLock(ports, run);
+  const plan = await readDocument(ports, planKey, backupPlan);
+  const stored = await readStored(ports, plan);
+  const documents = await writeDocuments(ports, plan);
+  const manifest = manifestOf(plan, stored, { spreadMs, sealedAt: ports.clock.now(), documents });
+  await writeManifest(ports, manifest);
+  const uploadedBytes = stored.reduce((sum, { result }) => sum + result.uploadedBytes, 0);
+  return { backupId: plan.backupId, files: manifest.files, bytes: manifest.bytes, uploadedBytes };
+}
+
+async function readStored(ports: StepPorts, plan: BackupPlan): Promise<Stored[]> {
+  const { runId, clusterId, backupId, nodes } = plan;
+  const uploads = await readResults(ports, 'upload', { runId, phase: 'upload', hosts: nodes });
+  const stored = await pMap(
+    uploads,
+    async ({ host, result }) => {
+      const key = ports.layout.nodeHeader(clusterId, backupId, host.instanceArn);
+      const header = await readPinned(ports, key, result.headerSha256, nodeHeader);
+      const listing = await ports.vault.attributes(
+        ports.layout.nodeListing(clusterId, backupId, host.instanceArn),
+      );
+      checkHeader(plan, host, { header, result, listing });
+      return { header, result };
+    },
+    { concurrency: READS_AT_ONCE },
+  );
+  if (stored.every(({ header }) => header.files === 0)) {
+    throw new BackupIncomplete(`got no file from ${stored.length} nodes, expected at least one`);
+  }
+  return stored;
+}
+
+interface Digests {
+  ring: string;
+  schema: string;
+  schemaCql: string;
+}
+
+async function writeDocuments(ports: StepPorts, plan: BackupPlan): Promise<Digests> {
+  const [ring, schema] = await Promise.all([
+    readRing(ports, plan.describedBy),
+    readSchema(ports, plan.describedBy),
+  ]);
+  if (schema.schemaVersion !== plan.schemaVersion) {
+    throw new SchemaChanged(`got schema ${schema.schemaVersion} described, expected ${plan.schemaVersion}`);
+  }
+  const { clusterId, backupId } = plan;
+  const write = async (key: string, body: string) => {
+    await createOnce(ports, key, body);
+    return sha256Of(body);
+  };
+  return {
+    ring: await write(ports.layout.backupRing(clusterId, backupId), serialize(ring)),
+    schema: await write(ports.layout.backupSchema(clusterId, backupId), serialize(schema)),
+    schemaCql: await write(ports.layout.backupSchemaCql(clusterId, backupId), schemaCql(schema)),
+  };
+}
+
+function schemaCql({ statements }: SchemaView): string {
+  const ended = statements.map(({ statement }) => statement.trim().replace(/;?$/, ';'));
+  return `${ended.join('\n\n')}\n`;
+}
+
+function manifestOf(
+  plan: BackupPlan,
+  stored: readonly Stored[],
+  sealing: { spreadMs: number; sealedAt: Date; documents: Digests },
+): ClusterManifest {
+  const { ring, schema, schemaCql } = sealing.documents;
+  const nodes = stored
+    .map(({ header: { hostId, instanceArn, files, bytes }, result: { headerSha256, listingSha256 } }) => ({
+      ...{ hostId, instanceArn, headerSha256, listingSha256, files, bytes },
+    }))
+    .sort((one, other) => (one.hostId < other.hostId ? -1 : 1));
+  const asked = stored.map(({ header }) => header.snapshot.askedAt).sort();
+  return {
+    formatVersion: FORMAT_VERSION,
+    backupId: plan.backupId,
+    clusterId: plan.clusterId,
+    kind: 'snapshot',
+    clusterName: plan.clusterName,
+    snapshotAt: asked.at(-1) ?? sealing.sealedAt.toISOString(),
+    snapshotSpreadMs: sealing.spreadMs,
+    sealedAt: sealing.sealedAt.toISOString(),
+    schemaVersion: plan.schemaVersion,
+    nodes,
+    ring: { sha256: ring },
+    schema: { sha256: schema },
+    schemaCql: { sha256: schemaCql },
+    files: nodes.reduce((sum, node) => sum + node.files, 0),
+    bytes: nodes.reduce((sum, node) => sum + node.bytes, 0),
+  };
+}
+
+/** A retry finds its own manifest, which says the same but for the time of sealing. */
+async function writeManifest(ports: StepPorts, manifest: ClusterManifest): Promise<void> {
+  const { clusterId, backupId } = manifest;
+  const key = ports.layout.clusterManifest(clusterId, backupId);
+  if ((await ports.vault.put(key, serialize(manifest), 'create')) === 'created') return;
+  const sealed = await findManifest(ports, clusterId, backupId);
+  if (sealed && serialize({ ...manifest, sealedAt: sealed.sealedAt }) === serialize(sealed)) return;
+  throw new ManifestConflict(`${key}: got a manifest of other content, expected none or this run’s own`);
+}
+
+export const handler = defineStep('SealBackup', sealBackup);

@@ -1,0 +1,22 @@
+// SetRendezvous: the moment at which every node takes its snapshot.
+import { COMMANDS_PER_SECOND } from '../contracts/limits.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { readConfiguration } from './vault/documents.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+/** From a command's sending to its host program waiting. */
+const START_MARGIN_SECONDS = 5;
+
+/** Late enough that the last host is told before it: a late one snapshots at once and says so. */
+export async function setRendezvous(
+  { run, nodeCount }: StepInput<'SetRendezvous'>,
+  ports: StepPorts,
+): Promise<StepOutput<'SetRendezvous'>> {
+  const { policy } = await readConfiguration(ports, run);
+  const sending = Math.ceil(nodeCount / COMMANDS_PER_SECOND) + START_MARGIN_SECONDS;
+  const seconds = Math.max(policy.rendezvousSeconds, sending);
+  return { at: new Date(ports.clock.now().getTime() + seconds * 1_000).toISOString() };
+}
+
+export const handler = defineStep('SetRendezvous', setRendezvous);

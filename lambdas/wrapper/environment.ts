@@ -1,0 +1,33 @@
+// The Lambda's environment, parsed; names as in docs/architecture.md.
+import { z } from 'zod';
+import { describeIssues } from '../../contracts/documents.ts';
+import { InvalidConfiguration } from '../../contracts/errors.ts';
+
+const environment = z.object({
+  RINGVAULT_BUCKET: z.string().min(1),
+  RINGVAULT_PREFIX: z.string().default(''),
+  RINGVAULT_TABLE: z.string().min(1).optional(),
+  RINGVAULT_TOPIC_ARN: z.string().min(1).optional(),
+  RINGVAULT_ACTION_DOCUMENT: z.string().min(1).optional(),
+  RINGVAULT_PREPARE_X64_DOCUMENT: z.string().min(1).optional(),
+  RINGVAULT_PREPARE_ARM64_DOCUMENT: z.string().min(1).optional(),
+  RINGVAULT_RECOVER_ARN: z.string().min(1).optional(),
+});
+export type Environment = z.infer<typeof environment>;
+
+/** @throws InvalidConfiguration */
+export function parseEnvironment(variables: Record<string, string | undefined>): Environment {
+  const parsed = environment.safeParse(variables);
+  if (parsed.success) return parsed.data;
+  throw new InvalidConfiguration(`the Lambda's environment: ${describeIssues(parsed.error)}`);
+}
+
+/** @throws InvalidConfiguration naming the variable that the step needs and was not given */
+export function required<Name extends keyof Environment>(
+  variables: Environment,
+  name: Name,
+): NonNullable<Environment[Name]> {
+  const value = variables[name];
+  if (value !== undefined) return value;
+  throw new InvalidConfiguration(`the Lambda's environment: got no ${name}, which this step needs`);
+}

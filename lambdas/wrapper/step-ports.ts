@@ -1,0 +1,27 @@
+// What a step reaches of the world outside.
+import type { Logger } from 'pino';
+import type {
+  Catalog,
+  Clock,
+  Executions,
+  HostCommands,
+  Notifier,
+  ObjectStore,
+} from '../../adapters/ports.ts';
+import type { DeployedConfiguration } from '../../contracts/configuration.ts';
+import type { VaultLayout } from '../../contracts/layout.ts';
+
+export interface StepPorts {
+  readonly vault: ObjectStore;
+  readonly layout: VaultLayout;
+  readonly catalog: Catalog;
+  readonly hosts: HostCommands;
+  readonly executions: Executions;
+  readonly notifier: Notifier;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What is deployed, by cluster ID: beside the bundles of the steps that begin something. */
+  readonly clusters: Readonly<Record<string, DeployedConfiguration>>;
+  /** Writes a line that CloudWatch reads as metrics. */
+  emitMetrics(line: object): void;
+}
