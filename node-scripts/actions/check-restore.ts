@@ -1,0 +1,79 @@
+// check-restore: whatever refuses a restore on this host, found before anything is changed.
+import { stat, statfs } from 'node:fs/promises';
+import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { CassandraUnavailable, IncompatibleVersion, InsufficientSpace } from '../../contracts/errors.ts';
+import type { NodeHeader } from '../../contracts/manifests.ts';
+import { readConfigurationFile } from '../cassandra/configuration-file.ts';
+import { withCql } from '../cassandra/cql.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { rememberedIdentity } from '../cassandra/identity.ts';
+import { readRing } from '../cassandra/ring.ts';
+import { readableFormats } from '../cassandra/versions.ts';
+import type { ActionContext } from '../context.ts';
+import { mustBeAllowed } from '../guard.ts';
+import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
+import { readNodeBackup } from '../transfer/read-backup.ts';
+
+export async function checkRestore(
+  context: ActionContext,
+  input: ActionInput<'check-restore'>,
+): Promise<ActionOutput<'check-restore'>> {
+  await mustBeAllowed(context);
+  const backup = await readNodeBackup(context, input.source);
+  await mustReadFormats(context, backup.header);
+  const { data } = await nodeDirectories(context);
+  const mapped = mapDataDirectories(backup.header, data);
+  const bytes = new Map<string, number>(data.map((path) => [path, 0]));
+  for await (const file of filesOfTables(backup.files(), input.tables)) {
+    const directory = mapped[file.dataDirectory] ?? '';
+    bytes.set(directory, (bytes.get(directory) ?? 0) + file.sizeBytes);
+  }
+  return mustHaveSpace(bytes, context.document.limits.reserveBytes);
+}
+
+async function mustReadFormats(context: ActionContext, header: NodeHeader): Promise<void> {
+  const version = await cassandraVersion(context);
+  const file = await readConfigurationFile(context.paths.fixed(context.document.cassandra.configFile));
+  const readable = version ? readableFormats(version, file.storageCompatibilityMode) : [];
+  const unreadable = header.sstableFormats.filter((format) => !readable.includes(format));
+  if (unreadable.length === 0) return;
+  const mode = file.storageCompatibilityMode ?? 'its default';
+  throw new IncompatibleVersion(
+    `the backup has SSTables of format ${unreadable.join(', ')}; Cassandra ${version ?? '(version unknown)'} with storage_compatibility_mode ${mode} reads ${readable.join(', ') || 'unknown'}`,
+  );
+}
+
+async function cassandraVersion(context: ActionContext): Promise<string | undefined> {
+  try {
+    return (await withCql(context, readRing)).own.cassandraVersion;
+  } catch (error) {
+    if (!(error instanceof CassandraUnavailable)) throw error;
+    return (await rememberedIdentity(context.paths))?.cassandraVersion;
+  }
+}
+
+/** Counted by file system: data directories may share one. */
+async function mustHaveSpace(
+  bytes: Map<string, number>,
+  reserveBytes: number,
+): Promise<{ requiredBytes: number; freeBytes: number }> {
+  const systems = new Map<number, { paths: string[]; requiredBytes: number; freeBytes: number }>();
+  for (const [path, needed] of bytes) {
+    const { dev } = await stat(path);
+    const { bavail, bsize } = await statfs(path);
+    const system = systems.get(dev) ?? { paths: [], requiredBytes: 0, freeBytes: bavail * bsize };
+    system.paths.push(path);
+    system.requiredBytes += needed;
+    systems.set(dev, system);
+  }
+  let total = { requiredBytes: 0, freeBytes: 0 };
+  for (const { paths, requiredBytes, freeBytes } of systems.values()) {
+    if (requiredBytes + reserveBytes > freeBytes) {
+      throw new InsufficientSpace(
+        `${paths.join(', ')}: got ${freeBytes} bytes free, expected ${requiredBytes} for the restore and ${reserveBytes} in reserve`,
+      );
+    }
+    total = { requiredBytes: total.requiredBytes + requiredBytes, freeBytes: total.freeBytes + freeBytes };
+  }
+  return total;
+}

@@ -1,0 +1,70 @@
+// end-run: nothing of the ended run goes on on this host: it is marked, its programs are ended, its snapshots cleared.
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { CommandFailed } from '../../contracts/errors.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { servesCql } from '../cassandra/nodetool.ts';
+import type { ActionContext } from '../context.ts';
+import { isMissingFile, writeDurably } from '../durable-files.ts';
+import { lockHolder } from '../process-lock.ts';
+import { isAlive, killProcess } from '../processes.ts';
+import { swapState } from '../swap/state.ts';
+import { stagingRoot } from '../transfer/placement.ts';
+import { clearTag, mustBeTagOf } from './clear-snapshot.ts';
+
+const KILL_LIMIT_MS = 10_000;
+const POLL_MS = 100;
+
+export async function endRun(
+  context: ActionContext,
+  input: ActionInput<'end-run'>,
+): Promise<ActionOutput<'end-run'>> {
+  const { paths } = context;
+  for (const tag of input.tags) mustBeTagOf(input.endedRunId, tag);
+  await writeDurably(paths.endedMarker(input.endedRunId), context.clock.now().toISOString());
+  await endPrograms(context, input.endedRunId);
+  const swap = input.restoreRunId ? await swapState(paths.journals, input.restoreRunId) : 'none';
+  if (input.restoreRunId && swap === 'none') await removeStaging(context, input.restoreRunId);
+  const isUp = await servesCql(context);
+  const cleared: string[] = [];
+  for (const tag of isUp ? input.tags : []) {
+    await context.beforeDestroying(`clear snapshot ${tag}`);
+    await clearTag(context, tag);
+    cleared.push(tag);
+  }
+  return { swap, cassandra: isUp ? 'up' : 'down', cleared };
+}
+
+/** A program that is just being started sees the marker before it does anything. */
+async function endPrograms(context: ActionContext, endedRunId: string): Promise<void> {
+  for (const name of await namesIn(context.paths.actions)) {
+    if (!name.startsWith(`${endedRunId}.`)) continue;
+    const holder = await lockHolder(join(context.paths.actions, name));
+    if (!holder || holder.pid === process.pid) continue;
+    context.log.warn({ pid: holder.pid, ended: name }, 'host program of the ended run is killed');
+    await killProcess(holder);
+    const deadline = context.clock.now().getTime() + KILL_LIMIT_MS;
+    while (await isAlive(holder)) {
+      if (context.clock.now().getTime() > deadline) {
+        throw new CommandFailed(`host program ${holder.pid} of ${name} does not end after SIGKILL`);
+      }
+      await context.clock.sleep(POLL_MS, context.signal);
+      context.signal.throwIfAborted();
+    }
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch((error: unknown) => {
+    if (isMissingFile(error)) return [];
+    throw error;
+  });
+}
+
+/** Data that were downloaded and never swapped in. */
+async function removeStaging(context: ActionContext, restoreRunId: string): Promise<void> {
+  const { data } = await nodeDirectories(context);
+  await context.beforeDestroying('delete staged data');
+  for (const root of data) await rm(stagingRoot(root, restoreRunId), { recursive: true, force: true });
+}

@@ -1,0 +1,73 @@
+// place: swaps the staged data in, journalled, with Cassandra stopped; then looks whether every file is where it must be.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { RestoreIncomplete } from '../../contracts/errors.ts';
+import type { ListedFile } from '../../contracts/manifests.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { mustBeStopped } from '../cassandra/service.ts';
+import type { ActionContext } from '../context.ts';
+import { isMissingFile } from '../durable-files.ts';
+import { mustBeAllowed } from '../guard.ts';
+import { renameJournal } from '../swap/journalled-renames.ts';
+import { placeTables, planSwap } from '../swap/place-tables.ts';
+import { journalPaths } from '../swap/plan.ts';
+import { filesOfTables, mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
+import { type NodeBackup, readNodeBackup } from '../transfer/read-backup.ts';
+
+type Input = ActionInput<'place'>;
+
+export async function place(context: ActionContext, input: Input): Promise<ActionOutput<'place'>> {
+  await mustBeAllowed(context);
+  const { paths, document } = context;
+  const backup = await readNodeBackup(context, input.source);
+  const { data, commitLog, hints, savedCaches } = await nodeDirectories(context);
+  const mapped = mapDataDirectories(backup.header, data);
+  const staged = mapped.map((root) => stagingRoot(root, document.runId));
+  const hasBegun = await renameJournal(journalPaths(paths.journals, document.runId).place).exists();
+  if (!hasBegun) await mustHoldAll(context, backup, input, staged, 'staging');
+  await context.beforeDestroying('swap restored data in');
+  await mustBeStopped(context);
+  const plan = await planSwap({
+    journals: paths.journals,
+    runId: document.runId,
+    dataDirectories: data,
+    tables: input.tables,
+    emptiedTables: input.emptied,
+    emptiedDirectories: [commitLog, hints, savedCaches],
+  });
+  await placeTables(paths.journals, plan, () => context.failPoint('place.table'));
+  const total = await mustHoldAll(context, backup, input, mapped, 'place');
+  return { tables: plan.tables.length, ...total };
+}
+
+/** @param roots by the backup's data directory @throws RestoreIncomplete */
+async function mustHoldAll(
+  context: ActionContext,
+  backup: NodeBackup,
+  input: Input,
+  roots: string[],
+  where: 'staging' | 'place',
+): Promise<{ files: number; bytes: number }> {
+  const total = { files: 0, bytes: 0 };
+  for await (const file of filesOfTables(backup.files(), input.tables)) {
+    context.signal.throwIfAborted();
+    await mustHold(join(roots[file.dataDirectory] ?? '', file.path), file, where);
+    total.files += 1;
+    total.bytes += file.sizeBytes;
+  }
+  return total;
+}
+
+async function mustHold(path: string, file: ListedFile, where: string): Promise<void> {
+  const size = await stat(path).then(
+    (stats) => stats.size,
+    (error: unknown) => {
+      if (isMissingFile(error)) return undefined;
+      throw error;
+    },
+  );
+  if (size === file.sizeBytes) return;
+  const got = size === undefined ? 'no file' : `${size} bytes`;
+  throw new RestoreIncomplete(`${path}: got ${got} in ${where}, expected ${file.sizeBytes} bytes`);
+}

@@ -1,0 +1,25 @@
+// put-back: the inverse of place; the data from before a restore are live again.
+import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { NothingToUndo } from '../../contracts/errors.ts';
+import { mustBeStopped } from '../cassandra/service.ts';
+import type { ActionContext } from '../context.ts';
+import { mustBeAllowed } from '../guard.ts';
+import { readPlanOf } from '../swap/plan.ts';
+import { putBackTables } from '../swap/put-back-tables.ts';
+import { swapState } from '../swap/state.ts';
+
+export async function putBack(
+  context: ActionContext,
+  input: ActionInput<'put-back'>,
+): Promise<ActionOutput<'put-back'>> {
+  await mustBeAllowed(context);
+  const { journals } = context.paths;
+  const plan = await readPlanOf(journals, input.restoreRunId);
+  if ((await swapState(journals, input.restoreRunId)) === 'released') {
+    throw new NothingToUndo(`restore ${input.restoreRunId}: the data from before were released`);
+  }
+  await context.beforeDestroying('put the data from before back');
+  await mustBeStopped(context);
+  await putBackTables(journals, plan);
+  return { tables: plan.tables.length };
+}

@@ -1,0 +1,138 @@
+// upload: what the snapshot holds goes to the vault; then the listing; then the header. Each is durable before it is named.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type ActionInput, type ActionOutput, actions } from '../../contracts/actions.ts';
+import { FORMAT_VERSION, parseDocument } from '../../contracts/documents.ts';
+import { ManifestConflict, SnapshotIncomplete } from '../../contracts/errors.ts';
+import { type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { type SnapshotTable, snapshotTables } from '../cassandra/snapshot-files.ts';
+import type { ActionContext } from '../context.ts';
+import { makeDirectory, readIfThere, writeDurably } from '../durable-files.ts';
+import { createListing, type WrittenListing } from '../transfer/listing-writer.ts';
+import { openStoredObjects } from '../transfer/stored-objects.ts';
+import { type UploadTotals, uploadTables } from '../transfer/upload-tables.ts';
+
+type Input = ActionInput<'upload'>;
+type Output = ActionOutput<'upload'>;
+
+/** What is to be put last, kept so that a retry puts the very same bytes. */
+const prepared = z.strictObject({
+  header: z.string(),
+  listing: nodeHeader.shape.listing,
+  output: actions.upload.output,
+});
+type Prepared = z.infer<typeof prepared>;
+
+export async function upload(context: ActionContext, input: Input): Promise<Output> {
+  const ready = (await readPrepared(context)) ?? (await uploadObjects(context, input));
+  await putManifests(context, input, ready);
+  return ready.output;
+}
+
+const preparedPath = (context: ActionContext) => join(context.directory, 'manifests.json');
+const listingPath = (context: ActionContext) => join(context.directory, 'files.gz');
+
+async function readPrepared(context: ActionContext): Promise<Prepared | undefined> {
+  const content = await readIfThere(preparedPath(context));
+  return content === undefined ? undefined : parseDocument(prepared, content, preparedPath(context));
+}
+
+async function uploadObjects(context: ActionContext, input: Input): Promise<Prepared> {
+  await makeDirectory(context.directory);
+  const { data } = await nodeDirectories(context);
+  const tables = await snapshotTables(data, input.tag);
+  mustHoldAll(tables, input);
+  const stored = await openStoredObjects(context, input.previous);
+  const listing = createListing(listingPath(context));
+  const totals = await uploadTables(context, tables, stored, listing);
+  await stored.close();
+  const written = await listing.close();
+  if (totals.files === 0)
+    throw new SnapshotIncomplete(`snapshot ${input.tag} has no files in ${data.join(', ')}`);
+  const header = JSON.stringify(headerOf(context, input, data, totals, written));
+  const ready: Prepared = { header, listing: written, output: outputOf(header, written, totals) };
+  await writeDurably(preparedPath(context), JSON.stringify(ready));
+  return ready;
+}
+
+function mustHoldAll(tables: SnapshotTable[], input: Input): void {
+  const held = new Set(tables.map((table) => `${table.keyspace}/${table.tableId}`));
+  const missing = input.tables.filter((table) => !held.has(`${table.keyspace}/${table.tableId}`));
+  if (missing.length > 0) {
+    const names = missing.slice(0, 5).map((table) => `${table.keyspace}.${table.table} (${table.tableId})`);
+    throw new SnapshotIncomplete(
+      `snapshot ${input.tag}: got ${tables.length} tables, expected also ${names.join(', ')}${missing.length > 5 ? ', …' : ''}`,
+    );
+  }
+}
+
+function headerOf(
+  context: ActionContext,
+  input: Input,
+  dataDirectories: string[],
+  totals: UploadTotals,
+  listing: WrittenListing,
+): NodeHeader {
+  const order = (table: NodeHeader['tables'][number]) =>
+    `${table.keyspace}\0${table.table}\0${table.tableId}`;
+  return nodeHeader.parse({
+    formatVersion: FORMAT_VERSION,
+    backupId: input.backupId,
+    clusterId: context.document.clusterId,
+    hostId: input.hostId,
+    instanceArn: context.instanceArn,
+    datacenter: input.datacenter,
+    rack: input.rack,
+    cassandraVersion: input.cassandraVersion,
+    sstableFormats: [...totals.formats].sort(),
+    dataDirectories,
+    schemaVersion: input.schemaVersion,
+    snapshotTag: input.tag,
+    snapshot: input.times,
+    tables: totals.tables.sort((one, other) => (order(one) < order(other) ? -1 : 1)),
+    files: totals.files,
+    bytes: totals.bytes,
+    listing,
+  } satisfies NodeHeader);
+}
+
+function outputOf(header: string, listing: WrittenListing, totals: UploadTotals): Output {
+  const { files, bytes, systemBytes, uploadedFiles, uploadedBytes, systemUploadedBytes, tampered } = totals;
+  return {
+    headerSha256: createHash('sha256').update(header).digest('hex'),
+    listingSha256: listing.sha256,
+    files,
+    bytes,
+    systemBytes,
+    uploadedFiles,
+    uploadedBytes,
+    systemUploadedBytes,
+    tampered,
+  };
+}
+
+async function putManifests(context: ActionContext, input: Input, ready: Prepared): Promise<void> {
+  const { layout, document, store, instanceArn } = context;
+  const { sha256, sizeBytes } = ready.listing;
+  const listingKey = layout.nodeListing(document.clusterId, input.backupId, instanceArn);
+  const listing = { key: listingKey, path: listingPath(context), sizeBytes, sha256 };
+  if ((await store.putFile(listing)) === 'exists') await mustBeOurs(context, listingKey, sha256);
+  await context.failPoint('upload.listing-put');
+  const headerKey = layout.nodeHeader(document.clusterId, input.backupId, instanceArn);
+  if ((await store.put(headerKey, ready.header, 'create')) === 'exists') {
+    await mustBeOurs(context, headerKey, ready.output.headerSha256);
+  }
+  await context.failPoint('upload.header-put');
+}
+
+/** A manifest that stands already is this run's own where its bytes are the same. */
+async function mustBeOurs({ store, log }: ActionContext, key: string, sha256: string): Promise<void> {
+  const stored = await store.getStream(key);
+  const hash = createHash('sha256');
+  for await (const chunk of stored?.body ?? []) hash.update(chunk as Buffer);
+  const got = hash.digest('hex');
+  if (got !== sha256) throw new ManifestConflict(`${key}: got SHA-256 ${got}, expected ${sha256}`);
+  log.info({ key }, 'manifest stood there already');
+}

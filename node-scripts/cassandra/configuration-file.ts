@@ -1,0 +1,91 @@
+// What cassandra.yaml says of one node: its directories, its address, its seeds.
+import { networkInterfaces } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { describeIssues } from '../../contracts/documents.ts';
+import { InvalidConfiguration } from '../../contracts/errors.ts';
+import { readIfThere } from '../durable-files.ts';
+
+const text = z.string().nullish();
+const cassandraYaml = z.looseObject({
+  cluster_name: text,
+  data_file_directories: z.array(z.string()).nullish(),
+  local_system_data_file_directory: text,
+  commitlog_directory: text,
+  hints_directory: text,
+  saved_caches_directory: text,
+  rpc_address: text,
+  rpc_interface: text,
+  listen_address: text,
+  listen_interface: text,
+  broadcast_address: text,
+  storage_compatibility_mode: text,
+  seed_provider: z
+    .array(z.looseObject({ parameters: z.array(z.looseObject({ seeds: z.string().optional() })).optional() }))
+    .nullish(),
+});
+
+/** Directories that are not named here are where the node was told by its command line: ask the node. */
+export interface ConfigurationFile {
+  clusterName?: string | undefined;
+  dataDirectories?: string[] | undefined;
+  localSystemDirectory?: string | undefined;
+  commitLogDirectory?: string | undefined;
+  hintsDirectory?: string | undefined;
+  savedCachesDirectory?: string | undefined;
+  /** Where this host reaches the node's CQL port. */
+  cqlAddress: string;
+  /** Under which the ring may know the node. */
+  ownAddresses: string[];
+  seeds: string[];
+  storageCompatibilityMode?: string | undefined;
+}
+
+/** @throws InvalidConfiguration */
+export async function readConfigurationFile(path: string): Promise<ConfigurationFile> {
+  const content = await readIfThere(path);
+  if (content === undefined) {
+    throw new InvalidConfiguration(`cassandra.configFile: there is no ${path} on this host`);
+  }
+  let yaml: unknown;
+  try {
+    yaml = parse(content);
+  } catch (cause) {
+    throw new InvalidConfiguration(`cassandra.configFile: ${path} is not YAML`, { cause });
+  }
+  const parsed = cassandraYaml.safeParse(yaml);
+  if (!parsed.success) {
+    throw new InvalidConfiguration(`cassandra.configFile: ${path}: ${describeIssues(parsed.error)}`);
+  }
+  return configurationOf(parsed.data, dirname(path));
+}
+
+function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string): ConfigurationFile {
+  const absolute = (path: string | null | undefined) =>
+    path ? (isAbsolute(path) ? path : join(directory, path)) : undefined;
+  const rpc = yaml.rpc_address ?? addressOf(yaml.rpc_interface) ?? 'localhost';
+  const listen = yaml.listen_address ?? addressOf(yaml.listen_interface) ?? 'localhost';
+  return {
+    clusterName: yaml.cluster_name ?? undefined,
+    dataDirectories: yaml.data_file_directories?.flatMap((path) => absolute(path) ?? []),
+    localSystemDirectory: absolute(yaml.local_system_data_file_directory),
+    commitLogDirectory: absolute(yaml.commitlog_directory),
+    hintsDirectory: absolute(yaml.hints_directory),
+    savedCachesDirectory: absolute(yaml.saved_caches_directory),
+    cqlAddress: ['0.0.0.0', '::'].includes(rpc) ? '127.0.0.1' : rpc,
+    ownAddresses: [listen, ...(yaml.broadcast_address ? [yaml.broadcast_address] : [])],
+    seeds: (yaml.seed_provider ?? [])
+      .flatMap((provider) => provider.parameters ?? [])
+      .flatMap((parameters) => (parameters.seeds ?? '').split(','))
+      // A seed may carry the storage port.
+      .map((seed) => seed.trim().replace(/^([^:]+):\d+$/, '$1'))
+      .filter((seed) => seed !== ''),
+    storageCompatibilityMode: yaml.storage_compatibility_mode ?? undefined,
+  };
+}
+
+function addressOf(networkInterface: string | null | undefined): string | undefined {
+  if (!networkInterface) return undefined;
+  return networkInterfaces()[networkInterface]?.find((each) => each.family === 'IPv4')?.address;
+}

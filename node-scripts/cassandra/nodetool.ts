@@ -1,0 +1,74 @@
+// nodetool: the one place that calls it and reads what it prints.
+import { readFile } from 'node:fs/promises';
+import { NodetoolFailed } from '../../contracts/errors.ts';
+import type { ActionContext } from '../context.ts';
+import { type CommandResult, runCommand } from './command.ts';
+
+type NodetoolContext = Pick<ActionContext, 'document' | 'paths' | 'signal'>;
+
+/** @throws NodetoolFailed */
+export async function nodetool(context: NodetoolContext, ...args: string[]): Promise<string> {
+  const result = await tryNodetool(context, ...args);
+  if (result.failed) {
+    throw new NodetoolFailed(
+      `${result.command}: exit code ${result.exitCode ?? 'none'}: ${result.lastWords}`,
+    );
+  }
+  return result.stdout;
+}
+
+export async function tryNodetool(context: NodetoolContext, ...args: string[]): Promise<CommandResult> {
+  const { nodetool: command, jmxPasswordFile } = context.document.cassandra;
+  const credentials = jmxPasswordFile ? await credentialsOf(context.paths.fixed(jmxPasswordFile)) : [];
+  return runCommand([...command, ...credentials, ...args], { signal: context.signal });
+}
+
+/** The password stays in its file. */
+async function credentialsOf(path: string): Promise<string[]> {
+  const [user] = (await readFile(path, 'utf8')).trim().split(/\s+/);
+  if (!user)
+    throw new NodetoolFailed(`cassandra.jmxPasswordFile: ${path} is empty, expected "user password"`);
+  return ['-u', user, '-pwf', path];
+}
+
+/** Whether the node serves CQL, as the node itself says over JMX: needs no login. */
+export async function servesCql(context: NodetoolContext): Promise<boolean> {
+  const result = await tryNodetool(context, 'statusbinary');
+  return !result.failed && result.stdout.trim() === 'running';
+}
+
+export interface NodeStatus {
+  /** "UN", "DN", "UJ", … as `nodetool status` prints it. */
+  state: string;
+  address: string;
+  hostId: string;
+}
+
+/** Every ring member as this node sees it. */
+export async function ringStatus(context: NodetoolContext): Promise<NodeStatus[]> {
+  return parseStatus(await nodetool(context, 'status'));
+}
+
+export function parseStatus(output: string): NodeStatus[] {
+  const line = /^([UD?][NLJMS?])\s+(\S+)\s.*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/;
+  return output.split('\n').flatMap((each) => {
+    const match = line.exec(each);
+    return match ? [{ state: match[1] ?? '', address: match[2] ?? '', hostId: match[3] ?? '' }] : [];
+  });
+}
+
+/** `address (state)` of each member that is not Up/Normal. */
+export function notUpNormal(status: NodeStatus[]): string[] {
+  return status
+    .filter((node) => node.state !== 'UN')
+    .map((node) => `${node.address} (${node.state})`)
+    .sort();
+}
+
+/** The node's own host ID, over JMX. */
+export async function ownHostId(context: NodetoolContext): Promise<string> {
+  const output = await nodetool(context, 'info');
+  const hostId = /^ID\s*:\s*([0-9a-f-]{36})\s*$/m.exec(output)?.[1];
+  if (!hostId) throw new NodetoolFailed('nodetool info: it names no ID');
+  return hostId;
+}

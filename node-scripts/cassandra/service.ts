@@ -1,0 +1,76 @@
+// Stopping and starting Cassandra by the commands of the configuration, and knowing that it is gone, or serves.
+import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
+import type { ActionContext } from '../context.ts';
+import { commandName, processesUsing } from '../processes.ts';
+import { runCommand } from './command.ts';
+import { nodeDirectories } from './directories.ts';
+import { ownHostId, ringStatus, servesCql, tryNodetool } from './nodetool.ts';
+
+const POLL_MS = 500;
+
+/** Processes that have data of the node open: Cassandra itself, or whoever must not be there while data is changed. */
+async function usersOfData(context: ActionContext): Promise<number[]> {
+  const { data, commitLog } = await nodeDirectories(context);
+  return processesUsing([...data, commitLog]);
+}
+
+export async function isRunning(context: ActionContext): Promise<boolean> {
+  return (await usersOfData(context)).length > 0;
+}
+
+/** @throws CommandFailed where a process still uses the node's data */
+export async function mustBeStopped(context: ActionContext): Promise<void> {
+  const pids = await usersOfData(context);
+  if (pids.length === 0) return;
+  const named = await Promise.all(pids.map(async (pid) => `${pid} (${await commandName(pid)})`));
+  throw new CommandFailed(`Cassandra must be stopped: processes still use its data: ${named.join(', ')}`);
+}
+
+/** Runs the stop command and waits until nobody uses the data. Nothing happens where Cassandra does not run. */
+export async function stopCassandra(context: ActionContext): Promise<void> {
+  if (!(await isRunning(context))) return;
+  const { stop, stopTimeoutSeconds } = context.document.cassandra;
+  const deadline = context.clock.now().getTime() + stopTimeoutSeconds * 1_000;
+  const result = await runCommand(stop, { signal: context.signal, timeoutMs: stopTimeoutSeconds * 1_000 });
+  if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
+  while (await isRunning(context)) {
+    if (context.clock.now().getTime() > deadline) await mustBeStopped(context);
+    await context.clock.sleep(POLL_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+}
+
+/** Starts Cassandra unless it serves; waits until it serves CQL and sees itself Up/Normal. Needs no CQL login, which
+ *  may be impossible until other nodes are up. @throws CommandFailed CassandraUnavailable */
+export async function startCassandra(context: ActionContext): Promise<{ hostId: string }> {
+  const { start, startTimeoutSeconds } = context.document.cassandra;
+  const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
+  if (!(await servesCql(context))) {
+    const result = await runCommand(start, { timeoutMs: startTimeoutSeconds * 1_000 });
+    if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
+  }
+  for (;;) {
+    const serving = await ownStateIfServing(context);
+    if (serving.state === 'UN') return { hostId: serving.hostId };
+    if (context.clock.now().getTime() > deadline) {
+      throw new CassandraUnavailable(
+        `Cassandra was started but after ${startTimeoutSeconds} s it is ${serving.state}, expected Up/Normal and serving CQL`,
+      );
+    }
+    await context.clock.sleep(POLL_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+}
+
+async function ownStateIfServing(context: ActionContext): Promise<{ state: string; hostId: string }> {
+  if (!(await servesCql(context))) return { state: 'not serving CQL', hostId: '' };
+  const hostId = await ownHostId(context);
+  const own = (await ringStatus(context)).find((node) => node.hostId === hostId);
+  return { state: own?.state ?? 'not in its own ring', hostId };
+}
+
+/** @returns why it did not work, where it did not */
+export async function drain(context: ActionContext): Promise<string | undefined> {
+  const result = await tryNodetool(context, 'drain');
+  return result.failed ? `${result.command}: ${result.lastWords}` : undefined;
+}

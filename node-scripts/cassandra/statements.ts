@@ -1,0 +1,30 @@
+// CQL text as far as a schema's own statements need it: where one statement ends, and which ID a table is made with.
+
+/** Splits at the semicolons outside quotes, dollar-quoted bodies and comments; empty statements are dropped. */
+export function splitStatements(text: string): string[] {
+  const token =
+    /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$[\s\S]*?\$\$|--[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|;|[\s\S]/g;
+  const statements: string[] = [];
+  let current = '';
+  for (const [part] of text.matchAll(token)) {
+    if (part === ';') {
+      statements.push(current.trim());
+      current = '';
+    } else {
+      current += part;
+    }
+  }
+  statements.push(current.trim());
+  return statements.filter((statement) => statement !== '');
+}
+
+/** Of a `CREATE TABLE … WITH ID = …` or a view's; 32 hex digits. */
+export function tableIdIn(statement: string): string | undefined {
+  const outside = statement.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, '_');
+  return /\bWITH\s+ID\s*=\s*([0-9a-f-]{36})/i.exec(outside)?.[1]?.replaceAll('-', '').toLowerCase();
+}
+
+/** A name as the schema tables hold it: DESCRIBE quotes those that need it. */
+export function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}

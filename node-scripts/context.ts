@@ -1,0 +1,39 @@
+// What an action is given besides its input.
+import type { Logger } from 'pino';
+import type { Clock, ObjectStore, SecretReader } from '../adapters/ports.ts';
+import type { ActionDocument, ActionInput, ActionName, ActionOutput } from '../contracts/actions.ts';
+import type { VaultLayout } from '../contracts/layout.ts';
+import type { FailPointName } from './fail-points.ts';
+import type { HostPaths } from './host-paths.ts';
+import type { ProgressReporter } from './progress.ts';
+
+/** The outside world, as host.ts or a test wires it. */
+export interface HostPorts {
+  store: ObjectStore;
+  secrets: SecretReader;
+  clock: Clock;
+}
+
+export interface ActionContext extends HostPorts {
+  document: ActionDocument;
+  instanceArn: string;
+  paths: HostPaths;
+  layout: VaultLayout;
+  log: Logger;
+  progress: ProgressReporter;
+  /** Aborted when the action must stop: its run has ended, or nobody waits for it any more. */
+  signal: AbortSignal;
+  /** A directory of this action's own. */
+  directory: string;
+  failPoint(name: FailPointName): Promise<void>;
+  /**
+   * Call immediately before each destructive step: waits for the host-wide lock, which is then kept to the action's end,
+   * and for a heartbeat that is accepted. @throws RunEnded ActionLost
+   */
+  beforeDestroying(step: string): Promise<void>;
+}
+
+export type ActionHandler<Name extends ActionName> = (
+  context: ActionContext,
+  input: ActionInput<Name>,
+) => Promise<ActionOutput<Name>>;

@@ -1,0 +1,39 @@
+// Where the host program keeps its state on a host, and how fixed paths are found. RINGVAULT_HOST_ROOT goes before them
+// in the local cloud, where several hosts share one machine.
+import { join } from 'node:path';
+import { HOST_RESTORE_GUARD, HOST_STATE_DIRECTORY } from '../contracts/layout.ts';
+
+export interface HostPaths {
+  /** A fixed absolute path, as it is found on this host. */
+  fixed(path: string): string;
+  guard: string;
+  identity: string;
+  actions: string;
+  runs: string;
+  journals: string;
+  cache: string;
+  /** Names the file, does not make it. */
+  endedMarker(runId: string): string;
+  action(actionId: string): string;
+  log(actionId: string): string;
+  /** Held by whoever changes the node's data or stops it. */
+  hostLock: string;
+}
+
+export function hostPaths(root = ''): HostPaths {
+  const fixed = (path: string) => (root ? join(root, path) : path);
+  const state = fixed(HOST_STATE_DIRECTORY);
+  return {
+    fixed,
+    guard: fixed(HOST_RESTORE_GUARD),
+    identity: join(state, 'identity.json'),
+    actions: join(state, 'actions'),
+    runs: join(state, 'runs'),
+    journals: join(state, 'journals'),
+    cache: join(state, 'cache'),
+    endedMarker: (runId) => join(state, 'runs', `${runId}.ended`),
+    action: (actionId) => join(state, 'actions', actionId),
+    log: (actionId) => join(state, 'log', `${actionId}.log`),
+    hostLock: join(state, 'host-lock'),
+  };
+}

@@ -1,0 +1,103 @@
+// The host program's command line: `start` starts or attaches and returns; `run` is the program itself. Bundled to host.mjs.
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { systemClock } from '../adapters/clock-system.ts';
+import { s3ObjectStore } from '../adapters/object-store-s3.ts';
+import { secretsManagerReader } from '../adapters/secrets-manager.ts';
+import { sfnTaskCallback } from '../adapters/task-callback-sfn.ts';
+import { tellError } from '../contracts/errors.ts';
+import { actionId, instanceArn, runId } from '../contracts/identifiers.ts';
+import { hostPaths } from './host-paths.ts';
+import { openLog } from './log.ts';
+import { runAction } from './run.ts';
+import { confirmLaunch, startOrAttach } from './start.ts';
+
+const commandLine = z.strictObject({
+  verb: z.enum(['start', 'run']),
+  bucket: z.string().min(3),
+  prefix: z.string().default(''),
+  region: z.string().min(1),
+  'instance-arn': instanceArn,
+  'run-id': runId,
+  'action-id': actionId,
+  /** Given by `start` to `run`. */
+  launch: z.uuid().optional(),
+});
+type CommandLine = z.infer<typeof commandLine>;
+
+function parseCommandLine(argv: string[]): CommandLine {
+  const option = { type: 'string' } as const;
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      bucket: option,
+      prefix: option,
+      region: option,
+      'instance-arn': option,
+      'run-id': option,
+      'action-id': option,
+      launch: option,
+    },
+  });
+  return commandLine.parse({ verb: positionals[0], ...values });
+}
+
+async function start(options: CommandLine): Promise<void> {
+  const { verb: _verb, launch: _launch, ...passed } = options;
+  const { outcome } = await startOrAttach({
+    paths: hostPaths(process.env['RINGVAULT_HOST_ROOT']),
+    clock: systemClock,
+    actionId: options['action-id'],
+    program: [process.execPath, process.argv[1] ?? ''],
+    // "=" keeps an empty value, and one that begins with a dash, in its place.
+    arguments: Object.entries(passed).map(([name, value]) => `--${name}=${value}`),
+    environment: process.env,
+  });
+  console.log(`${options['action-id']}: ${outcome}`);
+}
+
+async function run(options: CommandLine): Promise<void> {
+  const { region, launch } = options;
+  const paths = hostPaths(process.env['RINGVAULT_HOST_ROOT']);
+  const id = options['action-id'];
+  const log = openLog(paths.log(id), {
+    run: options['run-id'],
+    action: id,
+    instanceArn: options['instance-arn'],
+  });
+  process.on('SIGHUP', () => log.info('SIGHUP is ignored'));
+  const failPoint = process.env['RINGVAULT_FAIL_POINT'];
+  try {
+    const outcome = await runAction({
+      store: s3ObjectStore({ bucket: options.bucket, region }),
+      secrets: secretsManagerReader({ region }),
+      callback: sfnTaskCallback({ region }),
+      clock: systemClock,
+      paths,
+      log,
+      prefix: options.prefix,
+      instanceArn: options['instance-arn'],
+      runId: options['run-id'],
+      actionId: id,
+      ...(failPoint && { failPoint }),
+      onLocked: async () => {
+        if (launch) await confirmLaunch(paths.action(id), launch);
+      },
+    });
+    log.info({ outcome }, 'host program ends');
+  } catch (error) {
+    log.fatal({ err: error }, 'host program failed');
+    throw error;
+  }
+}
+
+try {
+  const options = parseCommandLine(process.argv.slice(2));
+  await (options.verb === 'start' ? start(options) : run(options));
+  process.exit(0);
+} catch (error) {
+  const told = tellError(error);
+  console.error(`${told.errorName}: ${told.message}\n${told.hint}`);
+  process.exit(1);
+}

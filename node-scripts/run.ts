@@ -1,0 +1,194 @@
+// Carries one action out: document, lock, work, result, answer. The order of the last steps is what makes it safe to be
+// killed anywhere: the result is saved, then put into the vault, then the lock is given back, then the token is answered.
+import type { Logger } from 'pino';
+import type { TaskCallback } from '../adapters/ports.ts';
+import { type ActionDocument, actionDocument, actions } from '../contracts/actions.ts';
+import { describeIssues, parseDocument } from '../contracts/documents.ts';
+import { InvalidDocument, RunEnded, tellError } from '../contracts/errors.ts';
+import { vaultLayout } from '../contracts/layout.ts';
+import type { ActionContext, HostPorts } from './context.ts';
+import { isThere } from './durable-files.ts';
+import { failPoints } from './fail-points.ts';
+import { handlers } from './handlers.ts';
+import type { HostPaths } from './host-paths.ts';
+import { tryLock } from './process-lock.ts';
+import { type ProgressReporter, progressReporter } from './progress.ts';
+import { readResult, saveResult } from './saved-result.ts';
+import { Session } from './session.ts';
+
+export interface RunOptions extends HostPorts {
+  callback: TaskCallback;
+  paths: HostPaths;
+  log: Logger;
+  prefix: string;
+  instanceArn: string;
+  runId: string;
+  actionId: string;
+  /** RINGVAULT_FAIL_POINT. */
+  failPoint?: string;
+  /** Called when the lock is taken, or was found held. */
+  onLocked?(): Promise<void>;
+}
+
+export type RunOutcome = 'succeeded' | 'failed' | 'replayed' | 'held';
+
+export async function runAction(options: RunOptions): Promise<RunOutcome> {
+  const directory = options.paths.action(options.actionId);
+  const lock = await tryLock(directory);
+  await options.onLocked?.();
+  if (lock === 'held') return 'held';
+  let released = false;
+  const release = async () => {
+    if (!released) await lock.release();
+    released = true;
+  };
+  try {
+    const document = await readDocument(options);
+    const saved = await readResult(directory);
+    if (saved) {
+      await storeResult(options, saved.output);
+      await release();
+      await options.callback.succeed(document.taskToken, saved.output);
+      options.log.info('saved success was told again');
+      return 'replayed';
+    }
+    return await attempt(options, document, directory, release);
+  } finally {
+    await release();
+  }
+}
+
+async function attempt(
+  options: RunOptions,
+  document: ActionDocument,
+  directory: string,
+  release: () => Promise<void>,
+): Promise<RunOutcome> {
+  const { callback, log, clock } = options;
+  const progress = startProgress(options, document);
+  const session = startSession(options, document, directory, progress);
+  const startedAt = clock.now().getTime();
+  try {
+    const context = contextOf(options, document, directory, session, progress);
+    session.open();
+    const output = await untilStopped(session.signal, carryOut(context, options));
+    await saveResult(directory, output);
+    await storeResult(options, output);
+    await session.close();
+    await progress.end('succeeded');
+    await release();
+    const told = await callback.succeed(session.token, output);
+    log.info({ told, durationMs: clock.now().getTime() - startedAt }, 'action succeeded');
+    return 'succeeded';
+  } catch (error) {
+    const told = tellError(error);
+    log.error({ err: error, errorName: told.errorName, hint: told.hint }, 'action failed');
+    await session.close();
+    await progress.end('failed', told);
+    await release();
+    await callback.fail(session.token, told);
+    return 'failed';
+  }
+}
+
+async function readDocument(options: RunOptions): Promise<ActionDocument> {
+  const key = vaultLayout(options.prefix).action(options.instanceArn, options.actionId);
+  const stored = await options.store.get(key);
+  if (!stored) throw new InvalidDocument(`${key}: there is none, expected this action's document`);
+  const document = parseDocument(actionDocument, stored.body.toString(), key);
+  if (document.runId !== options.runId || document.actionId !== options.actionId) {
+    throw new InvalidDocument(
+      `${key}: got run ${document.runId}, action ${document.actionId}, expected ${options.runId}, ${options.actionId}`,
+    );
+  }
+  return document;
+}
+
+async function carryOut(context: ActionContext, options: RunOptions): Promise<unknown> {
+  const { document, paths, log } = context;
+  if (await isThere(paths.endedMarker(options.runId))) {
+    throw new RunEnded(`run ${options.runId} has ended; ${document.phase} was not begun`);
+  }
+  const schema = actions[document.action];
+  const input = schema.input.safeParse(document.input);
+  if (!input.success) {
+    throw new InvalidDocument(`input of ${document.action}: ${describeIssues(input.error)}`);
+  }
+  log.info({ action: document.action, attempt: document.attempt }, 'action begins');
+  // The table of handlers is typed by name; the name and its input were checked together just above.
+  const handler = handlers[document.action] as (context: ActionContext, input: unknown) => Promise<unknown>;
+  return schema.output.parse(await handler(context, input.data));
+}
+
+function startProgress(options: RunOptions, document: ActionDocument): ProgressReporter {
+  const { store, clock, log, instanceArn, runId, actionId } = options;
+  const key = vaultLayout(options.prefix).progress(instanceArn, actionId);
+  return progressReporter({ store, clock, log, key, runId, phase: document.phase });
+}
+
+function startSession(
+  options: RunOptions,
+  document: ActionDocument,
+  directory: string,
+  progress: ProgressReporter,
+): Session {
+  const { callback, clock, log, paths } = options;
+  return new Session({
+    document,
+    readDocument: () => readDocument(options),
+    callback,
+    clock,
+    log,
+    progress,
+    failPoints: failPoints(options.failPoint, directory),
+    endedMarker: paths.endedMarker(options.runId),
+    hostLock: paths.hostLock,
+  });
+}
+
+function contextOf(
+  options: RunOptions,
+  document: ActionDocument,
+  directory: string,
+  session: Session,
+  progress: ProgressReporter,
+): ActionContext {
+  const { store, secrets, clock, paths, log, instanceArn } = options;
+  const levers = failPoints(options.failPoint, directory);
+  return {
+    store,
+    secrets,
+    clock,
+    document,
+    instanceArn,
+    paths,
+    log,
+    progress,
+    directory,
+    layout: vaultLayout(options.prefix),
+    signal: session.signal,
+    async failPoint(name) {
+      if ((await levers.reach(name)) === 'hang') await session.hang();
+    },
+    beforeDestroying: (step) => session.beforeDestroying(step),
+  };
+}
+
+async function storeResult(options: RunOptions, output: unknown): Promise<void> {
+  const key = vaultLayout(options.prefix).result(options.instanceArn, options.actionId);
+  await options.store.put(key, JSON.stringify(output), 'overwrite');
+}
+
+/** Rejects with the signal's reason as soon as it is aborted. */
+async function untilStopped<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  let stop: (() => void) | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,99 @@
+// The inverse of a swap, from wherever it stands: the data from before go back into place. What the restore had placed, and
+// what was written since, goes aside and is deleted when all is back.
+import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
+import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
+import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
+import { type RenameStep, renameJournal } from './journalled-renames.ts';
+import { KEPT_WITH_TABLE, namesIn, rootOf } from './place-tables.ts';
+import { journalPaths, type SwapPlan, type SwappedTable } from './plan.ts';
+
+/** Idempotent. */
+export async function putBackTables(journals: string, plan: SwapPlan): Promise<void> {
+  const journal = renameJournal(journalPaths(journals, plan.runId).putBack);
+  if (!(await journal.exists())) {
+    await makeTargets(plan);
+    const place = renameJournal(journalPaths(journals, plan.runId).place);
+    await journal.write(await renamesBack(plan, await place.isDone()));
+  }
+  await journal.carryOut();
+  await deleteAll(plan);
+}
+
+/** Seen from the directories as they are: the swap may have stopped anywhere, or Cassandra have served since. */
+async function renamesBack(plan: SwapPlan, isPlaceDone: boolean): Promise<RenameStep[]> {
+  const placed = isPlaceDone || (await anyTableMoved(plan));
+  const steps: RenameStep[] = [];
+  for (const table of plan.tables) steps.push(...(await tableBack(table)));
+  for (const { live, aside, undone } of plan.emptied) {
+    const before = new Set(await namesIn(aside));
+    // Where the swap stopped before its content was all aside, what is still in place is from before.
+    const since = placed ? await namesIn(live) : (await namesIn(live)).filter((name) => before.has(name));
+    for (const name of since) steps.push({ from: join(live, name), to: join(undone, name) });
+    for (const name of before) steps.push({ from: join(aside, name), to: join(live, name) });
+  }
+  return steps;
+}
+
+/** The content of commit log, hints and caches goes first: once a table was moved, all of it is aside. */
+async function anyTableMoved(plan: SwapPlan): Promise<boolean> {
+  for (const table of plan.tables) {
+    if ((await isThere(table.aside)) || !(await isThere(table.staged))) return true;
+  }
+  return false;
+}
+
+async function tableBack(table: SwappedTable): Promise<RenameStep[]> {
+  const { live, aside, undone } = table;
+  const [isLive, isAside] = [await isThere(live), await isThere(aside)];
+  // Not begun: what is live is from before.
+  if (table.existed && !isAside) return [];
+  if (!table.existed && (await isThere(table.staged))) return [];
+  if (!isLive) return isAside ? [{ from: aside, to: live }] : [];
+  const names = await namesIn(live);
+  const kept = names.filter((name) => KEPT.includes(name));
+  if (!isAside && kept.length > 0) {
+    // Snapshots made since of a table that was not there before are nobody's to delete: they stay where they are.
+    await mkdir(undone, { recursive: true });
+    return names.filter((name) => !KEPT.includes(name)).map((name) => step(live, undone, name));
+  }
+  const steps: RenameStep[] = [];
+  for (const name of isAside ? kept : []) {
+    // Still aside where the swap had not got so far.
+    if (!(await isThere(join(aside, name)))) steps.push(step(live, aside, name));
+  }
+  steps.push({ from: live, to: undone });
+  if (isAside) steps.push({ from: aside, to: live });
+  return steps;
+}
+
+const KEPT: readonly string[] = KEPT_WITH_TABLE;
+const step = (from: string, to: string, name: string) => ({ from: join(from, name), to: join(to, name) });
+
+async function makeTargets(plan: SwapPlan): Promise<void> {
+  for (const { live, undone } of plan.emptied) {
+    if (await isThere(live)) await makeDirectory(undone);
+  }
+  for (const table of plan.tables) {
+    await makeOwnedDirectory(dirname(table.undone), await ownershipOf(rootOf(plan, table)));
+  }
+}
+
+/** Of this restore on this host: staging, what it had placed, and the emptied place of what was aside. */
+async function deleteAll(plan: SwapPlan): Promise<void> {
+  for (const root of [...plan.dataDirectories, ...plan.emptied.map((each) => each.live)]) {
+    for (const path of [stagingRoot, asideRoot, undoneRoot].map((of) => of(root, plan.runId))) {
+      await rm(path, { recursive: true, force: true });
+    }
+    await removeIfEmpty(join(root, '.ringvault'));
+  }
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) throw error;
+  }
+}

@@ -1,0 +1,42 @@
+// Deletes what a restore kept aside: after it there is no undo.
+import { lstat, opendir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { parseDocument } from '../../contracts/documents.ts';
+import { isThere, readIfThere, writeDurably } from '../durable-files.ts';
+import { asideRoot, stagingRoot } from '../transfer/placement.ts';
+import { journalPaths, type SwapPlan } from './plan.ts';
+
+const released = z.strictObject({ formatVersion: z.literal(1), freedBytes: z.int().nonnegative() });
+
+/** The decision is durable before the first file is gone, so that no undo begins on half of them. Idempotent. */
+export async function releaseAside(journals: string, plan: SwapPlan): Promise<{ freedBytes: number }> {
+  const path = journalPaths(journals, plan.runId).released;
+  const roots = [...plan.dataDirectories, ...plan.emptied.map((each) => each.live)].flatMap((root) => [
+    asideRoot(root, plan.runId),
+    stagingRoot(root, plan.runId),
+  ]);
+  if (!(await isThere(path))) {
+    let freedBytes = 0;
+    for (const root of roots) freedBytes += await bytesBelow(root);
+    await writeDurably(path, JSON.stringify({ formatVersion: 1, freedBytes }));
+  }
+  for (const root of roots) await rm(root, { recursive: true, force: true });
+  const { freedBytes } = parseDocument(released, (await readIfThere(path)) ?? '', path);
+  return { freedBytes };
+}
+
+/** Of files that have no other link: a file that a snapshot still holds frees nothing. */
+async function bytesBelow(directory: string): Promise<number> {
+  if (!(await isThere(directory))) return 0;
+  let bytes = 0;
+  for await (const entry of await opendir(directory)) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) bytes += await bytesBelow(path);
+    else {
+      const { size, nlink } = await lstat(path);
+      if (nlink === 1) bytes += size;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,140 @@
+// The host program in this process on a host of its own: a directory as its root, a vault and task tokens in memory.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pino } from 'pino';
+import { systemClock } from '../../adapters/clock-system.ts';
+import { type MemoryObjectStore, memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import type { Clock, ObjectStore } from '../../adapters/ports.ts';
+import { memorySecrets } from '../../adapters/secrets-memory.ts';
+import { type MemoryTaskCallback, memoryTaskCallback } from '../../adapters/task-callback-memory.ts';
+import {
+  type ActionDocument,
+  type ActionInput,
+  type ActionName,
+  type ActionOutput,
+  actions,
+} from '../../contracts/actions.ts';
+import { clusterConfiguration } from '../../contracts/configuration.ts';
+import { errorFrom } from '../../contracts/errors.ts';
+import { vaultLayout } from '../../contracts/layout.ts';
+import { type HostPaths, hostPaths } from '../../node-scripts/host-paths.ts';
+import { type RunOutcome, runAction } from '../../node-scripts/run.ts';
+
+const SECRET = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:cassandra-AbCdEf';
+export const CLUSTER = 'demo';
+
+export interface HostUnderTest {
+  root: string;
+  paths: HostPaths;
+  layout: ReturnType<typeof vaultLayout>;
+  store: ObjectStore;
+  memory: MemoryObjectStore;
+  callback: MemoryTaskCallback;
+  instanceArn: string;
+  document(run: string, action: ActionName, input: unknown, phase?: string): ActionDocument;
+  /** Writes the next attempt's document and issues its token. */
+  request(document: ActionDocument): Promise<ActionDocument>;
+  carryOut(document: ActionDocument, failPoint?: string): Promise<RunOutcome>;
+  /** One attempt at an action: what it answered. @throws what it failed with */
+  run<Name extends ActionName>(
+    run: string,
+    action: Name,
+    input: ActionInput<Name>,
+    phase?: string,
+    failPoint?: string,
+  ): Promise<ActionOutput<Name>>;
+  allowRestore(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export interface HostOptions {
+  /** cassandra part of the configuration, over what a test needs. */
+  cassandra?: Record<string, unknown>;
+  credentials?: { username: string; password: string };
+  limits?: Record<string, unknown>;
+  clock?: Clock;
+  memory?: MemoryObjectStore;
+  store?: ObjectStore;
+}
+
+export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnderTest> {
+  const root = await mkdtemp(join(tmpdir(), 'host-under-test-'));
+  const paths = hostPaths(root);
+  const layout = vaultLayout('');
+  const memory = options.memory ?? memoryObjectStore();
+  const store = options.store ?? memory;
+  const callback = memoryTaskCallback();
+  const clock = options.clock ?? systemClock;
+  const instanceArn = 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0';
+  const configuration = clusterConfiguration.parse({
+    hosts: { tag: { key: 'cassandra', value: 'demo' } },
+    datacenter: 'dc1',
+    cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
+    limits: { reserveBytes: 0, ...options.limits },
+  });
+  const host: HostUnderTest = {
+    root,
+    paths,
+    layout,
+    store,
+    memory,
+    callback,
+    instanceArn,
+    document(run, action, input, phase = action) {
+      return {
+        formatVersion: 1,
+        clusterId: CLUSTER,
+        runId: run,
+        actionId: `${run}.${phase}`,
+        action,
+        phase,
+        attempt: 0,
+        taskToken: 'none',
+        heartbeatSeconds: 6,
+        deadline: new Date(clock.now().getTime() + 3_600_000).toISOString(),
+        graceUntil: new Date(clock.now().getTime() + 3_600_000).toISOString(),
+        cassandra: configuration.cassandra,
+        limits: configuration.limits,
+        datacenter: 'dc1',
+        input: input as Record<string, unknown>,
+      };
+    },
+    async request(document) {
+      const attempt = document.attempt + 1;
+      const next = { ...document, attempt, taskToken: `${document.actionId}-${attempt}-${Math.random()}` };
+      callback.issue(next.taskToken);
+      await store.put(layout.action(instanceArn, next.actionId), JSON.stringify(next), 'overwrite');
+      return next;
+    },
+    carryOut(document, failPoint) {
+      return runAction({
+        store,
+        secrets: memorySecrets({ [SECRET]: options.credentials ?? { username: 'none', password: 'none' } }),
+        callback,
+        clock,
+        paths,
+        log: pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }),
+        prefix: '',
+        instanceArn,
+        runId: document.runId,
+        actionId: document.actionId,
+        ...(failPoint && { failPoint }),
+      });
+    },
+    async run(run, action, input, phase = action, failPoint) {
+      const document = await host.request(host.document(run, action, input, phase));
+      await host.carryOut(document, failPoint);
+      const answer = callback.answers.get(document.taskToken);
+      if (!answer) throw new Error(`${action} did not answer its token`);
+      if ('error' in answer) throw errorFrom(answer.error);
+      return actions[action].output.parse(answer.output) as ActionOutput<typeof action>;
+    },
+    async allowRestore() {
+      await mkdir(dirname(paths.guard), { recursive: true });
+      await writeFile(paths.guard, `other\n${CLUSTER}\n`);
+    },
+    remove: () => rm(root, { recursive: true, force: true }),
+  };
+  return host;
+}
