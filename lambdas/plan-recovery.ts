@@ -1,0 +1,133 @@
+// PlanRecovery: reads the vault and what each host said of its swap; chooses the one end for the whole cluster.
+import type { ActionOutput } from '../contracts/actions.ts';
+import { FORMAT_VERSION } from '../contracts/documents.ts';
+import { RecoveryIncomplete } from '../contracts/errors.ts';
+import { actionIdOf } from '../contracts/identifiers.ts';
+import type { Host, RecoveryPlan, RestorePlan } from '../contracts/plans.ts';
+import { type RunStatus, runRecord } from '../contracts/runs.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { requireLock } from './locking/held-lock.ts';
+import { findSubjectPlan } from './planning/subject-plan.ts';
+import { directionOf } from './planning/swap-direction.ts';
+import { findDocument, serialize, writeHosts } from './vault/documents.ts';
+import { findResult } from './vault/results.ts';
+import { findManifest } from './vault/sealed-backups.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+type Input = StepInput<'PlanRecovery'>;
+type Swap = ActionOutput<'end-run'>['swap'];
+/** What is to be done on the subject's hosts. */
+type Settlement = Pick<RecoveryPlan, 'direction' | 'restoreRunId' | 'releasedHosts' | 'warnings'> & {
+  nodes: RestorePlan['nodes'];
+};
+
+/** @throws RecoveryIncomplete RunEnded */
+export async function planRecovery(input: Input, ports: StepPorts): Promise<StepOutput<'PlanRecovery'>> {
+  const { run, subject } = input;
+  await requireLock(ports, run);
+  const status = await statusOf(input, ports);
+  const settlement = await settle(input, ports);
+  const hosts = settlement.nodes.map(({ instanceId, instanceArn, hostId }) => ({
+    instanceId,
+    instanceArn,
+    hostId,
+  }));
+  const plan: RecoveryPlan = {
+    formatVersion: FORMAT_VERSION,
+    workflow: 'recover',
+    ...{ runId: run.runId, clusterId: run.clusterId, subjectRunId: subject.runId, status },
+    ...settlement,
+    nodes: hosts,
+  };
+  const planKey = ports.layout.plan(run.clusterId, run.runId);
+  await ports.vault.put(planKey, serialize(plan), 'overwrite');
+  const isSeed = new Set(settlement.nodes.filter((node) => node.isSeed).map((node) => node.instanceId));
+  const list = (name: string, listed: Host[]) => writeHosts(ports, run, name, listed);
+  return {
+    ...{ planKey, status, direction: plan.direction, startNodes: hosts.length > 0 },
+    nodesKey: await list('nodes', hosts),
+    seedsKey: await list(
+      'seeds',
+      hosts.filter((host) => isSeed.has(host.instanceId)),
+    ),
+    othersKey: await list(
+      'others',
+      hosts.filter((host) => !isSeed.has(host.instanceId)),
+    ),
+  };
+}
+
+/** A sealed backup is COMPLETED whatever happened to its execution; what was recorded stays. */
+async function statusOf({ run, subject }: Input, ports: StepPorts): Promise<RunStatus> {
+  const { clusterId } = run;
+  const recorded = await findDocument(ports, ports.layout.runRecord(clusterId, subject.runId), runRecord);
+  if (recorded) return recorded.status;
+  if (subject.workflow === 'backup' && (await findManifest(ports, clusterId, subject.runId)))
+    return 'COMPLETED';
+  const execution = await ports.executions.status(subject.executionArn);
+  return execution?.status === 'ABORTED' ? 'CANCELLED' : 'FAILED';
+}
+
+const NOTHING: Settlement = { direction: 'none', nodes: [], releasedHosts: [], warnings: [] };
+
+async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
+  const { run, subject } = input;
+  const plan =
+    subject.workflow === 'restore' ? await findSubjectPlan(ports, run.clusterId, subject.runId) : undefined;
+  if (plan?.workflow !== 'restore' || plan.dryRun) return NOTHING;
+  const swaps = await swapsOf(input, plan, ports);
+  const unknown = plan.nodes.filter((node) => !swaps.has(node.instanceId));
+  if (plan.operation === 'release') return releaseSettlement(plan, swaps, unknown);
+  const began = [...swaps.values()].some((swap) => swap !== startingSwap(plan));
+  if (!began && !(await stoppedAny(subject.runId, ports))) return NOTHING;
+  if (unknown.length > 0) {
+    const named = unknown.map((node) => node.instanceId).join(', ');
+    throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
+  }
+  const direction = directionOf([...swaps.values()]);
+  return { ...NOTHING, direction, restoreRunId: plan.restoreRunId, nodes: plan.nodes };
+}
+
+/** How the swap stands on every node before the run touches it. */
+function startingSwap({ operation }: RestorePlan): Swap {
+  return operation === 'restore' ? 'none' : 'placed';
+}
+
+async function swapsOf({ run }: Input, plan: RestorePlan, ports: StepPorts): Promise<Map<string, Swap>> {
+  const actionId = actionIdOf(run.runId, 'end-run');
+  const swaps = new Map<string, Swap>();
+  for (const { instanceId, instanceArn } of plan.nodes) {
+    const result = await findResult(ports, 'end-run', { instanceArn, actionId });
+    if (result) swaps.set(instanceId, result.swap);
+  }
+  return swaps;
+}
+
+/** Phases from which on a node may be stopped or swapped. */
+const FROM_STOP: readonly string[] = ['stop', 'place', 'put-back', 'start', 'describe-after'];
+
+async function stoppedAny(subjectRunId: string, { catalog }: StepPorts): Promise<boolean> {
+  const nodes = await catalog.listNodes(subjectRunId);
+  return nodes.some((node) => FROM_STOP.includes(node.phase));
+}
+
+/** Cassandra serves throughout; what was deleted is deleted. */
+function releaseSettlement(
+  plan: RestorePlan,
+  swaps: Map<string, Swap>,
+  unknown: RestorePlan['nodes'],
+): Settlement {
+  const releasedHosts = plan.nodes
+    .map((node) => node.instanceId)
+    .filter((instanceId) => swaps.get(instanceId) === 'released');
+  const left = plan.nodes.length - releasedHosts.length;
+  const warning = `old data of restore ${plan.restoreRunId} is still kept on ${left} of ${plan.nodes.length} hosts: release it again by its run ID`;
+  const warnings = [
+    ...(releasedHosts.length > 0 && left > 0 ? [warning] : []),
+    ...unknown.map((node) => `${node.instanceId} did not say whether its old data is released`),
+  ];
+  return { ...NOTHING, releasedHosts, warnings };
+}
+
+export const handler = defineStep('PlanRecovery', planRecovery);
