@@ -9,6 +9,12 @@ import { TableSettings } from '../services/dynamodb/table-settings.ts';
 import { BucketSettings } from '../services/s3/bucket-settings.ts';
 import { S3Service } from '../services/s3/s3-service.ts';
 import { Store } from '../services/s3/store.ts';
+import { Secrets } from '../services/secrets-manager/secrets.ts';
+import { secretsManagerService } from '../services/secrets-manager/secrets-manager.ts';
+import { Deliveries } from '../services/sns/deliveries.ts';
+import { snsService } from '../services/sns/sns.ts';
+import { Topics } from '../services/sns/topics.ts';
+import { stsService } from '../services/sts.ts';
 import { PolicyAuthorizer } from './authorize/policy-authorizer.ts';
 import { Faults } from './faults.ts';
 import { CredentialRegistry } from './identities.ts';
@@ -33,8 +39,9 @@ export interface LocalEndpoint {
   identities: CredentialRegistry;
   authorizer: PolicyAuthorizer;
   faults: Faults;
-  s3: S3Service;
-  dynamodb: DynamoDbService;
+  secrets: Secrets;
+  /** What became of what was published; a mail is a file below `<stateDirectory>/mail`. */
+  deliveries: Deliveries;
   /** The store behind S3, with its own key pair: for tests that damage objects behind the policies' back. */
   storage: { url: string; credentials: { accessKeyId: string; secretAccessKey: string } };
   register(service: LocalService): void;
@@ -51,11 +58,14 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
   const authorizer = new PolicyAuthorizer();
   const faults = new Faults();
   const listeners = new Set<(seen: SeenRequest) => void>();
+  const now = options.now ?? (() => new Date());
+  const secrets = new Secrets(join(stateDirectory, 'secrets.json'), now);
+  const deliveries = new Deliveries(join(stateDirectory, 'mail'));
   const server = new EndpointServer({
     identities,
     authorizer,
     faults,
-    now: options.now ?? (() => new Date()),
+    now,
     loopbackIsSecure: options.loopbackIsSecure ?? true,
     onRequest: (seen) => {
       for (const listener of listeners) listener(seen);
@@ -66,16 +76,18 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
   const store = new Store(s3proxy.url, s3proxy.credentials);
   const s3 = new S3Service(store, new BucketSettings(join(stateDirectory, 'buckets.json')), authorizer);
   await s3.loadPolicies();
-  const dynamodb = new DynamoDbService(engine.url, new TableSettings(join(stateDirectory, 'tables.json')));
   server.register(s3);
-  server.register(dynamodb);
+  server.register(new DynamoDbService(engine.url, new TableSettings(join(stateDirectory, 'tables.json'))));
+  server.register(stsService({ identities, authorizer, now }));
+  server.register(secretsManagerService(secrets));
+  server.register(snsService(new Topics(join(stateDirectory, 'topics.json')), deliveries, now));
   return {
     url: await server.listen(options.host ?? '127.0.0.1'),
     identities,
     authorizer,
     faults,
-    s3,
-    dynamodb,
+    secrets,
+    deliveries,
     storage: { url: s3proxy.url, credentials: s3proxy.credentials },
     register: (service) => server.register(service),
     onRequest(listener) {
@@ -84,6 +96,7 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
     },
     async close() {
       await server.close();
+      await deliveries.settled();
       store.close();
       await Promise.all([s3proxy.stop(), engine.stop()]);
     },

@@ -121,7 +121,7 @@ export function evaluateConditions(
 }
 
 function isKnownKey(key: string): boolean {
-  return knownKeys.has(key) || key.startsWith('s3:x-amz-');
+  return knownKeys.has(key) || /^(s3:x-amz-|aws:resourcetag\/|ssm:resourcetag\/)/.test(key);
 }
 
 function holds(

@@ -6,12 +6,14 @@ const oneOrMore = z.union([z.string(), z.array(z.string())]).transform((value) =
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const conditionValues = z.union([scalar, z.array(scalar)]).transform((value) => [value].flat());
 
-const condition = z.record(
-  z
-    .string()
-    .refine(isKnownOperator, { error: (issue) => `condition operator ${issue.input} is not implemented` }),
-  z.record(z.string(), conditionValues),
-);
+const condition = z
+  .record(z.string(), z.record(z.string(), conditionValues))
+  .superRefine((block, context) => {
+    for (const operator of Object.keys(block)) {
+      if (isKnownOperator(operator)) continue;
+      context.addIssue({ code: 'custom', message: `condition operator ${operator} is not implemented` });
+    }
+  });
 export interface Principal {
   AWS?: string[] | undefined;
   Service?: string[] | undefined;
@@ -49,7 +51,7 @@ const document = z.strictObject({
   // Before 2012-10-17, policy variables were plain text: such a document means something else.
   Version: z.literal('2012-10-17'),
   Id: z.string().optional(),
-  Statement: z.union([statement.transform((each) => [each]), z.array(statement)]),
+  Statement: z.preprocess((given) => [given].flat(), z.array(statement)),
 });
 
 /** A document, or why it cannot be evaluated: which is a deny for everything that it applies to. */

@@ -42,7 +42,7 @@ export class DynamoDbService implements RawService {
       context.authorize(action, resource);
     }
     const own = await this.#settings.answer(operation, input, (table) => this.#describeTable(table));
-    const answer = own === undefined ? await this.call(operation, withTableNames(input)) : ok(own);
+    const answer = own === undefined ? await this.#call(operation, withTableNames(input)) : ok(own);
     response.writeHead(answer.statusCode, { 'content-type': CONTENT_TYPE, ...answer.headers });
     response.end(answer.body);
   }
@@ -51,8 +51,7 @@ export class DynamoDbService implements RawService {
     return jsonError(error, CONTENT_TYPE);
   }
 
-  /** For the deployer, in process: the engine's answer to one operation, unauthorised. */
-  async call(
+  async #call(
     operation: string,
     input: Json,
   ): Promise<{ statusCode: number; headers: Record<string, string>; body: string }> {
@@ -70,22 +69,8 @@ export class DynamoDbService implements RawService {
     return { statusCode: answer.status, headers: {}, body };
   }
 
-  /**
-   * Creates a table, in process, and answers its ARN; `settings` are recorded and answered, not enforced.
-   * @throws ServiceError as the engine names it
-   */
-  async createTable(
-    input: Json & { TableName: string },
-    settings: { pointInTimeRecovery?: boolean; tags?: Record<string, string> } = {},
-  ): Promise<{ tableArn: string }> {
-    const answer = await this.call('CreateTable', input);
-    if (answer.statusCode !== 200) throw engineError(answer);
-    await this.#settings.put(input.TableName, settings);
-    return { tableArn: tableArn(input.TableName) };
-  }
-
   async #describeTable(table: string): Promise<void> {
-    const answer = await this.call('DescribeTable', { TableName: table });
+    const answer = await this.#call('DescribeTable', { TableName: table });
     if (answer.statusCode !== 200) throw engineError(answer);
   }
 }

@@ -13,6 +13,10 @@ const settings = z.record(
 );
 type Settings = z.infer<typeof settings>[string];
 const tagList = z.array(z.strictObject({ Key: z.string(), Value: z.string() }));
+const specification = z.strictObject({
+  PointInTimeRecoveryEnabled: z.boolean(),
+  RecoveryPeriodInDays: z.int().min(1).max(35).optional(),
+});
 
 type Json = Record<string, unknown>;
 
@@ -23,7 +27,7 @@ export class TableSettings {
     this.#file = new JsonFile(path, settings, {});
   }
 
-  async put(table: string, change: Settings): Promise<void> {
+  async #put(table: string, change: Settings): Promise<void> {
     await this.#file.update((all) => ({ ...all, [table]: { ...all[table], ...change } }));
   }
 
@@ -46,26 +50,27 @@ export class TableSettings {
   readonly #handlers: Record<string, (table: string, input: Json, now: Settings) => Promise<Json>> = {
     DescribeContinuousBackups: async (_table, _input, now) => describeBackups(now),
     UpdateContinuousBackups: async (table, input) => {
-      const wanted = z
-        .strictObject({ PointInTimeRecoveryEnabled: z.boolean() })
-        .safeParse(input['PointInTimeRecoverySpecification']);
-      if (!wanted.success) throw new ServiceError('ValidationException', 'PointInTimeRecoverySpecification');
-      const change = { pointInTimeRecovery: wanted.data.PointInTimeRecoveryEnabled };
-      await this.put(table, change);
+      const wanted = parsed(
+        specification,
+        input['PointInTimeRecoverySpecification'],
+        'PointInTimeRecoverySpecification',
+      );
+      const change = { pointInTimeRecovery: wanted.PointInTimeRecoveryEnabled };
+      await this.#put(table, change);
       return describeBackups(change);
     },
     ListTagsOfResource: async (_table, _input, now) => ({
       Tags: Object.entries(now.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
     }),
     TagResource: async (table, input, now) => {
-      const tags = tagList.parse(input['Tags']).map(({ Key, Value }) => [Key, Value]);
-      await this.put(table, { tags: { ...now.tags, ...Object.fromEntries(tags) } });
+      const tags = parsed(tagList, input['Tags'], 'Tags').map(({ Key, Value }) => [Key, Value]);
+      await this.#put(table, { tags: { ...now.tags, ...Object.fromEntries(tags) } });
       return {};
     },
     UntagResource: async (table, input, now) => {
-      const removed = z.array(z.string()).parse(input['TagKeys']);
+      const removed = parsed(z.array(z.string()), input['TagKeys'], 'TagKeys');
       const tags = Object.entries(now.tags ?? {}).filter(([key]) => !removed.includes(key));
-      await this.put(table, { tags: Object.fromEntries(tags) });
+      await this.#put(table, { tags: Object.fromEntries(tags) });
       return {};
     },
   };
@@ -79,4 +84,11 @@ function describeBackups(now: Settings): Json {
       PointInTimeRecoveryDescription: { PointInTimeRecoveryStatus: status },
     },
   };
+}
+
+/** @throws ServiceError ValidationException */
+function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, field: string): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ServiceError('ValidationException', `${field}: ${z.prettifyError(result.error)}`);
 }

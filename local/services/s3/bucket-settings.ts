@@ -9,7 +9,8 @@ export const RECORDED_NOT_ENFORCED = [
   'S3 versioning: recorded; objects have one version',
   'S3 lifecycle rules: recorded; nothing expires, incomplete uploads stay',
   'S3 encryption settings and headers: recorded or accepted; data lie plain on the disk',
-  'S3 public access block, ownership controls and tags: recorded',
+  'S3 public access block, ownership controls and bucket tags: recorded',
+  'SNS subscriptions: confirmed at once; HTTP messages are not signed',
   'DynamoDB point-in-time recovery and tags: recorded',
 ] as const;
 

@@ -1,9 +1,9 @@
 // S3: authorises each request by identity and bucket policy, keeps the settings that s3proxy lacks, streams the rest to it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { plainHeaders } from '../../endpoint/authenticate.ts';
 import type { PolicyAuthorizer } from '../../endpoint/authorize/policy-authorizer.ts';
+import { readPolicy } from '../../endpoint/authorize/policy-document.ts';
 import {
   LOCAL_REGION,
   type RawContext,
@@ -80,19 +80,6 @@ export class S3Service implements RawService {
     return new RestAnswer(statusCode, XML, body);
   }
 
-  /**
-   * For the deployer, in process, unauthorised. `settings` by sub-resource (`versioning`, `lifecycle`, …): the XML that
-   * PutBucket… would carry; `policy` is JSON and enforced.
-   */
-  async createBucket(bucket: string, settings: Record<string, string> = {}): Promise<void> {
-    const created = await this.#store.send({ method: 'PUT', target: `/${bucket}`, headers: {} });
-    const body = await text(created);
-    if (created.statusCode !== 200) {
-      throw new ServiceError('CreateBucketFailed', `${bucket}: ${body}`, created.statusCode);
-    }
-    for (const [name, value] of Object.entries(settings)) await this.#putSetting(bucket, name, value);
-  }
-
   /** Enforces the policies that were put before this start. */
   async loadPolicies(): Promise<void> {
     for (const [bucket, document] of await this.#settings.policies()) {
@@ -162,7 +149,7 @@ export class S3Service implements RawService {
 
   async #putSetting(bucket: string, name: string, value: string): Promise<void> {
     if (name === 'policy') {
-      const document = parsePolicy(value);
+      const document = parsePolicy(bucket, value);
       await this.#settings.put(bucket, name, value);
       this.#authorizer.putBucketPolicy(bucket, document);
       return;
@@ -197,11 +184,15 @@ function answer(
   response.end(body);
 }
 
-/** @throws ServiceError MalformedPolicy */
-function parsePolicy(document: string): unknown {
+/** A policy that could not be enforced is refused, so that nobody believes that it is in force. @throws ServiceError MalformedPolicy */
+function parsePolicy(bucket: string, text: string): unknown {
   try {
-    return JSON.parse(document);
-  } catch {
+    const document: unknown = JSON.parse(text);
+    const read = readPolicy(`the policy of ${bucket}`, document);
+    if (!('notUnderstood' in read)) return document;
+    throw new ServiceError('MalformedPolicy', read.notUnderstood);
+  } catch (error) {
+    if (error instanceof ServiceError) throw error;
     throw new ServiceError('MalformedPolicy', 'Policies must be valid JSON.');
   }
 }

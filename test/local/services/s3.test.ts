@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import {
   CompleteMultipartUploadCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetBucketVersioningCommand,
@@ -27,7 +28,7 @@ let endpoint: TestEndpoint;
 
 beforeAll(async () => {
   endpoint = await startTestEndpoint();
-  await endpoint.s3.createBucket(Bucket);
+  await endpoint.s3Client().send(new CreateBucketCommand({ Bucket }));
 }, 60_000);
 afterAll(() => endpoint.close());
 
