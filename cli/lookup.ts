@@ -40,7 +40,7 @@ export async function requireRun(
 }
 
 /**
- * The restore named, or the newest one, whose old data is still kept aside.
+ * The restore named (the workflow says whether it can be undone or released), or the newest whose old data is kept aside.
  * @throws UnknownCluster UnknownRun NothingToUndo
  */
 export async function requireKeptRestore(
@@ -49,11 +49,7 @@ export async function requireKeptRestore(
   runId: string | undefined,
 ): Promise<RunRecord> {
   if (runId) {
-    const run = await requireRun(deployment, clusterId, runId);
-    if (run.undo === 'possible') return run;
-    throw new NothingToUndo(
-      `got ${run.workflow} ${runId} (${run.status}${run.undo ? `, ${run.undo}` : ''}), expected a completed restore whose old data is kept`,
-    );
+    return requireRun(deployment, clusterId, runId);
   }
   const restores = await deployment.catalog.listRuns(clusterId, { workflow: 'restore' });
   const kept = restores.find((run) => run.undo === 'possible');

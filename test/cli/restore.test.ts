@@ -128,10 +128,21 @@ it.each(['undo', 'release'] as const)(
   },
 );
 
-it.each(['undo', 'release'])('%s of a restore that was released is refused: exit 3', async (operation) => {
-  const { type, remember, started, output } = await withBackups();
-  for (const run of [record({ workflow: 'restore', undo: 'released' })]) await remember(run);
-  expect(await type(`${operation} demo ${RUN} --yes`)).toBe(3);
-  expect(output.stderr).toContain('NothingToUndo: ');
-  expect(started).toEqual([]);
+it.each(['undo', 'release'])(
+  '%s without a restore whose old data is kept is refused: exit 3',
+  async (operation) => {
+    const { type, remember, started, output } = await withBackups();
+    await remember(record({ workflow: 'restore', undo: 'released' }));
+    expect(await type(`${operation} demo --yes`)).toBe(3);
+    expect(output.stderr).toContain('NothingToUndo: ');
+    expect(started).toEqual([]);
+  },
+);
+
+it('a release that reached some hosts alone is made again by its run ID', async () => {
+  const { type, remember, story, started } = await withBackups();
+  await remember(record({ workflow: 'restore', undo: 'released' }));
+  story.push(done());
+  expect(await type(`release demo ${RUN} --yes`)).toBe(0);
+  expect(started).toMatchObject([{ input: { operation: 'release', restoreRunId: RUN } }]);
 });
