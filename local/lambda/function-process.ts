@@ -16,20 +16,24 @@ export interface ProcessOptions {
   logDescriptor: number;
 }
 
+/** On AWS loading a bundle does not count as the invocation's time either. Generous: many may start at once here. */
+const LOAD_LIMIT_MS = 60_000;
+
 export class FunctionProcess {
   readonly #child: ChildProcess;
-  #end: Promise<string>;
+  readonly #end: Promise<string>;
+  readonly #loaded: Promise<unknown>;
   idleSince = Date.now();
-  /** What it was started with: a process whose credentials or environment changed is not used again. */
-  readonly environment: Record<string, string>;
 
   constructor(options: ProcessOptions) {
-    this.environment = options.environment;
     this.#child = spawn(process.execPath, [`--max-old-space-size=${options.memoryMegabytes}`, RUNTIME], {
       cwd: options.directory,
       env: options.environment,
       stdio: ['ignore', options.logDescriptor, options.logDescriptor, 'ipc'],
     });
+    this.#loaded = once(this.#child, 'message', { signal: AbortSignal.timeout(LOAD_LIMIT_MS) }).catch(
+      () => undefined,
+    );
     this.#end = once(this.#child, 'exit').then(
       ([code, signal]) => (signal ? `signal: ${signal}` : `exit status ${code}`),
       (error: Error) => error.message,
@@ -40,6 +44,11 @@ export class FunctionProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.connected;
   }
 
+  /** Fulfilled when its bundle is loaded, or will not be. */
+  async loaded(): Promise<void> {
+    await Promise.race([this.#loaded, this.#end]);
+  }
+
   /** Never rejects: whatever happens to the process is an outcome of the invocation. */
   async invoke(message: ToRuntime, timeoutSeconds: number): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -48,7 +57,7 @@ export class FunctionProcess {
       timeoutSeconds * 1000,
     );
     const onMessage = (reply: FromRuntime) => {
-      if (reply.requestId !== message.requestId) return;
+      if (reply === 'loaded' || reply.requestId !== message.requestId) return;
       resolve(reply.error ? { error: reply.error } : { payload: reply.payload });
     };
     this.#child.on('message', onMessage);

@@ -62,6 +62,7 @@ export class LambdaFunction {
       );
     }
     const worker = await this.#take();
+    await worker.loaded();
     const { timeoutSeconds, arn } = this.settings;
     const deadlineMs = Date.now() + timeoutSeconds * 1000;
     const outcome = await worker.invoke({ requestId, payload, deadlineMs, functionArn: arn }, timeoutSeconds);

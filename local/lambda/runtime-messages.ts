@@ -16,7 +16,7 @@ export interface FunctionError {
   trace?: string[];
 }
 
-export type FromRuntime = { requestId: string } & (
-  | { payload: string; error?: undefined }
-  | { error: FunctionError; payload?: undefined }
-);
+export type FromRuntime =
+  | 'loaded'
+  | { requestId: string; payload: string; error?: undefined }
+  | { requestId: string; error: FunctionError; payload?: undefined };

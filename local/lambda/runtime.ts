@@ -11,9 +11,14 @@ type Handler = (event: unknown, context: unknown) => unknown;
 
 refuseModulesOutside(`${pathToFileURL(resolve(root))}/`);
 const loading = loadHandler();
-loading.catch(() => undefined);
+loading.then(announce, announce);
 process.on('message', (message: ToRuntime) => void answer(message));
 process.on('disconnect', () => process.exit(0));
+
+/** The bundle is loaded, or will never be: an invocation's time counts from here. */
+function announce(): void {
+  process.send?.('loaded' satisfies FromRuntime);
+}
 
 async function answer(message: ToRuntime): Promise<void> {
   let reply: FromRuntime;
@@ -39,14 +44,16 @@ async function loadHandler(): Promise<Handler> {
   return handler as Handler;
 }
 
-/** On AWS there is no node_modules above the bundle: only the SDK comes with the runtime. */
+/** On AWS there is no node_modules above the bundle: only the SDK comes with the runtime, as it comes with this file. */
 function refuseModulesOutside(rootUrl: string): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
+      if (!context.parentURL?.startsWith(rootUrl)) return nextResolve(specifier, context);
+      if (/^@(aws-sdk|smithy)\//.test(specifier)) {
+        return nextResolve(specifier, { ...context, parentURL: import.meta.url });
+      }
       const found = nextResolve(specifier, context);
-      const fromBundle = context.parentURL?.startsWith(rootUrl) ?? false;
-      const given = /^@(aws-sdk|smithy)\//.test(specifier) || !found.url.startsWith('file:');
-      if (!fromBundle || given || found.url.startsWith(rootUrl)) return found;
+      if (!found.url.startsWith('file:') || found.url.startsWith(rootUrl)) return found;
       throw Object.assign(new Error(`Cannot find package '${specifier}' in the bundle`), {
         name: 'Runtime.ImportModuleError',
       });

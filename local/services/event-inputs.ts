@@ -40,8 +40,9 @@ function fill(template: string, values: ReadonlyMap<string, unknown>): string {
     if (!values.has(name)) return whole;
     const value = values.get(name);
     const quoted = (template.slice(0, offset).match(/(?<!\\)"/g)?.length ?? 0) % 2 === 1;
-    const json = JSON.stringify(value ?? '');
-    return quoted && typeof value === 'string' ? json.slice(1, -1) : json;
+    if (!quoted) return JSON.stringify(value ?? '');
+    const text = typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value);
+    return JSON.stringify(text).slice(1, -1);
   });
 }
 
