@@ -44,7 +44,7 @@ export interface Cluster {
   connect(credentials?: Credentials, options?: Partial<ClientOptions>): Promise<Client>;
   /** Until every node sees every node Up/Normal. @throws LocalServerFailed */
   settled(): Promise<void>;
-  /** Ends every node; the directory stays. */
+  /** Ends every node for good; the directory stays. */
   close(): Promise<void>;
 }
 
@@ -61,9 +61,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const count = options.nodes ?? 3;
   const network = await claimNetwork(count);
   let guard: Guard | undefined;
-  const close = async () => {
-    await guard?.end();
-    await network.release();
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= Promise.resolve(guard?.end()).then(() => network.release());
+    return closing;
   };
   try {
     const nodes = await createNodes({ ...options, directory, version }, count, network, paths);
@@ -170,6 +171,8 @@ async function connectTo(
     contactPoints: nodes.map((node) => node.address),
     localDataCenter: DATACENTER,
     authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password),
+    // Longer than the nodes' own time limits, so that the node says what it is that took so long.
+    socketOptions: { connectTimeout: 10_000, readTimeout: 45_000 },
     ...options,
   });
   try {

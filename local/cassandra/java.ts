@@ -27,6 +27,9 @@ export function javaMajorIn(output: string): number | undefined {
 /** What `java -version` prints, which is on standard error. @throws LocalToolFailed */
 export async function javaVersion(java: string): Promise<string> {
   const result = await execa(java, ['-version'], { reject: false, all: true });
-  if (result.failed) throw new LocalToolFailed(`${java} -version: ${result.shortMessage}`);
+  if (result.failed) {
+    const why = result.all?.trim() || result.shortMessage?.split('\n')[0];
+    throw new LocalToolFailed(`${java} -version failed: ${why}`);
+  }
   return result.all;
 }

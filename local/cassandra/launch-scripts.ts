@@ -77,9 +77,15 @@ exit 1
 function stopScript(options: NodeOptions): string {
   return `${preamble(options)}
 # Stops the node and returns when its process is gone. --now: by SIGKILL, as a crash would.
+# A dying process has lost its command line long before its sockets: gone is when not even a thread is left.
+gone() {
+  local stat threads=("/proc/$pid/task/"*)
+  { stat=$(<"/proc/$pid/stat"); } 2>/dev/null || return 0
+  [[ \${stat##*) } == [ZX]* && \${#threads[@]} == 1 ]]
+}
 gone_within() {
   for ((tenths = $1 * 10; tenths > 0; tenths--)); do
-    if ! running; then return 0; fi
+    if gone; then return 0; fi
     sleep 0.1
   done
   return 1
