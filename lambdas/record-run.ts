@@ -22,6 +22,7 @@ export async function recordRun(
     const recovery = await recoveryOf(ports, run);
     const subject = await keepRecord(ports, await endedSubject(ports, run.clusterId, recovered, recovery));
     await tellRestore(ports, subject, recovery);
+    await endEarlierRecoveries(ports, run, recovered.runId);
   }
   const kept = await keepRecord(ports, await ended(input, begun, ports));
   if (kept.workflow === 'restore') await tellRestore(ports, kept);
@@ -31,6 +32,15 @@ export async function recordRun(
 async function readBegun({ catalog }: StepPorts, run: RunRef): Promise<RunRecord> {
   const known = await catalog.readRun(run.clusterId, run.runId);
   return known ?? begunRecord(run, 'STARTED', { clusterId: run.clusterId });
+}
+
+/** A Recover run that died was itself taken over: nobody else ends its history. */
+async function endEarlierRecoveries(ports: StepPorts, run: RunRef, subjectRunId: string): Promise<void> {
+  const begun = await ports.catalog.listRuns(run.clusterId, { workflow: 'recover', status: 'STARTED' });
+  for (const earlier of begun) {
+    if (earlier.recoveredRunId !== subjectRunId || earlier.runId === run.runId) continue;
+    await keepRecord(ports, { ...earlier, status: 'FAILED', endedAt: ports.clock.now().toISOString() });
+  }
 }
 
 async function ended(

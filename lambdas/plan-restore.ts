@@ -1,0 +1,195 @@
+// PlanRestore: what a restore, an undo or a release will do, refused here if at all: nothing has been changed yet.
+import type { TableRef } from '../contracts/actions.ts';
+import type { ClusterConfiguration } from '../contracts/configuration.ts';
+import { FORMAT_VERSION } from '../contracts/documents.ts';
+import { NodeDown, SchemaConflict } from '../contracts/errors.ts';
+import { actionIdOf } from '../contracts/identifiers.ts';
+import type { RestorePlan } from '../contracts/plans.ts';
+import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
+import type { RunRef } from '../contracts/runs.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { requireLock } from './locking/held-lock.ts';
+import {
+  type DescribedHost,
+  requireDatacenter,
+  requireOneRing,
+  requireOneSchema,
+  type UpHost,
+  upHost,
+} from './planning/agreement.ts';
+import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
+import {
+  bytesOf,
+  type MappedNode,
+  mapNodes,
+  matchNodes,
+  requireAllowed,
+  requireReadable,
+  requireSameRing,
+  requireSpace,
+} from './planning/restore-nodes.ts';
+import { findRestore } from './planning/restore-subject.ts';
+import { restoreSummary } from './planning/restore-summary.ts';
+import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
+import { readConfiguration, readHosts, serialize, writeHosts } from './vault/documents.ts';
+import { readResults, readRing, readSchema } from './vault/results.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+/** The cluster as it is now. `difference` is undefined where no node is up to tell its schema. */
+interface Live {
+  described: DescribedHost[];
+  up: UpHost[];
+  difference: SchemaDifference | undefined;
+}
+
+/**
+ * @throws UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
+ *   RestoreNotAllowed NodeDown RingDisagreement SchemaDisagreement InvalidConfiguration BackupDamaged RunEnded
+ */
+export async function planRestore(
+  { run, request: given, hostsKey }: StepInput<'PlanRestore'>,
+  ports: StepPorts,
+): Promise<StepOutput<'PlanRestore'>> {
+  await requireLock(ports, run);
+  const request = restoreRequest.parse(given);
+  const cluster = await readConfiguration(ports, run);
+  const hosts = await readHosts(ports, hostsKey);
+  const described = await readResults(ports, 'describe', { runId: run.runId, phase: 'describe', hosts });
+  const plan =
+    request.operation === 'restore'
+      ? await planToRestore(ports, run, { request, described, cluster })
+      : await planToUndoOrRelease(ports, run, { request, described, cluster });
+  return writePlan(ports, run, plan);
+}
+
+interface Asked<Request> {
+  request: Request;
+  described: DescribedHost[];
+  cluster: ClusterConfiguration;
+}
+
+async function planToRestore(
+  ports: StepPorts,
+  run: RunRef,
+  { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
+): Promise<RestorePlan> {
+  const backup = await readBackup(ports, run.clusterId, request.backupId);
+  requireAllowed(described, run.clusterId);
+  const nodes = mapNodes(described, backup);
+  requireReadable(nodes);
+  const live = await readLive(ports, run, { described, cluster, backup });
+  const { difference } = live;
+  if (difference && difference.conflicts.length > 0)
+    throw new SchemaConflict(difference.conflicts.join('; '));
+  const plan = planOf(run, { operation: 'restore', dryRun: request.dryRun, backup, nodes, live });
+  requireSpace(nodes, plan, cluster.limits);
+  return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [] };
+}
+
+async function planToUndoOrRelease(
+  ports: StepPorts,
+  run: RunRef,
+  { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'undo' | 'release' }>>,
+): Promise<RestorePlan> {
+  const { operation } = request;
+  const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
+  requireAllowed(described, run.clusterId);
+  const backup = await readBackup(ports, run.clusterId, restore.backupId);
+  // Old data is deleted wherever it still is; but it is put back on every node, or on none.
+  const { mapped, problems } = matchNodes(described, backup);
+  const nodes = operation === 'release' ? mapped : mapNodes(described, backup);
+  const live = await readLive(ports, run, { described, cluster, backup });
+  const plan = planOf(run, { operation, dryRun: false, backup, nodes, live });
+  const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
+  return { ...plan, restoreRunId: restore.runId, warnings };
+}
+
+async function readLive(
+  ports: StepPorts,
+  run: RunRef,
+  now: { described: DescribedHost[]; cluster: ClusterConfiguration; backup: RestorableBackup },
+): Promise<Live> {
+  const { described, cluster, backup } = now;
+  const up = described.flatMap((each) => upHost(each) ?? []);
+  if (up.length === 0) return { described, up, difference: undefined };
+  requireDatacenter(up, cluster.datacenter);
+  const { host } = requireOneRing(up);
+  requireOneSchema(up);
+  const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe') };
+  requireSameRing(await readRing(ports, by), backup);
+  return { described, up, difference: compareSchemas(backup.schema, await readSchema(ports, by)) };
+}
+
+function planOf(
+  run: RunRef,
+  planned: {
+    operation: RestorePlan['operation'];
+    dryRun: boolean;
+    backup: RestorableBackup;
+    nodes: MappedNode[];
+    live: Live;
+  },
+): Omit<RestorePlan, 'restoreRunId'> {
+  const { operation, dryRun, backup, nodes, live } = planned;
+  const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
+    keyspace,
+    table: name,
+    tableId: id,
+  }));
+  return {
+    formatVersion: FORMAT_VERSION,
+    workflow: 'restore',
+    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, tables },
+    backupId: backup.manifest.backupId,
+    snapshotAt: backup.manifest.snapshotAt,
+    statements: [],
+    // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
+    mayFailToDrain: live.difference?.liveOnly.length === 0,
+    nodes: nodes.map(({ described: { host, result }, header, source }) => ({
+      ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId, source },
+      ...{ isSeed: result.isSeed ?? false, cassandra: result.cassandra, bytes: bytesOf(header, tables) },
+    })),
+    warnings: warningsOf(operation, live),
+  };
+}
+
+function warningsOf(operation: RestorePlan['operation'], { described, difference }: Live): string[] {
+  const down = described
+    .filter(({ result }) => result.cassandra === 'down')
+    .map(({ host, result }) => `${host.instanceId} is down: ${result.downReason ?? 'unknown why'}`);
+  const unknown = 'no node is up: ring and schema are compared only after the start';
+  if (operation !== 'restore') return down;
+  return [...down, ...(difference ? difference.warnings : [unknown])];
+}
+
+async function writePlan(
+  ports: StepPorts,
+  run: RunRef,
+  plan: RestorePlan,
+): Promise<StepOutput<'PlanRestore'>> {
+  const { operation, dryRun, nodes } = plan;
+  const appliers = nodes.filter((node) => node.cassandra === 'up').slice(0, 1);
+  if (plan.statements.length > 0 && appliers.length === 0) {
+    throw new NodeDown('got no node that is up, expected one to re-create what was dropped');
+  }
+  const planKey = ports.layout.plan(run.clusterId, run.runId);
+  await ports.vault.put(planKey, serialize(plan), 'overwrite');
+  const list = (name: string, listed: RestorePlan['nodes']) => writeHosts(ports, run, name, listed);
+  return {
+    ...{ operation, dryRun, planKey },
+    nodesKey: await list('nodes', nodes),
+    schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
+    seedsKey: await list(
+      'seeds',
+      nodes.filter((node) => node.isSeed),
+    ),
+    othersKey: await list(
+      'others',
+      nodes.filter((node) => !node.isSeed),
+    ),
+    summary: restoreSummary(plan),
+  };
+}
+
+export const handler = defineStep('PlanRestore', planRestore);

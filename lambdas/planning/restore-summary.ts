@@ -1,0 +1,34 @@
+// What a person wants to read of a restore's plan before going on; small enough to travel through the workflow.
+import type { RestorePlan } from '../../contracts/plans.ts';
+import { bytesForPeople } from '../reporting/for-people.ts';
+
+const LISTED = 50;
+const CHARACTERS = 500;
+
+export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
+  const bytes = plan.nodes.reduce((sum, node) => sum + node.bytes, 0);
+  return {
+    operation: plan.operation,
+    dryRun: plan.dryRun,
+    backupId: plan.backupId,
+    snapshotAt: plan.snapshotAt,
+    restoreRunId: plan.restoreRunId,
+    nodes: plan.nodes.length,
+    nodesDown: plan.nodes.filter((node) => node.cassandra === 'down').length,
+    tables: plan.tables.length,
+    bytes,
+    size: bytesForPeople(bytes),
+    recreated: shortened(
+      plan.statements.map(({ type, keyspace, name }) =>
+        type === 'keyspace' ? `keyspace ${name}` : `${type} ${keyspace}.${name}`,
+      ),
+    ),
+    warnings: shortened(plan.warnings),
+  };
+}
+
+function shortened(lines: readonly string[]): string[] {
+  const rest = lines.length - LISTED;
+  const listed = lines.slice(0, LISTED).map((line) => line.slice(0, CHARACTERS));
+  return rest > 0 ? [...listed, `… and ${rest} more`] : listed;
+}

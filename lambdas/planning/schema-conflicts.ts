@@ -1,0 +1,96 @@
+// Changes of columns, types and keyspaces since a backup that would make restored data wrong. Pure.
+import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
+
+interface Found {
+  conflicts: string[];
+  warnings: string[];
+}
+
+/** A column that was added since reads as null; one that is gone, or another, hides or garbles what is restored. */
+export function columnConflicts(backup: SchemaTable, live: SchemaTable): Found {
+  const name = `${backup.keyspace}.${backup.name}`;
+  const now = new Map(live.columns.map((column) => [column.name, column]));
+  const conflicts = backup.columns.flatMap((column) => {
+    const current = now.get(column.name);
+    if (!current) return [`column ${column.name} of ${name} was dropped`];
+    const [was, is] = [describeColumn(column), describeColumn(current)];
+    return was === is ? [] : [`column ${column.name} of ${name} is ${is}, in the backup ${was}`];
+  });
+  const then = new Set(backup.columns.map((column) => column.name));
+  const added = live.columns.filter((column) => !then.has(column.name));
+  const keys = added.filter((column) => column.kind === 'partition_key' || column.kind === 'clustering');
+  const plain = added.filter((column) => !keys.includes(column)).map((column) => column.name);
+  return {
+    conflicts: [
+      ...conflicts,
+      ...keys.map((column) => `column ${column.name} of ${name} is in its key only now`),
+    ],
+    warnings: plain.length > 0 ? [`columns of ${name} added since will be null: ${plain.join(', ')}`] : [],
+  };
+}
+
+/** `position` counts for keys alone. */
+function describeColumn({ kind, type, position }: SchemaTable['columns'][number]): string {
+  return kind === 'regular' || kind === 'static' ? `${kind} ${type}` : `${kind} ${position} ${type}`;
+}
+
+/** What only the statements tell: replication, fields of types, columns that were dropped and added again. */
+export function statementConflicts(backup: SchemaView, live: SchemaView): Found {
+  const found: Found = { conflicts: [], warnings: [] };
+  for (const was of backup.statements) {
+    const is = live.statements.find(
+      (each) => each.keyspace === was.keyspace && each.type === was.type && each.name === was.name,
+    );
+    if (!is || normalized(is.statement) === normalized(was.statement)) continue;
+    const change = changeOf(was.type, normalized(was.statement), normalized(is.statement));
+    if (!change) continue;
+    const name = was.type === 'keyspace' ? was.name : `${was.keyspace}.${was.name}`;
+    found[change.severity].push(`${was.type} ${name}: ${change.what}`);
+  }
+  return found;
+}
+
+interface Change {
+  severity: 'conflicts' | 'warnings';
+  what: string;
+}
+
+function changeOf(type: string, was: string, is: string): Change | undefined {
+  const conflict = (what: string): Change => ({ severity: 'conflicts', what });
+  switch (type) {
+    case 'keyspace': {
+      const [then, now] = [replicationOf(was), replicationOf(is)];
+      if (then === now) return { severity: 'warnings', what: 'its options were changed since' };
+      return conflict(`replication is ${now}, in the backup ${then}`);
+    }
+    case 'type':
+      if (is.startsWith(was.replace(/\s*\)\s*;?$/, ','))) {
+        return { severity: 'warnings', what: 'fields added since will be null' };
+      }
+      return conflict(`it is ${is}, in the backup ${was}`);
+    case 'table': {
+      const again = dropsOf(is).filter((drop) => !dropsOf(was).includes(drop));
+      // A dropped column that was added again hides what is older than its drop.
+      return again.length > 0 ? conflict(`columns were dropped since: ${again.join(', ')}`) : undefined;
+    }
+    case 'function':
+    case 'aggregate':
+      return { severity: 'warnings', what: 'it was changed since' };
+    default:
+      return undefined;
+  }
+}
+
+function normalized(statement: string): string {
+  return statement.replaceAll(/\s+/g, ' ').trim();
+}
+
+function replicationOf(statement: string): string {
+  return /replication\s*=\s*(\{[^}]*\})/i.exec(statement)?.[1] ?? 'unknown';
+}
+
+function dropsOf(statement: string): string[] {
+  return [...statement.matchAll(/\bDROP ("(?:[^"]|"")+"|\w+)(?: USING TIMESTAMP (\d+))?/g)].map(
+    ([, column, timestamp]) => `${column}${timestamp ? ` at ${timestamp}` : ''}`,
+  );
+}

@@ -1,0 +1,97 @@
+// VerifyRestore: ring, schema and each node's placed totals against the backup, once every node serves again.
+import pMap from 'p-map';
+import { RestoreIncomplete } from '../contracts/errors.ts';
+import { actionIdOf } from '../contracts/identifiers.ts';
+import { type RestorePlan, restorePlan } from '../contracts/plans.ts';
+import type { SchemaView } from '../contracts/ring.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { requireLock } from './locking/held-lock.ts';
+import { requireOneRing, requireOneSchema, requireUp } from './planning/agreement.ts';
+import { readBackup } from './planning/restorable-backup.ts';
+import { requireSameRing } from './planning/restore-nodes.ts';
+import { readDocument } from './vault/documents.ts';
+import { READS_AT_ONCE, readResult, readResults, readRing, readSchema } from './vault/results.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+/** @throws RestoreIncomplete RunEnded BackupDamaged */
+export async function verifyRestore(
+  { run, planKey }: StepInput<'VerifyRestore'>,
+  ports: StepPorts,
+): Promise<StepOutput<'VerifyRestore'>> {
+  await requireLock(ports, run);
+  const plan = await readDocument(ports, planKey, restorePlan);
+  await asIncomplete(async () => {
+    const asked = { runId: run.runId, phase: 'describe-after', hosts: plan.nodes };
+    const up = requireUp(await readResults(ports, 'describe', asked));
+    const { host } = requireOneRing(up);
+    requireOneSchema(up);
+    const backup = await readBackup(ports, plan.clusterId, plan.backupId);
+    const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
+    requireSameRing(await readRing(ports, by), backup);
+    requireSameHosts(plan, up);
+    if (plan.operation === 'restore') requireTables(plan, await readSchema(ports, by));
+    // Gossip may take a moment to tell every node that the others are back; each one says itself that it serves.
+    const seen = up.flatMap((node) => node.notUpNormal);
+    if (seen.length > 0)
+      ports.log.warn({ run: run.runId, members: seen }, 'members not Up/Normal to others yet');
+  });
+  return totalsOf(plan, ports);
+}
+
+/** Whatever is not as the backup says: after the swap that is one failure, with one hint. */
+async function asIncomplete(check: () => Promise<void>): Promise<void> {
+  const told = ['NodeDown', 'RingDisagreement', 'SchemaDisagreement', 'TopologyMismatch'];
+  try {
+    await check();
+  } catch (cause) {
+    if (!(cause instanceof Error) || !told.includes(cause.name)) throw cause;
+    throw new RestoreIncomplete(`${cause.name}: ${cause.message}`, { cause });
+  }
+}
+
+function requireSameHosts(plan: RestorePlan, up: ReturnType<typeof requireUp>): void {
+  const wrong = plan.nodes.flatMap((node) => {
+    const now = up.find(({ host }) => host.instanceId === node.instanceId)?.hostId;
+    return now === node.hostId ? [] : [`${node.instanceId} has host ID ${now}, expected ${node.hostId}`];
+  });
+  if (wrong.length > 0) throw new RestoreIncomplete(wrong.join('; '));
+}
+
+function requireTables({ tables }: RestorePlan, live: SchemaView): void {
+  const ids = new Set(live.tables.map((table) => table.id));
+  const missing = tables.filter((table) => !ids.has(table.tableId));
+  if (missing.length === 0) return;
+  const named = missing.map(({ keyspace, table, tableId }) => `${keyspace}.${table} (${tableId})`);
+  throw new RestoreIncomplete(`got no table ${named.join(', ')} in the schema, expected all of the backup`);
+}
+
+async function totalsOf(plan: RestorePlan, ports: StepPorts): Promise<StepOutput<'VerifyRestore'>> {
+  if (plan.operation !== 'restore') return { nodes: plan.nodes.length, files: 0, bytes: 0 };
+  const problems: string[] = [];
+  const placed = await pMap(
+    plan.nodes,
+    async ({ instanceArn, instanceId, bytes }) => {
+      const at = (phase: string) => ({ instanceArn, actionId: actionIdOf(plan.runId, phase) });
+      const downloaded = await readResult(ports, 'download', at('download'));
+      const result = await readResult(ports, 'place', at('place'));
+      if (result.files !== downloaded.files || result.bytes !== downloaded.bytes) {
+        problems.push(
+          `${instanceId} placed ${result.files} files of ${result.bytes} bytes, downloaded ${downloaded.files} of ${downloaded.bytes}`,
+        );
+      }
+      if (result.bytes < bytes)
+        problems.push(`${instanceId} placed ${result.bytes} bytes, expected ${bytes}`);
+      return result;
+    },
+    { concurrency: READS_AT_ONCE },
+  );
+  if (problems.length > 0) throw new RestoreIncomplete(problems.join('; '));
+  return {
+    nodes: placed.length,
+    files: placed.reduce((sum, each) => sum + each.files, 0),
+    bytes: placed.reduce((sum, each) => sum + each.bytes, 0),
+  };
+}
+
+export const handler = defineStep('VerifyRestore', verifyRestore);
