@@ -44,7 +44,7 @@ interface Needs {
 }
 
 const NEEDS: Readonly<Record<StepName, Needs>> = {
-  ClaimRun: { get: ['configuration'], put: ['configuration'], table: 'write', describesExecutions: true },
+  ClaimRun: { get: ['configuration', 'runs'], put: ['configuration'], table: 'write', describesExecutions: true },
   DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'write', findsHosts: true },
   StartAction: {
     get: ['configuration', 'plans', 'actions', 'results', 'runs', 'backups'],
@@ -86,6 +86,7 @@ const NEEDS: Readonly<Record<StepName, Needs>> = {
     get: ['configuration', 'plans', 'results', 'backups', 'runs'],
     put: ['plans'],
     table: 'write',
+    describesExecutions: true,
   },
   SweepRuns: { get: ['backups'], table: 'read', describesExecutions: true, startsRecover: true },
 };
