@@ -85,8 +85,7 @@ export class Faults {
         await effect.until;
         return;
       case 'reset':
-        await readBytes(request, effect.afterBytes ?? 0);
-        request.socket.resetAndDestroy();
+        await readThenReset(request, effect.afterBytes ?? 0);
         throw new ConnectionCut();
       case 'half-answer':
       case 'lost-answer':
@@ -101,13 +100,17 @@ function matches(rule: FaultRule, seen: FaultRequest): boolean {
   return rule.match?.(seen) ?? true;
 }
 
-async function readBytes(request: IncomingMessage, count: number): Promise<void> {
-  if (count === 0) return;
+async function readThenReset(request: IncomingMessage, bytes: number): Promise<void> {
+  // Leaving the loop takes the socket from the request.
+  const { socket } = request;
   let seen = 0;
-  for await (const chunk of request) {
-    seen += (chunk as Buffer).length;
-    if (seen >= count) return;
+  if (bytes > 0) {
+    for await (const chunk of request) {
+      seen += (chunk as Buffer).length;
+      if (seen >= bytes) break;
+    }
   }
+  socket.resetAndDestroy();
 }
 
 /** Lets the service answer as ever, and cuts the connection instead of sending the answer, or its second half. */

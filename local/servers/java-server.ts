@@ -42,8 +42,8 @@ export async function startJavaServer(options: JavaServerOptions): Promise<JavaS
       return { port, url, pid: child.pid ?? 0, stop: () => stop(child) };
     }
     await stop(child);
-    if (attempt === ATTEMPTS) {
-      const log = await readFile(options.logFile, 'utf8');
+    const log = await readFile(options.logFile, 'utf8');
+    if (attempt === ATTEMPTS || !/BindException|already in use/.test(log)) {
       throw new LocalServerFailed(
         `${options.name} did not answer on ${url} (log ${options.logFile}):\n${log.slice(-2_000)}`,
       );

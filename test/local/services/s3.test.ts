@@ -20,6 +20,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATOR } from '../../../local/endpoint/identities.ts';
+import { authorizationHeader, signatureOf, signingDate } from '../../../local/endpoint/sigv4.ts';
 import { refusalOf, startTestEndpoint, type TestEndpoint } from '../endpoint/endpoint.ts';
 
 const Bucket = 'vault';
@@ -146,6 +148,127 @@ describe('objects', () => {
     const { Deleted } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
     expect(Deleted?.map((each) => each.Key)).toEqual(keys);
     expect((await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'del/' }))).KeyCount).toBe(0);
+  });
+});
+
+describe('bodies that are not what was declared', () => {
+  const bytes = (sizeBytes: number) => Buffer.alloc(sizeBytes, 'a');
+
+  it.each([
+    ['small', 1_000],
+    ['streamed', 3 * MEBIBYTE],
+  ])('%s, by the signed hash', async (name, sizeBytes) => {
+    const payloadHash = createHash('sha256').update('another').digest('hex');
+    const answer = await putSigned(`/${Bucket}/hash-${name}`, bytes(sizeBytes), payloadHash);
+    expect(answer).toMatchObject({ status: 400, body: expect.stringContaining('XAmzContentSHA256Mismatch') });
+    expect(await isThere(`hash-${name}`)).toBe(false);
+  });
+
+  it.each([
+    ['small', 1_000],
+    ['streamed', 3 * MEBIBYTE],
+  ])('%s, by a trailing checksum', async (name, sizeBytes) => {
+    const body = bytes(sizeBytes);
+    const put = (checksum: string) =>
+      putSigned(
+        `/${Bucket}/trailer-${name}`,
+        Buffer.concat([
+          Buffer.from(`${sizeBytes.toString(16)}\r\n`),
+          body,
+          Buffer.from(`\r\n0\r\nx-amz-checksum-crc32:${checksum}\r\n\r\n`),
+        ]),
+        'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        { 'x-amz-decoded-content-length': String(sizeBytes), 'x-amz-trailer': 'x-amz-checksum-crc32' },
+      );
+    expect(await put('AAAAAA==')).toMatchObject({ status: 400, body: expect.stringContaining('BadDigest') });
+    expect(await isThere(`trailer-${name}`)).toBe(false);
+    expect(await put(crc32Base64(body))).toMatchObject({ status: 200 });
+    expect(await isThere(`trailer-${name}`)).toBe(true);
+  });
+
+  it('the checksum of all parts', async () => {
+    const client = endpoint.s3Client();
+    const target = { Bucket, Key: 'wrong-whole' };
+    const { UploadId } = await client.send(
+      new CreateMultipartUploadCommand({
+        ...target,
+        ChecksumAlgorithm: 'CRC32',
+        ChecksumType: 'FULL_OBJECT',
+      }),
+    );
+    const part = {
+      ...target,
+      UploadId,
+      PartNumber: 1,
+      Body: 'x',
+      ChecksumCRC32: crc32Base64(Buffer.from('x')),
+    };
+    const { ETag, ChecksumCRC32 } = await client.send(new UploadPartCommand(part));
+    const complete = new CompleteMultipartUploadCommand({
+      ...target,
+      UploadId,
+      MultipartUpload: { Parts: [{ PartNumber: 1, ETag, ChecksumCRC32 }] },
+      ChecksumCRC32: 'AAAAAA==',
+      ChecksumType: 'FULL_OBJECT',
+    });
+    expect(await refusalOf(client.send(complete))).toMatchObject({ name: 'BadDigest' });
+    expect(await isThere('wrong-whole')).toBe(false);
+  });
+
+  async function isThere(Key: string): Promise<boolean> {
+    const head = endpoint.s3Client().send(new HeadObjectCommand({ Bucket, Key }));
+    return head.then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** A put whose signature is right and whose payload hash is what the test says. */
+  async function putSigned(
+    target: string,
+    body: Buffer,
+    payloadHash: string,
+    more: Record<string, string> = {},
+  ) {
+    const credentials = endpoint.identities.issue(OPERATOR);
+    const date = signingDate(new Date());
+    const headers: Record<string, string> = {
+      host: new URL(endpoint.url).host,
+      'x-amz-content-sha256': payloadHash,
+      'x-amz-date': date,
+      ...more,
+    };
+    const scope = { day: date.slice(0, 8), region: 'eu-west-1', service: 's3' };
+    const signedHeaders = Object.keys(headers).sort();
+    const signable = { method: 'PUT', target, headers, signedHeaders, payloadHash, date, scope };
+    const signature = signatureOf(signable, credentials.secretAccessKey);
+    const { host: _, ...sent } = headers;
+    const answer = await fetch(endpoint.url + target, {
+      method: 'PUT',
+      body: new Uint8Array(body),
+      headers: { ...sent, authorization: authorizationHeader(credentials.accessKeyId, signable, signature) },
+    });
+    return { status: answer.status, body: await answer.text() };
+  }
+});
+
+describe('faults', () => {
+  it('a lost answer leaves the object, a reset leaves nothing, half an answer fails the read', async () => {
+    const client = endpoint.s3Client();
+    const Body = randomBytes(2 * MEBIBYTE);
+    const put = (Key: string) => client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+    endpoint.faults.add({ action: 's3:PutObject', effect: { kind: 'lost-answer' } });
+    expect((await refusalOf(put('lost'))).status).toBeUndefined();
+    expect(await refusalOf(put('lost'))).toMatchObject({ name: 'PreconditionFailed' });
+    endpoint.faults.add({
+      match: ({ resource, bytes }) => resource.endsWith('/reset') && bytes === Body.length,
+      effect: { kind: 'reset', afterBytes: MEBIBYTE },
+    });
+    expect((await refusalOf(put('reset'))).status).toBeUndefined();
+    await put('reset');
+    endpoint.faults.add({ action: 's3:GetObject', effect: { kind: 'half-answer' } });
+    const got = await client.send(new GetObjectCommand({ Bucket, Key: 'reset' }));
+    await expect(got.Body?.transformToByteArray()).rejects.toThrow();
   });
 });
 
