@@ -44,7 +44,12 @@ interface Needs {
 }
 
 const NEEDS: Readonly<Record<StepName, Needs>> = {
-  ClaimRun: { get: ['configuration', 'runs'], put: ['configuration'], table: 'write', describesExecutions: true },
+  ClaimRun: {
+    get: ['configuration', 'runs'],
+    put: ['configuration'],
+    table: 'write',
+    describesExecutions: true,
+  },
   DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'write', findsHosts: true },
   StartAction: {
     get: ['configuration', 'plans', 'actions', 'results', 'runs', 'backups'],
