@@ -20,7 +20,7 @@ const LOGIN_LIMIT_MS = 120_000;
  * What the backup role may do, and what for. DESCRIBE SCHEMA, system.local, system.peers_v2 and system_schema.* are open
  * to every role that can log in.
  */
-export const BACKUP_ROLE_GRANTS: readonly string[] = [
+const BACKUP_ROLE_GRANTS: readonly string[] = [
   // Data directories, commit log and snapshots as the node itself sees them: system_views.settings and the like.
   'SELECT ON KEYSPACE system_views',
   // Whether indexes and views are built: system."IndexInfo", system.built_views.

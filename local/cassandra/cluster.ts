@@ -15,7 +15,7 @@ import { claimNetwork, freeJmxPorts, type Network } from './network.ts';
 import { type CassandraNode, createNode } from './node.ts';
 import { dealTokens } from './ring.ts';
 
-export const DATACENTER = 'dc1';
+const DATACENTER = 'dc1';
 const TOKENS_PER_NODE = 4;
 const SETTLE_LIMIT_MS = 120_000;
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { LocalServerFailed } from '../servers/errors.ts';
 
 const STORAGE_PORT = 7000;
-const CQL_PORT = 9042;
+export const CQL_PORT = 9042;
 /** Below the kernel's ephemeral ports (32768 on), so that no client socket takes a stopped node's port. */
 const JMX_PORTS = { from: 10_000, to: 32_000 };
 const ATTEMPTS = 200;

@@ -7,8 +7,8 @@ import { execa } from 'execa';
 import { LocalServerFailed } from '../servers/errors.ts';
 import { configurationFiles, dataDirectoriesOf, type NodeOptions } from './configuration.ts';
 import { type JavaPaths, launchScripts, pidFileOf } from './launch-scripts.ts';
+import { CQL_PORT } from './network.ts';
 
-export const CQL_PORT = 9042;
 /** Generous: two cores may start several clusters at once. */
 const START_LIMIT_MS = 180_000;
 

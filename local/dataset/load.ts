@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, policies, types } from 'cassandra-driver';
 import pMap from 'p-map';
 import type { Cluster } from '../cassandra/cluster.ts';
+import { CQL_PORT } from '../cassandra/network.ts';
 import { LocalServerFailed } from '../servers/errors.ts';
 import * as rows from './rows.ts';
 import { KEYSPACE, schemaStatements } from './schema.ts';
@@ -35,7 +36,7 @@ async function createSchema(cluster: Cluster): Promise<void> {
     policies: {
       loadBalancing: new policies.loadBalancing.AllowListPolicy(
         new policies.loadBalancing.RoundRobinPolicy(),
-        [`${first.address}:9042`],
+        [`${first.address}:${CQL_PORT}`],
       ),
     },
     protocolOptions: { maxSchemaAgreementWaitSeconds: 0 },
