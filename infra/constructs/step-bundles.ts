@@ -1,6 +1,6 @@
 // Makes each step's bundle, one directory with `index.mjs`, from lambdas/<step>.ts. One esbuild call makes them all, once
 // per process.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
@@ -42,7 +42,7 @@ function buildAll(): string {
   const sources = stepNames.map((step) => ({ step, path: `lambdas/${stepFileName(step)}.ts` }));
   buildSync({
     absWorkingDir: PROJECT_ROOT,
-    entryPoints: sources.map(({ step, path }) => ({ in: stub(path), out: `${step}/index` })), // TEMPORARY
+    entryPoints: sources.map(({ step, path }) => ({ in: path, out: `${step}/index` })),
     outdir: directory,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -55,12 +55,4 @@ function buildAll(): string {
     logLevel: 'error',
   });
   return directory;
-}
-
-// TEMPORARY until every step has its file
-function stub(path: string): string {
-  if (existsSync(join(PROJECT_ROOT, path))) return path;
-  const file = join(mkdtempSync(join(tmpdir(), 'ringvault-stub-')), 'stub.ts');
-  writeFileSync(file, `export const handler = () => { throw new Error('${path} is not there yet'); };`);
-  return file;
 }

@@ -44,65 +44,38 @@ interface Needs {
 }
 
 const NEEDS: Readonly<Record<StepName, Needs>> = {
-  ClaimRun: {
-    get: ['configuration', 'runs'],
-    put: ['configuration'],
-    table: 'write',
-    describesExecutions: true,
-  },
-  DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'write', findsHosts: true },
+  ClaimRun: { get: ['runs'], put: ['configuration'], table: 'write', describesExecutions: true },
+  DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'read', findsHosts: true },
   StartAction: {
-    get: ['configuration', 'plans', 'actions', 'results', 'runs', 'backups'],
+    get: ['configuration', 'plans', 'actions', 'results'],
     put: ['actions'],
     table: 'write',
     sendsCommands: true,
   },
-  FailAction: { get: ['configuration', 'results', 'progress'], table: 'write', readsCommands: true },
-  PlanBackup: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'write' },
+  FailAction: { get: ['configuration'], table: 'write', readsCommands: true },
+  PlanBackup: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
   SetRendezvous: { get: ['configuration'] },
-  CheckSnapshots: { get: ['configuration', 'plans', 'results'], table: 'write' },
-  SealBackup: {
-    get: ['configuration', 'plans', 'results', 'backups'],
-    put: ['backups'],
-    table: 'write',
-  },
-  PlanRestore: {
-    get: ['configuration', 'plans', 'results', 'backups', 'runs'],
-    put: ['plans'],
-    table: 'write',
-  },
-  VerifyRestore: { get: ['configuration', 'plans', 'results', 'backups'], table: 'write' },
-  RecordRun: {
-    get: ['configuration', 'plans', 'results', 'progress', 'backups', 'runs'],
-    put: ['runs'],
-    table: 'write',
-  },
-  NotifyRun: { get: ['configuration', 'runs', 'backups'], table: 'read', publishes: true },
+  CheckSnapshots: { get: ['configuration', 'plans', 'results'], table: 'read' },
+  SealBackup: { get: ['plans', 'results', 'backups'], put: ['backups'], table: 'read' },
+  PlanRestore: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
+  VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read' },
+  RecordRun: { get: ['plans', 'results', 'backups', 'runs'], put: ['runs'], table: 'write' },
+  NotifyRun: { get: ['runs'], table: 'read', publishes: true },
   ReportRefusal: { publishes: true },
   ReleaseRun: { table: 'write' },
-  FailRun: { get: ['configuration', 'plans', 'results'], table: 'write' },
-  ClaimRecovery: {
-    get: ['configuration'],
-    put: ['configuration'],
-    table: 'write',
-    describesExecutions: true,
-  },
+  FailRun: { table: 'write' },
+  ClaimRecovery: { put: ['configuration'], table: 'write', describesExecutions: true },
   PlanRecovery: {
-    get: ['configuration', 'plans', 'results', 'backups', 'runs'],
+    get: ['plans', 'results', 'backups', 'runs'],
     put: ['plans'],
-    table: 'write',
+    table: 'read',
     describesExecutions: true,
   },
   SweepRuns: { get: ['backups'], table: 'read', describesExecutions: true, startsRecover: true },
 };
 
-const TABLE_READ = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchGetItem'];
-const TABLE_WRITE = [
-  'dynamodb:PutItem',
-  'dynamodb:UpdateItem',
-  'dynamodb:DeleteItem',
-  'dynamodb:ConditionCheckItem',
-];
+const TABLE_READ = ['dynamodb:GetItem', 'dynamodb:Query'];
+const TABLE_WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
 
 /** The statements of a step's role besides its log group's, and its environment besides bucket and prefix. */
 export function stepNeeds(

@@ -6,6 +6,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
 import { FORMAT_VERSION } from '../../contracts/documents.ts';
+import { STEP_TIMEOUT_SECONDS } from '../../contracts/limits.ts';
 import { type StepName, stepNames } from '../../contracts/steps.ts';
 import { bundleSteps } from './step-bundles.ts';
 import { type StepResources, stepNeeds } from './step-needs.ts';
@@ -48,7 +49,7 @@ export class Steps extends Construct {
     logGroup.grantWrite(role);
     const { statements, environment } = stepNeeds(step, resources);
     for (const statement of statements) role.addToPolicy(statement);
-    const lambda = new Lambda(this, step, {
+    return new Lambda(this, step, {
       description: `Ringvault: the step ${step}`,
       code: Code.fromAsset(bundle),
       handler: 'index.handler',
@@ -58,13 +59,12 @@ export class Steps extends Construct {
       logGroup,
       loggingFormat: LoggingFormat.JSON,
       memorySize: 1024,
-      timeout: Duration.minutes(15),
+      timeout: Duration.seconds(STEP_TIMEOUT_SECONDS),
       environment: {
         RINGVAULT_BUCKET: resources.bucket.bucketName,
         RINGVAULT_PREFIX: resources.prefix,
         ...environment,
       },
     });
-    return lambda;
   }
 }

@@ -43,7 +43,7 @@ export function hostBundle(scope: Construct, architecture: HostArchitecture): Ho
 
 /** Compressing a runtime takes seconds: an archive is made once for what goes into it. */
 function archive(architecture: HostArchitecture): string {
-  program ??= temporaryHostProgram();
+  program ??= hostProgram();
   const node = runtimeBinary(architecture);
   const contents = sha256(`${RECIPE}\n${lockedRuntime(architecture).integrity}\n${sha256(program)}`);
   const cache = join(PROJECT_ROOT, '.cache/host-bundles', contents);
@@ -99,13 +99,4 @@ function hostProgram(): Uint8Array {
 
 function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-// TEMPORARY until node-scripts/host.ts builds
-function temporaryHostProgram(): Uint8Array {
-  try {
-    return hostProgram();
-  } catch {
-    return new TextEncoder().encode("throw new Error('node-scripts/host.ts is not there yet');\n");
-  }
 }

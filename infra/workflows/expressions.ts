@@ -27,7 +27,7 @@ export function reportableName(name: string): string {
 
 /** Message and hint as a Fail state's Cause, within its 32,768 characters. @param told an expression of a told error */
 export function reportableCause(told: string): string {
-  return jsonata(`$substring(${told}.message & '\n' & ${told}.hint, 0, 32000)`);
+  return jsonata(`$substring(${told}.message & '\\n' & ${told}.hint, 0, 32000)`);
 }
 
 /** A caught error as a told error, for when the step that knows more fails itself. @param error an expression */

@@ -1,0 +1,77 @@
+// What an operator may write in ringvault.yaml, and what a mistake is answered with.
+import { describe, expect, it } from 'vitest';
+import { parseConfiguration, readConfiguration } from '../../infra/configuration.ts';
+
+const CLUSTER = `
+  clusters:
+    demo:
+      hosts: { tag: { key: ringvault:cluster, value: demo } }
+      datacenter: dc1
+      cassandra:
+        cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:x-AbCdEf" }
+`;
+
+it('takes the example, and a cluster with nothing but what is required', () => {
+  expect(Object.keys(readConfiguration('ringvault.yaml').clusters)).toEqual(['demo']);
+  expect(parseConfiguration(CLUSTER).clusters['demo']?.policy.heartbeatSeconds).toBe(120);
+});
+
+describe('refuses, naming the path, what it got and what it expects:', () => {
+  it.each<[string, string, RegExp]>([
+    [
+      'a key that is planned',
+      '      retention: { days: 30 }',
+      /clusters\.demo\.retention: not implemented yet/,
+    ],
+    [
+      'a key that nobody knows',
+      '      datacentre: x',
+      /clusters\.demo\.datacentre: got a key that is not known/,
+    ],
+    ['a wrong type', '      schedules: 7', /clusters\.demo\.schedules: got 7, expected array/],
+    [
+      'a wrong pattern',
+      '      schedules: [{ name: Daily, kind: snapshot, expression: daily }]',
+      /schedules\[0\]\.name: got "Daily", expected[\s\S]+schedules\[0\]\.expression: got "daily", expected cron/,
+    ],
+    [
+      'a kind that is not there yet',
+      '      schedules: [{ name: a, kind: incremental, expression: "rate(1 hour)" }]',
+      /schedules\[0\]\.kind: got "incremental", expected "snapshot"/,
+    ],
+    [
+      'a name used twice',
+      `      schedules:
+        - { name: a, kind: snapshot, expression: rate(1 hour) }
+        - { name: a, kind: snapshot, expression: rate(2 hours) }`,
+      /schedules\[1\]\.name: got "a" twice/,
+    ],
+    [
+      'a heartbeat that Step Functions would refuse',
+      '      policy: { heartbeatSeconds: 60, actionTimeoutSeconds: 60 }',
+      /policy\.heartbeatSeconds: expected less than actionTimeoutSeconds/,
+    ],
+    [
+      'shell text for a command',
+      '      limits: { reserveBytes: -1 }',
+      /limits\.reserveBytes: got -1, expected/,
+    ],
+  ])('%s', (_, lines, problem) => {
+    expect(() => parseConfiguration(`${CLUSTER}${lines}\n`)).toThrow(problem);
+    expect(() => parseConfiguration(`${CLUSTER}${lines}\n`)).toThrow(
+      expect.objectContaining({ name: 'InvalidConfiguration' }),
+    );
+  });
+
+  it('a cluster without what is required', () => {
+    expect(() => parseConfiguration('clusters: { demo: {} }')).toThrow(
+      /clusters\.demo\.datacenter: .*expected string/,
+    );
+  });
+
+  it('what is not YAML, a key given twice, and a file that is not there', () => {
+    expect(() => parseConfiguration('clusters: [', 'some.yaml')).toThrow(/some\.yaml: /);
+    expect(() => parseConfiguration('clusters: {}\nclusters: {}')).toThrow(/unique/);
+    expect(() => readConfiguration('/nowhere.yaml')).toThrow(/\/nowhere\.yaml cannot be read/);
+  });
+});
