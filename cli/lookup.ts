@@ -23,7 +23,7 @@ export async function requireCluster(deployment: Deployment, clusterId: string):
   );
 }
 
-/** The run named, or the cluster's newest. @throws UnknownCluster UnknownRun */
+/** The run named, or the cluster's newest that is no Recover: that follows what people ask about. @throws UnknownCluster UnknownRun */
 export async function requireRun(
   deployment: Deployment,
   clusterId: string,
@@ -31,12 +31,17 @@ export async function requireRun(
 ): Promise<RunRecord> {
   const run = runId
     ? await deployment.catalog.readRun(clusterId, runId)
-    : (await deployment.catalog.listRuns(clusterId, { limit: 1 }))[0];
+    : await newestAsked(deployment, clusterId);
   if (run) return run;
   await requireCluster(deployment, clusterId);
   throw new UnknownRun(
     runId ? `cluster "${clusterId}" has no run ${runId}` : `cluster "${clusterId}" has no run yet`,
   );
+}
+
+async function newestAsked({ catalog }: Deployment, clusterId: string): Promise<RunRecord | undefined> {
+  const runs = await catalog.listRuns(clusterId, { limit: 20 });
+  return runs.find((run) => run.workflow !== 'recover') ?? runs[0];
 }
 
 /**

@@ -61,7 +61,7 @@ function addRunCommands(program: Command, perform: Perform): void {
     );
   command(program, 'cancel', 'stop a run; Recover then brings the cluster to a whole state')
     .addArgument(clusterArgument())
-    .addArgument(runArgument('run ID; the newest by default'))
+    .addArgument(runArgument('run ID; the newest backup or restore by default'))
     .addOption(wait())
     .addOption(noWait())
     .action((cluster, run, options, self) =>
@@ -121,7 +121,7 @@ function addHistoryCommands(program: Command, perform: Perform): void {
     .action((cluster, options, self) => perform(globals(self), (session) => list(session, cluster, options)));
   command(program, 'status', 'one run with its nodes')
     .addArgument(clusterArgument())
-    .addArgument(runArgument('run ID; the newest by default'))
+    .addArgument(runArgument('run ID; the newest backup or restore by default'))
     .addOption(new Option('--wait', 'watch until the run has ended'))
     .action((cluster, run, options, self) =>
       perform(globals(self), (session) =>

@@ -56,6 +56,21 @@ it('an unknown run of a known cluster is named: exit 4', async () => {
   expect(JSON.parse(output.stdout).error.errorName).toBe('UnknownRun');
 });
 
+it('shows the run that people asked for, not the Recover run that followed it', async () => {
+  const { type, remember, output } = stage();
+  const error = { errorName: 'NoHosts', message: 'got none', hint: 'Tag them.' };
+  await remember(record({ status: 'FAILED', error }));
+  const recovery = {
+    runId: '20261121t030000z-eeeeeeee',
+    executionArn: arnOf('recover'),
+    recoveredRunId: RUN,
+  };
+  await remember(record({ workflow: 'recover', ...recovery }));
+  expect(await type('status demo')).toBe(0);
+  expect(output.stdout).toContain(`backup ${RUN} of cluster demo: FAILED`);
+  expect(output.stdout).toContain('NoHosts: got none\nTag them.');
+});
+
 it('shows a run under way with what its hosts report', async () => {
   const { type, remember, story, store, layout, output } = stage();
   const { endedAt, files, bytes, uploadedBytes, ...begun } = record({ status: 'STARTED' });
