@@ -107,17 +107,31 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       return records;
     },
     addHost: (host) => addHost(host, { endpoint, stateDirectory, hostRoles, ...parts }),
-    async close() {
-      parts.scheduleClock.stop();
-      await parts.stepFunctions.close();
-      await Promise.all([...parts.runCommand.hosts.values()].map((host) => host.close()));
-      await parts.functions.close();
-      parts.ports.close();
-      for (const client of Object.values(clients)) client.destroy();
-      await endpoint.close();
-      await releaseStateDirectory(stateDirectory);
-    },
+    close: () =>
+      endAll([
+        () => parts.scheduleClock.stop(),
+        () => parts.stepFunctions.close(),
+        ...[...parts.runCommand.hosts.values()].map((host) => () => host.close()),
+        () => parts.functions.close(),
+        () => parts.ports.close(),
+        ...Object.values(clients).map((client) => () => client.destroy()),
+        () => endpoint.close(),
+        () => releaseStateDirectory(stateDirectory),
+      ]),
   };
+}
+
+/** One after another, all of them; then the first failure, if there was one. */
+async function endAll(ends: Array<() => unknown>): Promise<void> {
+  const failures: unknown[] = [];
+  for (const end of ends) {
+    try {
+      await end();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function createParts(endpoint: LocalEndpoint, stateDirectory: string) {

@@ -14,6 +14,8 @@ const loading = loadHandler();
 loading.then(announce, announce);
 process.on('message', (message: ToRuntime) => void answer(message));
 process.on('disconnect', () => process.exit(0));
+// A terminal's Ctrl-C reaches every process of its group; only the parent ends this one.
+process.on('SIGINT', () => undefined);
 
 /** The bundle is loaded, or will never be: an invocation's time counts from here. */
 function announce(): void {

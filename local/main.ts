@@ -1,0 +1,78 @@
+// `npm run local`: the local cloud alone, with the template of ringvault.yaml deployed and a Cassandra cluster to back up, until
+// Ctrl-C. `-- --without-hosts` leaves Cassandra out, `-- --config <file>` takes another configuration.
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { tellError } from '../contracts/errors.ts';
+import { startCloud } from './cloud.ts';
+import { explorationGuide } from './demo/exploration-guide.ts';
+import { checkMachine } from './doctor.ts';
+import { type Installation, startInstallation } from './installation.ts';
+import { RECORDED_NOT_ENFORCED } from './services/s3/bucket-settings.ts';
+import { synthesize } from './synthesize.ts';
+
+const STATE_DIRECTORY = '.local/local';
+
+interface Wish {
+  configurationFile: string;
+  withoutHosts: boolean;
+}
+
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
+async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
+  const problems = await checkMachine();
+  if (problems.length > 0) {
+    for (const problem of problems) process.stderr.write(`${problem}\n`);
+    return 2;
+  }
+  let installation: Installation | undefined;
+  try {
+    installation = await start(wish);
+    installation.cloud.scheduleClock.follow();
+    print(recordedNotEnforced(installation));
+    print(explorationGuide(installation));
+    if (!stop.aborted) await once(stop, 'abort');
+    return 0;
+  } catch (error) {
+    if (stop.aborted) return 130;
+    const { errorName, message, hint } = tellError(error);
+    process.stderr.write(`${errorName}: ${message}\n${hint}\n`);
+    return 1;
+  } finally {
+    print('Ending every process');
+    await installation?.close();
+  }
+}
+
+async function start({ configurationFile, withoutHosts }: Wish): Promise<Installation> {
+  if (!withoutHosts) return startInstallation({ directory: STATE_DIRECTORY, configurationFile, tell: print });
+  const assembly = join(STATE_DIRECTORY, 'assembly');
+  await synthesize(configurationFile, assembly);
+  const cloud = await startCloud({ stateDirectory: join(STATE_DIRECTORY, 'cloud') });
+  try {
+    await cloud.deploy(assembly);
+  } catch (error) {
+    await cloud.close();
+    throw error;
+  }
+  return { cloud, clusters: new Map(), close: () => cloud.close() };
+}
+
+function recordedNotEnforced({ cloud }: Installation): string {
+  const lines = [...RECORDED_NOT_ENFORCED, ...cloud.stacks.recordedOnly].map((each) => `  ${each}`);
+  return ['', 'Recorded and not enforced here (docs/reference/local-cloud.md):', ...lines].join('\n');
+}
+
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string', default: 'ringvault.yaml' },
+    'without-hosts': { type: 'boolean', default: false },
+  },
+});
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
+process.exitCode = await runLocal(
+  { configurationFile: values.config, withoutHosts: values['without-hosts'] },
+  interruption.signal,
+);
