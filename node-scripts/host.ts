@@ -5,7 +5,8 @@ import { systemClock } from '../adapters/clock-system.ts';
 import { s3ObjectStore } from '../adapters/object-store-s3.ts';
 import { secretsManagerReader } from '../adapters/secrets-manager.ts';
 import { sfnTaskCallback } from '../adapters/task-callback-sfn.ts';
-import { tellError } from '../contracts/errors.ts';
+import { describeIssues } from '../contracts/documents.ts';
+import { InvalidRequest, tellError } from '../contracts/errors.ts';
 import { actionId, instanceArn, runId } from '../contracts/identifiers.ts';
 import { hostPaths } from './host-paths.ts';
 import { openLog } from './log.ts';
@@ -40,7 +41,9 @@ function parseCommandLine(argv: string[]): CommandLine {
       launch: option,
     },
   });
-  return commandLine.parse({ verb: positionals[0], ...values });
+  const parsed = commandLine.safeParse({ verb: positionals[0], ...values });
+  if (!parsed.success) throw new InvalidRequest(`host program: ${describeIssues(parsed.error)}`);
+  return parsed.data;
 }
 
 async function start(options: CommandLine): Promise<void> {

@@ -1,6 +1,5 @@
 // download: the node's part of the backup into staging, verified file by file, while Cassandra serves.
 import { dirname, join } from 'node:path';
-import { pMapIterable } from 'p-map';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
@@ -8,6 +7,7 @@ import type { ActionContext } from '../context.ts';
 import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { fetchFile } from '../transfer/fetch-file.ts';
+import { inOrder } from '../transfer/in-order.ts';
 import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
@@ -39,9 +39,8 @@ export async function download(
   };
 
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
-  const fetched = pMapIterable(filesOfTables(backup.files(), input.tables), fetch, {
-    concurrency: context.document.limits.downloadsAtOnce,
-  });
+  const { downloadsAtOnce } = context.document.limits;
+  const fetched = inOrder(filesOfTables(backup.files(), input.tables), downloadsAtOnce, fetch);
   for await (const { file, outcome } of fetched) {
     total.files += 1;
     total.bytes += file.sizeBytes;

@@ -46,8 +46,12 @@ async function uploadObjects(context: ActionContext, input: Input): Promise<Prep
   mustHoldAll(tables, input);
   const stored = await openStoredObjects(context, input.previous);
   const listing = createListing(listingPath(context));
-  const totals = await uploadTables(context, tables, stored, listing);
-  await stored.close();
+  const totals = await uploadTables(context, tables, stored, listing)
+    .catch(async (error: unknown) => {
+      await listing.abandon();
+      throw error;
+    })
+    .finally(() => stored.close());
   const written = await listing.close();
   if (totals.files === 0)
     throw new SnapshotIncomplete(`snapshot ${input.tag} has no files in ${data.join(', ')}`);

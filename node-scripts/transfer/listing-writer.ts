@@ -18,6 +18,8 @@ export interface ListingWriter {
   /** In the order of `path`, then `dataDirectory`. */
   add(file: ListedFile): Promise<void>;
   close(): Promise<WrittenListing>;
+  /** Leaves a torn file, which nobody reads. */
+  abandon(): Promise<void>;
 }
 
 export function createListing(path: string): ListingWriter {
@@ -43,6 +45,10 @@ export function createListing(path: string): ListingWriter {
       lines += 1;
       if (!gzip.write(`${JSON.stringify(listedFile.parse(file))}\n`))
         await Promise.race([once(gzip, 'drain'), written]);
+    },
+    async abandon() {
+      gzip.destroy();
+      await written.catch(() => undefined);
     },
     async close() {
       gzip.end();

@@ -1,13 +1,13 @@
 // Uploads what a snapshot holds, table after table, several files at once, and lists it in order.
 
 import pLimit from 'p-limit';
-import { pMapIterable } from 'p-map';
 import type { TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
 import { checkedFiles, type SnapshotFile, type SnapshotTable } from '../cassandra/snapshot-files.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
 import { openHashCache } from './hash-cache.ts';
+import { inOrder } from './in-order.ts';
 import type { ListingWriter } from './listing-writer.ts';
 import { type StoreContext, type StoredFile, storeFile } from './store-file.ts';
 import type { StoredObjects } from './stored-objects.ts';
@@ -50,8 +50,11 @@ export async function uploadTables(
     systemUploadedBytes: 0,
     tampered: [],
   };
-  for (const table of tables) await uploadTable(context, table, listing, totals);
-  await cache.close();
+  try {
+    for (const table of tables) await uploadTable(context, table, listing, totals);
+  } finally {
+    await cache.close();
+  }
   return totals;
 }
 
@@ -62,9 +65,11 @@ async function uploadTable(
   totals: UploadTotals,
 ): Promise<void> {
   const files = await checkedFiles(table);
-  const uploaded = pMapIterable(files, async (file) => ({ file, stored: await uploadFile(context, file) }), {
-    concurrency: context.action.document.limits.uploadsAtOnce,
-  });
+  const { uploadsAtOnce } = context.action.document.limits;
+  const uploaded = inOrder(files, uploadsAtOnce, async (file) => ({
+    file,
+    stored: await uploadFile(context, file),
+  }));
   const { keyspace, table: name, tableId } = table;
   const own: TableTotals = { keyspace, table: name, tableId, files: 0, bytes: 0, sstables: 0 };
   for await (const { file, stored } of uploaded) {

@@ -1,0 +1,252 @@
+// The swap on a real directory tree, killed at every operation: whatever was interrupted, settling gives exactly the tree
+// from before or exactly the restored one.
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { SwapState } from '../../contracts/actions.ts';
+import { placeTables, planSwap } from '../../node-scripts/swap/place-tables.ts';
+import { readPlan } from '../../node-scripts/swap/plan.ts';
+import { putBackTables } from '../../node-scripts/swap/put-back-tables.ts';
+import { releaseAside } from '../../node-scripts/swap/release-aside.ts';
+import { mustBeWhole, swapState } from '../../node-scripts/swap/state.ts';
+import { dieAfter, Killed, liveOn } from './fatal-disk.ts';
+
+vi.mock('node:fs/promises', async (original) => {
+  const { fatalDisk } = await import('./fatal-disk.ts');
+  return fatalDisk(await original());
+});
+
+const RUN = '20261121t040000z-0a1b2c3d';
+const id = (digit: string) => digit.repeat(32);
+const T1 = `shop/orders-${id('1')}`;
+const T2 = `shop/items-${id('2')}`;
+const T3 = `other/lost-${id('3')}`;
+const T4 = `shop/empty-${id('4')}`;
+const PAXOS = `system/paxos-${id('5')}`;
+const TABLES = [
+  { keyspace: 'shop', table: 'orders', tableId: id('1') },
+  { keyspace: 'shop', table: 'items', tableId: id('2') },
+  { keyspace: 'other', table: 'lost', tableId: id('3') },
+  { keyspace: 'shop', table: 'empty', tableId: id('4') },
+];
+
+type Tree = Record<string, string>;
+const BEFORE: Tree = {
+  [`data1/${T1}/nb-1-big-Data.db`]: 'old orders',
+  [`data1/${T1}/.by_name/nb-1-big-Data.db`]: 'old index',
+  [`data1/${T1}/nb_txn_compaction_1.log`]: 'left over',
+  [`data1/${T1}/snapshots/mine/nb-1-big-Data.db`]: 'a snapshot of the owner',
+  [`data1/${T1}/backups/nb-1-big-Data.db`]: 'an incremental',
+  [`data2/${T1}/nb-7-big-Data.db`]: 'old orders, second directory',
+  [`data1/${T2}/nb-2-big-Data.db`]: 'old items',
+  [`data1/${T4}/nb-2-big-Data.db`]: 'empty in the backup',
+  [`data1/shop/unrelated-${id('9')}/nb-1-big-Data.db`]: 'not of the backup',
+  [`data1/${PAXOS}/nb-1-big-Data.db`]: 'stale ballots',
+  [`data1/system/paxos_repair_history-${id('6')}/nb-1-big-Data.db`]: 'another table',
+  'commitlog/CommitLog-7-1.log': 'unflushed',
+  'commitlog/CommitLog-7-2.log': 'more',
+  'hints/hint.hints': 'hint',
+};
+const STAGED: Tree = {
+  [`data1/.ringvault/${RUN}.new/${T1}/nb-1-big-Data.db`]: 'restored orders',
+  [`data1/.ringvault/${RUN}.new/${T1}/.by_name/nb-1-big-Data.db`]: 'restored index',
+  [`data2/.ringvault/${RUN}.new/${T2}/nb-3-big-Data.db`]: 'restored items',
+  [`data1/.ringvault/${RUN}.new/${T3}/nb-1-big-Data.db`]: 'restored lost table',
+};
+const AFTER: Tree = {
+  [`data1/${T1}/nb-1-big-Data.db`]: 'restored orders',
+  [`data1/${T1}/.by_name/nb-1-big-Data.db`]: 'restored index',
+  [`data1/${T1}/snapshots/mine/nb-1-big-Data.db`]: 'a snapshot of the owner',
+  [`data1/${T1}/backups/nb-1-big-Data.db`]: 'an incremental',
+  [`data2/${T2}/nb-3-big-Data.db`]: 'restored items',
+  [`data1/${T3}/nb-1-big-Data.db`]: 'restored lost table',
+  [`data1/shop/unrelated-${id('9')}/nb-1-big-Data.db`]: 'not of the backup',
+  [`data1/system/paxos_repair_history-${id('6')}/nb-1-big-Data.db`]: 'another table',
+};
+/** What Cassandra does after a restore: new data, a new snapshot, a new commit log. */
+const SERVED: Tree = {
+  [`data1/${T1}/nb-2-big-Data.db`]: 'written since',
+  [`data1/${T1}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since',
+  [`data1/${T3}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since, of a table that was lost',
+  'commitlog/CommitLog-8-1.log': 'written since',
+};
+
+let root: string;
+let journals: string;
+
+async function build(tree: Tree): Promise<void> {
+  for (const [path, content] of Object.entries(tree)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content);
+  }
+}
+
+/** Files by path, without what is below .ringvault. */
+async function tree(directory = root): Promise<Tree> {
+  const found: Tree = {};
+  const names = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((each) =>
+    each.isFile(),
+  );
+  for (const name of names) {
+    const path = join(name.parentPath, name.name).slice(root.length + 1);
+    if (!path.includes('.ringvault/') && !path.startsWith('journals'))
+      found[path] = await readFile(join(root, path), 'utf8');
+  }
+  return found;
+}
+
+async function place(beforeTable?: () => Promise<void>): Promise<void> {
+  const dataDirectories = [join(root, 'data1'), join(root, 'data2')];
+  const plan = await planSwap({
+    journals,
+    runId: RUN,
+    dataDirectories,
+    tables: TABLES,
+    emptiedTables: [{ keyspace: 'system', table: 'paxos' }],
+    emptiedDirectories: ['commitlog', 'hints', 'saved_caches'].map((name) => join(root, name)),
+  });
+  await placeTables(journals, plan, beforeTable);
+}
+
+async function settle(direction: 'back' | 'forward'): Promise<void> {
+  const state = await swapState(journals, RUN);
+  if (direction === 'back' && !['none', 'put-back'].includes(state)) await putBack();
+  if (direction === 'forward' && state === 'partly-placed') await place();
+}
+
+async function putBack(): Promise<void> {
+  const plan = await readPlan(journals, RUN);
+  if (plan) await putBackTables(journals, plan);
+}
+
+async function fresh(...trees: Tree[]): Promise<void> {
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root);
+  for (const each of trees) await build(each);
+}
+
+/** @returns whether it was killed */
+async function killedAfter(operations: number, torn: boolean, work: () => Promise<void>): Promise<boolean> {
+  dieAfter(operations, torn);
+  try {
+    await work();
+    return false;
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+    return true;
+  } finally {
+    liveOn();
+  }
+}
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'swap-'));
+  journals = join(root, 'journals');
+});
+afterEach(async () => {
+  liveOn();
+  await rm(root, { recursive: true, force: true });
+});
+
+describe('the swap', () => {
+  it('places what is staged and keeps what was there, for undo and for release', async () => {
+    await fresh(BEFORE, STAGED);
+    await place();
+    expect(await tree()).toEqual(AFTER);
+    expect(await swapState(journals, RUN)).toBe('placed');
+    await place();
+    expect(await tree()).toEqual(AFTER);
+    const plan = await readPlan(journals, RUN);
+    const { freedBytes } = (plan && (await releaseAside(journals, plan))) ?? { freedBytes: 0 };
+    expect(freedBytes).toBeGreaterThan('old orders'.length);
+    expect(await tree()).toEqual(AFTER);
+    expect(await swapState(journals, RUN)).toBe('released');
+  });
+
+  it('is undone after Cassandra served, and keeps the snapshots taken since', async () => {
+    await fresh(BEFORE, STAGED);
+    await place();
+    await build(SERVED);
+    await putBack();
+    expect(await tree()).toEqual({
+      ...BEFORE,
+      [`data1/${T1}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since',
+      [`data1/${T3}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since, of a table that was lost',
+    });
+    expect(await swapState(journals, RUN)).toBe('put-back');
+  });
+
+  it.each(['forward', 'back'] as const)(
+    'gives a whole tree when it is settled %s after a kill at any operation',
+    async (direction) => {
+      const states = new Set<SwapState>();
+      for (let operations = 0, killed = true; killed; operations += 1) {
+        await fresh(BEFORE, STAGED);
+        killed = await killedAfter(operations, operations % 2 === 0, place);
+        const state = await swapState(journals, RUN);
+        states.add(state);
+        if (state === 'partly-placed') await expect(mustBeWhole(journals)).rejects.toThrow('partly-placed');
+        await settle(direction);
+        await mustBeWhole(journals);
+        const isOld = direction === 'back' || state === 'none';
+        expect(await tree(), `killed after ${operations} operations`).toEqual(isOld ? BEFORE : AFTER);
+      }
+      expect([...states]).toEqual(['none', 'partly-placed', 'placed']);
+    },
+    120_000,
+  );
+
+  it('gives a whole tree however often it is killed on its way', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('forward' as const, 'back' as const),
+        fc.boolean(),
+        fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 5 }),
+        async (direction, torn, kills) => {
+          await fresh(BEFORE, STAGED);
+          const [first = 0, ...more] = kills;
+          await killedAfter(first + 4, torn, place);
+          const begun = (await swapState(journals, RUN)) !== 'none';
+          for (const kill of more) await killedAfter(kill, torn, () => settle(direction));
+          await settle(direction);
+          await mustBeWhole(journals);
+          expect(await tree()).toEqual(direction === 'back' || !begun ? BEFORE : AFTER);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+
+  it('is put back whole after a kill at any operation of the put-back', async () => {
+    const expected = {
+      ...BEFORE,
+      [`data1/${T1}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since',
+      [`data1/${T3}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since, of a table that was lost',
+    };
+    for (let operations = 0, killed = true; killed; operations += 1) {
+      await fresh(BEFORE, STAGED);
+      await place();
+      await build(SERVED);
+      killed = await killedAfter(operations, operations % 2 === 1, putBack);
+      await putBack();
+      expect(await tree(), `killed after ${operations} operations`).toEqual(expected);
+    }
+  }, 120_000);
+
+  it('refuses by name where directories are not what the journal says', async () => {
+    await fresh(BEFORE, STAGED);
+    let tables = 0;
+    const thirdTable = async () => {
+      tables += 1;
+      if (tables === 3) throw new Killed('killed');
+    };
+    await expect(place(thirdTable)).rejects.toThrow('killed');
+    expect(await swapState(journals, RUN)).toBe('partly-placed');
+    for (const path of [T1, T2, T4, PAXOS]) {
+      await build({ [`data1/.ringvault/${RUN}/${path}/intruder`]: 'made by nobody we know' });
+    }
+    await expect(settle('forward')).rejects.toMatchObject({ name: 'SwapConflict' });
+  });
+});
