@@ -18,7 +18,7 @@ export interface FaultRequest {
   bytes: number;
 }
 
-export type FaultEffect =
+type FaultEffect =
   /** Refused with this error, in the service's own shape. Nothing is done. */
   | { kind: 'error'; statusCode: number; code: string; message?: string }
   /** Done after this time. */

@@ -97,14 +97,11 @@ export interface RestRoute extends Operation<never> {
   operation: string;
   /** Of a success; 200 where it is not given. */
   statusCode?: number;
-  /** The body is no JSON object but the operation's payload (Lambda's Invoke): it comes as RestPayload, beside the path's and the query's values. */
+  /**
+   * The body is no JSON object but the operation's payload (Lambda's Invoke): the input has it as `payload: Buffer`, and
+   * `headers` by lower-case names, beside the path's and the query's values.
+   */
   rawPayload?: true;
-}
-/** What a route with `rawPayload` finds in its input. */
-export interface RestPayload {
-  payload: Buffer;
-  /** By lower-case names. */
-  headers: Record<string, string>;
 }
 /** A handler's answer where it is more than a JSON object. */
 export class RestAnswer {

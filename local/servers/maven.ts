@@ -18,7 +18,7 @@ export interface JarRequest {
 }
 
 /** Where fetched libraries are kept: `RINGVAULT_CACHE`, or `~/.cache/ringvault`. */
-export function cacheDirectory(): string {
+function cacheDirectory(): string {
   return process.env['RINGVAULT_CACHE'] ?? join(homedir(), '.cache', 'ringvault');
 }
 

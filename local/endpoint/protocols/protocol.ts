@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type CallContext, type Operation, type RestAnswer, ServiceError } from '../service.ts';
 
 /** A service bound to its protocol, for one request. */
-export interface Exchange {
+interface Exchange {
   operation: string;
   run(context: CallContext): Promise<RestAnswer>;
 }

@@ -51,10 +51,10 @@ function queryError(service: QueryService, error: ServiceError): RestAnswer {
 }
 
 type Tree = { [name: string]: Tree | string };
-export type FormValue = string | FormValue[] | { [name: string]: FormValue };
+type FormValue = string | FormValue[] | { [name: string]: FormValue };
 
 /** `Tags.member.1.Key=a` → `{ Tags: [{ Key: 'a' }] }`. */
-export function parseForm(form: string): Record<string, FormValue> {
+function parseForm(form: string): Record<string, FormValue> {
   const tree: Tree = Object.create(null);
   for (const [name, value] of new URLSearchParams(form)) {
     const path = name.split('.');

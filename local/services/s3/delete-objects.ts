@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { element, escapeXml, unescapeXml } from '../../endpoint/protocols/xml.ts';
 import { ServiceError } from '../../endpoint/service.ts';
 import { xmlDocument } from './bucket-settings.ts';
+import { storeTarget } from './operations.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -45,8 +46,7 @@ async function deleteOne(
     if (error instanceof ServiceError) return { code: 'AccessDenied', message: error.message };
     throw error;
   }
-  const target = `/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
-  const deleted = await store.send({ method: 'DELETE', target, headers: {} });
+  const deleted = await store.send({ method: 'DELETE', target: storeTarget(bucket, key), headers: {} });
   const body = await text(deleted);
   if (deleted.statusCode === 204 || deleted.statusCode === 404) return undefined;
   return { code: 'InternalError', message: body };

@@ -2,7 +2,7 @@
 // Source: "Required permissions for Amazon S3 API operations", Amazon S3 User Guide.
 import type { IncomingMessage } from 'node:http';
 import { type ConditionContext, ServiceError } from '../../endpoint/service.ts';
-import { splitTarget } from '../../endpoint/sigv4.ts';
+import { encodeRfc3986, splitTarget } from '../../endpoint/sigv4.ts';
 
 export interface S3Request {
   /** The API's name: PutObject, ListObjectsV2, … */
@@ -72,7 +72,10 @@ const parameters = new Set([
 export function readRequest(request: IncomingMessage): S3Request {
   const { path, query: queryText } = splitTarget(request.url ?? '/');
   const [, bucket = '', ...rest] = path.split('/');
-  const key = decodeURIComponent(rest.join('/'));
+  const key = readKey(rest.join('/'));
+  if (bucket !== '' && !/^[a-z0-9][a-z0-9.-]{2,62}$/.test(bucket)) {
+    throw new ServiceError('InvalidBucketName', 'The specified bucket is not valid.');
+  }
   const query = new URLSearchParams(queryText);
   const scope = bucket === '' ? 'service' : key === '' ? 'bucket' : 'object';
   const method = request.method ?? 'GET';
@@ -83,6 +86,36 @@ export function readRequest(request: IncomingMessage): S3Request {
     throw new ServiceError('NotImplemented', `Ringvault's local cloud does not implement ${what}.`, 501);
   }
   return { operation: withCopy(operation, request), bucket, key, query };
+}
+
+/**
+ * A key that the store would keep under another name, or not at all, must not pass as the one that was authorised.
+ * @throws ServiceError InvalidURI, NotImplemented
+ */
+function readKey(encoded: string): string {
+  let key: string;
+  try {
+    key = decodeURIComponent(encoded);
+  } catch {
+    throw new ServiceError('InvalidURI', "Couldn't parse the specified URI.");
+  }
+  const segments = key.split('/');
+  const strange = segments.find(
+    (each) =>
+      (each === '' && segments.length > 1) || each === '.' || each === '..' || Buffer.byteLength(each) > 255,
+  );
+  if (strange === undefined) return key;
+  throw new ServiceError(
+    'NotImplemented',
+    `Ringvault's local cloud keeps no key with the segment "${strange}": ${key}`,
+    501,
+  );
+}
+
+/** The target under which the store is asked: exactly what was authorised. */
+export function storeTarget(bucket: string, key: string, query = ''): string {
+  const path = [bucket, ...key.split('/')].map(encodeRfc3986).join('/');
+  return `/${key === '' ? bucket : path}${query === '' ? '' : `?${query}`}`;
 }
 
 function nameOperation(
@@ -176,5 +209,6 @@ export function copySourceArn(headers: Record<string, string>): string {
   if (version !== undefined) {
     throw new ServiceError('NotImplemented', "Ringvault's local cloud keeps no object versions.", 501);
   }
-  return `arn:aws:s3:::${decodeURIComponent(path).replace(/^\//, '')}`;
+  const [bucket, ...key] = path.replace(/^\//, '').split('/');
+  return `arn:aws:s3:::${bucket}/${readKey(key.join('/'))}`;
 }

@@ -11,6 +11,7 @@ import {
   RestAnswer,
   ServiceError,
 } from '../../endpoint/service.ts';
+import { splitTarget } from '../../endpoint/sigv4.ts';
 import { type BucketSettings, errorXml, xmlDocument } from './bucket-settings.ts';
 import { deleteObjects } from './delete-objects.ts';
 import { forwardedHeaders, returnedHeaders } from './headers.ts';
@@ -22,6 +23,7 @@ import {
   recordedSettings,
   resourceOf,
   type S3Request,
+  storeTarget,
 } from './operations.ts';
 import { prepareBody } from './request-body.ts';
 import type { Store } from './store.ts';
@@ -93,7 +95,7 @@ export class S3Service implements RawService {
     const prepared = hasBody ? await prepareBody(request, headers) : undefined;
     const stored = await this.#store.send({
       method: request.method ?? 'GET',
-      target: request.url ?? '/',
+      target: storeTarget(s3.bucket, s3.key, splitTarget(request.url ?? '').query),
       headers: { ...forwarded, ...prepared?.headers },
       ...(prepared === undefined ? {} : { body: prepared.body }),
     });

@@ -39,7 +39,11 @@ export class Store {
       agent: isStream ? false : this.#agent,
     });
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      outgoing.on('response', resolve);
+      outgoing.on('response', (answer) => {
+        // Whoever reads the answer sees its failure; an answer that nobody reads must not end the process by it.
+        answer.on('error', () => {});
+        resolve(answer);
+      });
       outgoing.on('error', reject);
     });
     if (!isStream) {

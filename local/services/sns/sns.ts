@@ -1,7 +1,7 @@
 // SNS's API: topics, subscriptions (confirmed at once) and publishing.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { LOCAL_ACCOUNT, type QueryService, ServiceError } from '../../endpoint/service.ts';
+import { LOCAL_ACCOUNT, LOCAL_REGION, type QueryService, ServiceError } from '../../endpoint/service.ts';
 import { operation } from '../operation.ts';
 import type { Deliveries } from './deliveries.ts';
 import { readFilterPolicy } from './filter-policy.ts';
@@ -71,7 +71,7 @@ function topicOperations(topics: Topics): QueryService['operations'] {
   const createInput = z.strictObject({ Name: z.string().regex(/^[\w-]{1,256}$/), Attributes: entries });
   return {
     CreateTopic: operation(createInput, async ({ Name, Attributes }, context) => {
-      context.authorize('sns:CreateTopic', `arn:aws:sns:eu-west-1:${LOCAL_ACCOUNT}:${Name}`);
+      context.authorize('sns:CreateTopic', `arn:aws:sns:${LOCAL_REGION}:${LOCAL_ACCOUNT}:${Name}`);
       checkAttributes(Attributes, topicAttribute);
       return { TopicArn: (await topics.create(Name, Attributes)).arn };
     }),

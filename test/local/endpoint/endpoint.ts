@@ -12,7 +12,7 @@ import { EndpointServer, type SeenRequest, type ServerOptions } from '../../../l
 import { type Caller, type IssuedCredentials, LOCAL_REGION } from '../../../local/endpoint/service.ts';
 
 /** What any SDK client takes. */
-export interface Configuration {
+interface Configuration {
   endpoint: string;
   region: string;
   credentials: IssuedCredentials;

@@ -91,7 +91,7 @@ it('asks for each action of a transaction', async () => {
   });
 });
 
-it('serves the aws CLI', async () => {
+it('serves the aws CLI', { timeout: 120_000 }, async () => {
   const env = endpoint.environment();
   const { stdout } = await execa('aws', ['dynamodb', 'list-tables', '--output', 'json'], { env });
   expect(JSON.parse(stdout)).toEqual({ TableNames: [TableName] });

@@ -1,7 +1,6 @@
 // S3 as its clients see it through the endpoint: SDK v3 and the aws CLI.
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
@@ -283,8 +282,8 @@ describe('bucket settings', () => {
 });
 
 describe('the aws CLI', () => {
-  it('puts, lists and gets', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'ringvault-cli-'));
+  it('puts, lists and gets', { timeout: 120_000 }, async () => {
+    const directory = await mkdtemp(join(endpoint.stateDirectory, 'cli-'));
     const env = endpoint.environment();
     const bytes = randomBytes(9 * MEBIBYTE);
     await writeFile(join(directory, 'in'), bytes);
