@@ -16,7 +16,7 @@ export function defineStep<Name extends StepName>(name: Name, step: Step<Name>) 
   let ports: StepPorts | undefined;
   return async (event: unknown): Promise<StepOutput<Name>> => {
     try {
-      ports ??= portsFromEnvironment(name);
+      ports ??= portsFromEnvironment();
     } catch (error) {
       throw stepError(error);
     }

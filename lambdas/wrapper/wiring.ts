@@ -8,12 +8,11 @@ import { snsNotifier } from '../../adapters/notifier-sns.ts';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import { systemRandom } from '../../adapters/random-system.ts';
 import { vaultLayout } from '../../contracts/layout.ts';
-import type { StepName } from '../../contracts/steps.ts';
 import { readDeployedClusters } from './deployed-clusters.ts';
 import { parseEnvironment, required } from './environment.ts';
 import type { StepPorts } from './step-ports.ts';
 
-export function portsFromEnvironment(step: StepName): StepPorts {
+export function portsFromEnvironment(): StepPorts {
   const variables = parseEnvironment(process.env);
   const need = <Name extends keyof typeof variables>(name: Name) => required(variables, name);
   return lazy({
@@ -35,7 +34,7 @@ export function portsFromEnvironment(step: StepName): StepPorts {
     // Written before the call returns: a Lambda is frozen between invocations.
     log: () =>
       pino(
-        { base: { step }, timestamp: pino.stdTimeFunctions.isoTime },
+        { base: null, timestamp: pino.stdTimeFunctions.isoTime },
         pino.destination({ dest: 1, sync: true }),
       ),
     clusters: readDeployedClusters,

@@ -1,0 +1,44 @@
+// The backup path by its own steps, for tests of what comes after one.
+import type { RunRef } from '../../../contracts/runs.ts';
+import { discoverHosts } from '../../../lambdas/discover-hosts.ts';
+import { planBackup } from '../../../lambdas/plan-backup.ts';
+import { recordRun } from '../../../lambdas/record-run.ts';
+import { releaseRun } from '../../../lambdas/release-run.ts';
+import { sealBackup } from '../../../lambdas/seal-backup.ts';
+import { answerDescribe, answerSnapshots, answerUploads } from './answers.ts';
+import { claimedRun, type World } from './world.ts';
+
+/** A run that has its plan. */
+export async function plannedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
+  const run = await claimedRun(world, claim);
+  const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: false }, world);
+  await answerDescribe(world, run);
+  const plan = await planBackup({ run, hostsKey, round: 1 }, world);
+  return { run, hostsKey, ...plan };
+}
+
+/** A run whose hosts have uploaded. */
+export async function uploadedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
+  const planned = await plannedBackup(world, claim);
+  await answerSnapshots(world, planned.run);
+  await answerUploads(world, planned.run);
+  return planned;
+}
+
+export async function sealedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
+  const uploaded = await uploadedBackup(world, claim);
+  await sealBackup({ run: uploaded.run, planKey: uploaded.planKey, spreadMs: 490 }, world);
+  return uploaded;
+}
+
+/** A backup that is over: sealed, recorded, its lock given back. */
+export async function completedBackup(
+  world: World,
+  claim: Parameters<typeof claimedRun>[1] = {},
+): Promise<RunRef> {
+  const { run, planKey } = await sealedBackup(world, claim);
+  await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
+  await releaseRun({ run, warnings: [] }, world);
+  world.executions.known.set(run.executionArn, { status: 'SUCCEEDED', startedAt: world.clock.now() });
+  return run;
+}

@@ -1,0 +1,62 @@
+// Kills a step before and after each of its writes, and runs it again: it must come to the same end.
+import { expect } from 'vitest';
+import { stateOf, type World } from './world.ts';
+
+const WRITES = {
+  vault: ['put', 'putFile'],
+  catalog: ['claim', 'takeOver', 'release', 'claimSchedule', 'putRun', 'putEndedRun', 'amendRun', 'putNode'],
+  hosts: ['send'],
+  notifier: ['publish'],
+  executions: ['start', 'stop'],
+} as const;
+
+interface Kill {
+  /** Counts the step's writes, from 1. */
+  write: number;
+  when: 'before' | 'after';
+}
+
+/** @returns the world as the step sees it, and how many writes it got to */
+function killedAt(world: World, kill: Kill | undefined): { ports: World; writes: () => number } {
+  let writes = 0;
+  const ports = { ...world };
+  for (const [port, names] of Object.entries(WRITES) as Array<[keyof typeof WRITES, readonly string[]]>) {
+    const watched = new Proxy(world[port], {
+      get(target, name) {
+        const member = Reflect.get(target, name) as unknown;
+        if (typeof member !== 'function' || !names.includes(String(name))) return member;
+        return async (...values: unknown[]) => {
+          const mine = ++writes === kill?.write;
+          if (mine && kill.when === 'before') throw new Error('killed');
+          const answer: unknown = await member.apply(target, values);
+          if (mine) throw new Error('killed');
+          return answer;
+        };
+      },
+    });
+    Object.assign(ports, { [port]: watched });
+  }
+  return { ports, writes: () => writes };
+}
+
+/** @param prepare makes equal worlds, and what the step is called with in each */
+export async function expectSameEndWhereverKilled<Output>(
+  prepare: () => Promise<{ world: World; step: (ports: World) => Promise<Output> }>,
+): Promise<void> {
+  const calm = await prepare();
+  const watched = killedAt(calm.world, undefined);
+  const output = await calm.step(watched.ports);
+  const state = await stateOf(calm.world);
+  expect(watched.writes()).toBeGreaterThan(0);
+  expect(await calm.step(calm.world), 'run twice').toEqual(output);
+  expect(await stateOf(calm.world), 'run twice').toEqual(state);
+  for (let write = 1; write <= watched.writes(); write++) {
+    for (const when of ['before', 'after'] as const) {
+      const { world, step } = await prepare();
+      const name = `killed ${when} write ${write}`;
+      await expect(step(killedAt(world, { write, when }).ports), name).rejects.toThrow('killed');
+      expect(await step(world), name).toEqual(output);
+      expect(await stateOf(world), name).toEqual(state);
+    }
+  }
+}
