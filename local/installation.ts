@@ -1,0 +1,132 @@
+// A whole installation on this machine: Cassandra nodes as hosts, the local cloud, and the synthesized template deployed
+// to it. The demo, `npm run local` and the end-to-end tests stand on it.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClusterConfiguration } from '../contracts/configuration.ts';
+import { parseConfiguration } from '../infra/configuration.ts';
+import { type Cluster, type ClusterOptions, startCluster } from './cassandra/cluster.ts';
+import { type Cloud, type CloudOptions, startCloud } from './cloud.ts';
+import type { LocalHost } from './hosts/host.ts';
+import { synthesize } from './synthesize.ts';
+
+export interface InstallationOptions {
+  /** Everything lies below it: the cloud's state, the nodes, the synthesized template. */
+  directory: string;
+  /** A ringvault.yaml; all of its clusters are started. */
+  configurationFile: string;
+  /** For each cluster; three nodes of Cassandra 5.0 by default. */
+  cassandra?: Omit<ClusterOptions, 'directory' | 'clusterName'>;
+  cloud?: Omit<CloudOptions, 'stateDirectory'>;
+  /** Where the schedules' clock stands when the schedules are created; now by default. */
+  schedulesFrom?: Date;
+  /** Told of each part when it is there. */
+  tell?(what: string): void;
+}
+
+export interface ManagedCluster {
+  clusterId: string;
+  cassandra: Cluster;
+  /** In the order of the nodes. */
+  hosts: LocalHost[];
+}
+
+/** Whatever was started, in that order; `close` ends it in the other. */
+class Started {
+  readonly #parts: Array<{ close(): Promise<void> }> = [];
+
+  keep<Part extends { close(): Promise<void> }>(part: Part): Part {
+    this.#parts.push(part);
+    return part;
+  }
+
+  async close(): Promise<void> {
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) await part.close();
+  }
+}
+
+export interface Installation {
+  cloud: Cloud;
+  clusters: ReadonlyMap<string, ManagedCluster>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything, at the same time where it can be. On failure, ends what was started.
+ * @throws LocalToolFailed LocalServerFailed DeploymentRefused InvalidConfiguration
+ */
+export async function startInstallation(options: InstallationOptions): Promise<Installation> {
+  const { clusters: configured } = parseConfiguration(await readFile(options.configurationFile, 'utf8'));
+  const started = new Started();
+  try {
+    const [cloud, nodes] = await allSettledOrFirstFailure(
+      startAndDeployCloud(options, started),
+      allSettledOrFirstFailure(
+        ...Object.keys(configured).map((clusterId) => startCassandra(clusterId, options, started)),
+      ),
+    );
+    const clusters = new Map<string, ManagedCluster>();
+    for (const { clusterId, cassandra } of nodes) {
+      const configuration = configured[clusterId];
+      if (!configuration) continue;
+      const hosts = await addHosts(cloud, clusterId, clusters.size + 1, configuration, cassandra);
+      clusters.set(clusterId, { clusterId, cassandra, hosts });
+    }
+    return { cloud, clusters, close: () => started.close() };
+  } catch (error) {
+    await started.close();
+    throw error;
+  }
+}
+
+/** Waits for all, so that nothing is still starting when what was started is ended. */
+async function allSettledOrFirstFailure<const Work extends readonly Promise<unknown>[]>(...work: Work) {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+async function startAndDeployCloud(options: InstallationOptions, started: Started): Promise<Cloud> {
+  const { directory, tell } = options;
+  const assembly = join(directory, 'assembly');
+  await synthesize(options.configurationFile, assembly);
+  tell?.(`template synthesized to ${assembly}`);
+  const cloud = started.keep(
+    await startCloud({ ...options.cloud, stateDirectory: join(directory, 'cloud') }),
+  );
+  if (options.schedulesFrom) await cloud.scheduleClock.moveTo(options.schedulesFrom);
+  for (const { name, resources } of await cloud.deploy(assembly)) {
+    tell?.(`stack ${name} deployed to ${cloud.endpoint.url}: ${resources.length} resources`);
+  }
+  return cloud;
+}
+
+async function startCassandra(clusterId: string, options: InstallationOptions, started: Started) {
+  const cassandra = started.keep(
+    await startCluster({
+      ...options.cassandra,
+      directory: join(options.directory, 'cassandra', clusterId),
+      clusterName: clusterId,
+    }),
+  );
+  const nodes = cassandra.nodes.map(({ address, rack }) => `${address} (${rack})`);
+  options.tell?.(`Cassandra ${cassandra.version}, cluster ${clusterId}: ${nodes.join(', ')}`);
+  return { clusterId, cassandra };
+}
+
+/** What an operator does once for a cluster: its secret, its instances' tag and role. */
+async function addHosts(
+  cloud: Cloud,
+  clusterId: string,
+  clusterNumber: number,
+  { hosts: { tag }, cassandra: { cql } }: ClusterConfiguration,
+  { nodes, backupRole }: Cluster,
+): Promise<LocalHost[]> {
+  await cloud.endpoint.secrets.putByArn(cql.credentialsSecretArn, JSON.stringify(backupRole));
+  const hosts: LocalHost[] = [];
+  for (const [index, node] of nodes.entries()) {
+    const instanceId = `i-${clusterNumber.toString(16).padStart(8, '0')}${(index + 1).toString(16).padStart(8, '0')}`;
+    hosts.push(
+      await cloud.addHost({ instanceId, clusterId, tags: { [tag.key]: tag.value }, cassandra: node }),
+    );
+  }
+  return hosts;
+}
