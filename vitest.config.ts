@@ -8,17 +8,21 @@ export default defineConfig({
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/end-to-end/**', 'test/cassandra/**'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
-        // Real Cassandra: one file at a time, because the machine's two cores are shared with three nodes.
+        // Real Cassandra. One worker for all files, not isolated, so that they share an installation (stage.ts) on two cores.
         test: {
           name: 'end-to-end',
           include: ['test/cassandra/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          isolate: false,
+          maxWorkers: 1,
+          globalSetup: 'test/end-to-end/global-teardown.ts',
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -14,8 +14,8 @@ export interface InstallationOptions {
   directory: string;
   /** A ringvault.yaml; all of its clusters are started. */
   configurationFile: string;
-  /** For each cluster; three nodes of Cassandra 5.0 by default. */
-  cassandra?: Omit<ClusterOptions, 'directory' | 'clusterName'>;
+  /** Three nodes of Cassandra 5.0 by default. */
+  cassandra?(clusterId: string): Omit<ClusterOptions, 'directory' | 'clusterName'>;
   cloud?: Omit<CloudOptions, 'stateDirectory'>;
   /** Where the schedules' clock stands when the schedules are created; now by default. */
   schedulesFrom?: Date;
@@ -102,7 +102,7 @@ async function startAndDeployCloud(options: InstallationOptions, started: Starte
 async function startCassandra(clusterId: string, options: InstallationOptions, started: Started) {
   const cassandra = started.keep(
     await startCluster({
-      ...options.cassandra,
+      ...options.cassandra?.(clusterId),
       directory: join(options.directory, 'cassandra', clusterId),
       clusterName: clusterId,
     }),

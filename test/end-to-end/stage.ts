@@ -1,0 +1,116 @@
+// The installation that all end-to-end tests share: started by the first that asks, ended with the test run
+// (global-teardown.ts). Tests leave it as they found it: nodes up, no faults, no fail points, lock free.
+import { fileURLToPath } from 'node:url';
+import type { Client } from 'cassandra-driver';
+import { connect } from '../../cli/connect.ts';
+import type { Deployment } from '../../cli/deployment.ts';
+import { type RunView, viewRun } from '../../cli/run-view.ts';
+import { type Watched, watchRun } from '../../cli/watch.ts';
+import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import { type Installation, type ManagedCluster, startInstallation } from '../../local/installation.ts';
+import { STATE_DIRECTORY } from './state-directory.ts';
+
+const CONFIGURATION_FILE = fileURLToPath(new URL('ringvault.yaml', import.meta.url));
+const LOOK_EVERY_MS = 100;
+const PHASE_WITHIN_MS = 180_000;
+
+export interface Stage {
+  installation: Installation;
+  deployment: Deployment;
+  /** Three nodes. */
+  alpha: ManagedCluster;
+  /** One node; every restore of it is refused for want of space. */
+  beta: ManagedCluster;
+  start(workflow: 'backup' | 'restore', request: object): Promise<string>;
+  /** Starts a run and waits until it, and the Recover that may follow, has ended. */
+  run(workflow: 'backup' | 'restore', request: object): Promise<RunView>;
+  /** Waits until the run, and the Recover that may follow, has ended. */
+  end(executionArn: string): Promise<RunView>;
+  /** Waits until the catalog says that a node of the run is in a phase, and what it says is so. */
+  untilNode(executionArn: string, is: (node: NodeOutcome) => boolean): Promise<RunView>;
+  /** Waits for a condition that is looked at again and again. */
+  until<Value>(what: string, look: () => Promise<Value | undefined>): Promise<Value>;
+  /** As the superuser, to all nodes; one for each cluster, shared. */
+  client(cluster: ManagedCluster): Promise<Client>;
+  /** A run that completed. @throws Error with the run's own error */
+  completed(view: RunView): RunRecord;
+}
+
+const shared = globalThis as { endToEndStage?: Promise<Stage> };
+
+export function sharedStage(): Promise<Stage> {
+  shared.endToEndStage ??= startStage();
+  return shared.endToEndStage;
+}
+
+async function startStage(): Promise<Stage> {
+  const installation = await startInstallation({
+    directory: STATE_DIRECTORY,
+    configurationFile: CONFIGURATION_FILE,
+    schedulesFrom: minuteBeforeTwo(),
+    cassandra: (clusterId) => ({ nodes: clusterId === 'alpha' ? 3 : 1 }),
+  });
+  Object.assign(process.env, installation.cloud.environment);
+  const deployment = await connect({ stack: 'Ringvault' });
+  const clients = new Map<string, Promise<Client>>();
+  const end = async (executionArn: string) => {
+    const { outcome, view }: Watched = await watchRun(deployment, executionArn, SILENT, NEVER);
+    if (outcome !== 'ended') throw new Error(`${executionArn}: got ${outcome}, expected ended`);
+    return view;
+  };
+  const start = async (workflow: 'backup' | 'restore', request: object) =>
+    (await deployment.executions.start(workflow, request)).executionArn;
+  return {
+    installation,
+    deployment,
+    alpha: clusterOf(installation, 'alpha'),
+    beta: clusterOf(installation, 'beta'),
+    start,
+    run: async (workflow, request) => end(await start(workflow, request)),
+    end,
+    until,
+    untilNode: (executionArn, is) =>
+      until(`a node of ${executionArn}`, async () => {
+        const view = await viewRun(deployment, executionArn);
+        if (view.execution && view.execution.status !== 'RUNNING') {
+          throw new Error(`${executionArn} ended before: ${JSON.stringify(view.execution)}`);
+        }
+        return view.nodes.some(is) ? view : undefined;
+      }),
+    client(cluster) {
+      const known = clients.get(cluster.clusterId) ?? cluster.cassandra.connect();
+      clients.set(cluster.clusterId, known);
+      return known;
+    },
+    completed({ run, execution }) {
+      if (run?.status === 'COMPLETED') return run;
+      throw new Error(`got ${JSON.stringify({ run, execution }, null, 2)}, expected a completed run`);
+    },
+  };
+}
+
+const SILENT = { show: () => {}, close: () => {} };
+const NEVER = new AbortController().signal;
+
+async function until<Value>(what: string, look: () => Promise<Value | undefined>): Promise<Value> {
+  const givesUpAt = Date.now() + PHASE_WITHIN_MS;
+  for (;;) {
+    const value = await look();
+    if (value !== undefined) return value;
+    if (Date.now() > givesUpAt) throw new Error(`${what}: did not come in ${PHASE_WITHIN_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+function clusterOf({ clusters }: Installation, clusterId: string): ManagedCluster {
+  const cluster = clusters.get(clusterId);
+  if (!cluster) throw new Error(`no cluster ${clusterId}`);
+  return cluster;
+}
+
+/** Of tomorrow, UTC: a minute before alpha's schedule, so that the clock need not pass a day of sweeps. */
+function minuteBeforeTwo(): Date {
+  const date = new Date(Date.now() + 86_400_000);
+  date.setUTCHours(1, 59, 0, 0);
+  return date;
+}
