@@ -1,7 +1,7 @@
 // Carries one action out: document, lock, work, result, answer. The order of the last steps is what makes it safe to be
 // killed anywhere: the result is saved, then put into the vault, then the lock is given back, then the token is answered.
 import type { Logger } from 'pino';
-import type { TaskCallback } from '../adapters/ports.ts';
+import type { Clock, TaskCallback } from '../adapters/ports.ts';
 import { type ActionDocument, actionDocument, actions } from '../contracts/actions.ts';
 import { describeIssues, parseDocument } from '../contracts/documents.ts';
 import { InvalidDocument, RunEnded, tellError } from '../contracts/errors.ts';
@@ -15,6 +15,9 @@ import { tryLock } from './process-lock.ts';
 import { type ProgressReporter, progressReporter } from './progress.ts';
 import { readResult, saveResult } from './saved-result.ts';
 import { Session } from './session.ts';
+
+/** For work that is stopped; the end of the process ends what takes longer. */
+const STOP_LIMIT_MS = 10_000;
 
 export interface RunOptions extends HostPorts {
   callback: TaskCallback;
@@ -71,7 +74,7 @@ async function attempt(
   try {
     const context = contextOf(options, document, directory, session, progress);
     session.open();
-    const output = await untilStopped(session.signal, carryOut(context, options));
+    const output = await untilStopped(clock, session.signal, carryOut(context, options));
     await saveResult(directory, output);
     await storeResult(options, output);
     await session.close();
@@ -179,16 +182,17 @@ async function storeResult(options: RunOptions, output: unknown): Promise<void> 
   await options.store.put(key, JSON.stringify(output), 'overwrite');
 }
 
-/** Rejects with the signal's reason as soon as it is aborted. */
-async function untilStopped<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
-  let stop: (() => void) | undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
+/** Rejects with the signal's reason when it is aborted, and gives the work a moment to see it first. */
+async function untilStopped<Value>(clock: Clock, signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    return await Promise.race([work, stopped]);
+    return await Promise.race([work, stopped.promise]);
+  } catch (error) {
+    if (signal.aborted) await Promise.race([work.catch(() => undefined), clock.sleep(STOP_LIMIT_MS)]);
+    throw error;
   } finally {
-    if (stop) signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -50,7 +50,7 @@ export class Session {
   }
 
   open(): void {
-    this.#loop = this.#heartbeats();
+    this.#loop = this.#heartbeats().catch((error: unknown) => this.#stop.abort(error));
   }
 
   async close(): Promise<void> {

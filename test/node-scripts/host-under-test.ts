@@ -134,7 +134,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
       await mkdir(dirname(paths.guard), { recursive: true });
       await writeFile(paths.guard, `other\n${CLUSTER}\n`);
     },
-    remove: () => rm(root, { recursive: true, force: true }),
+    remove: () => rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }),
   };
   return host;
 }
