@@ -110,6 +110,7 @@ export const ClusterBusy = defineError('ClusterBusy', {
   hint: 'Wait for the run that is named, or cancel it with `ringvault cancel`, then start again.',
   exitCode: 3,
 });
+/** @public Thrown by the workflow, by its name. */
 export const StaleRun = defineError('StaleRun', {
   meaning: 'The lock’s holder is not executed any more, and Recover has not brought it to an end.',
   hint: 'The run that holds the cluster is no longer executed; the Recover workflow brings it to an end first.',
@@ -240,12 +241,6 @@ export const DataRot = defineError('DataRot', {
   meaning: 'A Data.db file’s CRC32 is not what its Digest.crc32 says.',
   hint: 'The file on the disk is not what Cassandra wrote. Run nodetool scrub or replace the node, then start again.',
   exitCode: 5,
-});
-export const LeftoverTransaction = defineError('LeftoverTransaction', {
-  meaning:
-    'The directory holds files of an unfinished compaction, or staged or kept data of another restore.',
-  hint: 'An unfinished compaction or another restore is in the directory named; start Cassandra once so that it cleans up.',
-  exitCode: 3,
 });
 export const SwapConflict = defineError('SwapConflict', {
   meaning:

@@ -13,7 +13,7 @@ export const clusterId = z
 export const runId = z
   .string()
   .regex(/^\d{8}t\d{6}z-[0-9a-f]{8}$/, 'a run ID looks like 20261121t020000z-0a1b2c3d');
-export const backupId = runId;
+export const backupId = runId.describe('The run ID of the backup');
 
 /** `<runId>.<phase>`: the same across retries of one phase, and unique on a host. */
 export const actionId = z.string().regex(/^\d{8}t\d{6}z-[0-9a-f]{8}\.[a-z][a-z0-9-]{0,40}$/);
@@ -36,10 +36,8 @@ export const isoTime = z.iso.datetime({
 export const byteCount = z.int().nonnegative();
 export const count = z.int().nonnegative();
 
-export type ClusterId = z.infer<typeof clusterId>;
-
 /** `2026-11-21T02:00:00.123Z` → `20261121t020000z`. */
-export function compactTime(iso: string): string {
+function compactTime(iso: string): string {
   return `${iso.slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()}z`;
 }
 

@@ -1,12 +1,6 @@
 // Where everything lies in the vault: the only place that spells an S3 key. See docs/storage-format.md.
 
-export interface VaultLocation {
-  bucket: string;
-  /** Empty, or ends with "/". */
-  prefix: string;
-}
-
-/** Keys of one vault. Kept (objects, backups, runs, config) below `clusters/`; working state beside it expires. */
+/** Keys of one vault, whose prefix is empty or ends with "/". Kept (objects, backups, runs, config) below `clusters/`; working state beside it expires. */
 export function vaultLayout(prefix: string) {
   const cluster = (clusterId: string) => `${prefix}clusters/${clusterId}/`;
   const backup = (clusterId: string, backupId: string) => `${cluster(clusterId)}backups/${backupId}/`;

@@ -16,7 +16,7 @@ import {
 const formatVersion = z.literal(FORMAT_VERSION);
 
 /** A path below a data directory: `<keyspace>/<table>-<id>/[.<index>/]<component>`. No "..", no leading "/". */
-export const dataPath = z
+const dataPath = z
   .string()
   .regex(
     /^(?!.*(?:^|\/)\.\.?(?:\/|$))[^/\0]+\/[^/\0]+-[0-9a-f]{32}(?:\/\.[^/\0]+)?\/[^/\0]+$/,

@@ -34,4 +34,3 @@ export type RestoreRequest = z.infer<typeof restoreRequest>;
 
 /** From the rule on execution status, from a failed run, or from the sweep. */
 export const recoverRequest = z.strictObject({ executionArn });
-export type RecoverRequest = z.infer<typeof recoverRequest>;

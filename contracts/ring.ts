@@ -20,7 +20,7 @@ export const ringView = z.strictObject({
 });
 export type RingView = z.infer<typeof ringView>;
 
-export const schemaColumn = z.strictObject({
+const schemaColumn = z.strictObject({
   name: z.string(),
   type: z.string(),
   kind: z.enum(['partition_key', 'clustering', 'regular', 'static']),

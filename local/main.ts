@@ -60,7 +60,13 @@ async function start({ configurationFile, withoutHosts }: Wish): Promise<Install
 }
 
 function recordedNotEnforced({ cloud }: Installation): string {
-  const lines = [...RECORDED_NOT_ENFORCED, ...cloud.stacks.recordedOnly].map((each) => `  ${each}`);
+  const byType = new Map<string, string[]>();
+  for (const each of cloud.stacks.recordedOnly) {
+    const [type = '', property = ''] = each.split('.');
+    byType.set(type, [...(byType.get(type) ?? []), property]);
+  }
+  const types = [...byType].map(([type, properties]) => `${type}: ${properties.join(', ')}`);
+  const lines = [...RECORDED_NOT_ENFORCED, ...types].map((each) => `  ${each}`);
   return ['', 'Recorded and not enforced here (docs/reference/local-cloud.md):', ...lines].join('\n');
 }
 

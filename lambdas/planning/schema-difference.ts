@@ -73,6 +73,6 @@ function fullName({ keyspace, name }: Pick<SchemaTable, 'keyspace' | 'name'>): s
   return `${keyspace}.${name}`;
 }
 
-export function statementKey({ keyspace, type, name }: SchemaStatement): string {
+function statementKey({ keyspace, type, name }: SchemaStatement): string {
   return JSON.stringify([keyspace, type, name]);
 }

@@ -43,7 +43,7 @@ export async function downloadContent(download: Download): Promise<string> {
   }
 }
 
-export function parseS3Url(url: string): { bucket: string; key: string } {
+function parseS3Url(url: string): { bucket: string; key: string } {
   const { hostname, pathname } = new URL(url);
   const match = /^(?:(?<bucket>.+)\.)?s3[.-][a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/.exec(hostname);
   const path = decodeURIComponent(pathname.slice(1));

@@ -7,7 +7,7 @@ import { ServiceError } from '../endpoint/service.ts';
 import { FunctionProcess, type Outcome } from './function-process.ts';
 
 /** Of a synchronous invocation, request and response alike (Lambda quotas). */
-export const PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024;
+const PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024;
 const IDLE_MS = 30_000;
 
 export interface FunctionSettings {

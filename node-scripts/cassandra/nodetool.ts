@@ -49,7 +49,7 @@ export async function ringStatus(context: NodetoolContext): Promise<NodeStatus[]
   return parseStatus(await nodetool(context, 'status'));
 }
 
-export function parseStatus(output: string): NodeStatus[] {
+function parseStatus(output: string): NodeStatus[] {
   const line = /^([UD?][NLJMS?])\s+(\S+)\s.*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/;
   return output.split('\n').flatMap((each) => {
     const match = line.exec(each);

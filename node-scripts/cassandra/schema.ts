@@ -10,7 +10,7 @@ import {
 } from '../../contracts/ring.ts';
 import type { Cql } from './cql.ts';
 
-export async function readSchemaVersion(cql: Cql): Promise<string> {
+async function readSchemaVersion(cql: Cql): Promise<string> {
   const [local] = await cql.rows('SELECT schema_version FROM system.local');
   return String(local?.['schema_version']);
 }

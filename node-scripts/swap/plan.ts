@@ -21,7 +21,6 @@ const swappedTable = z.strictObject({
 export type SwappedTable = z.infer<typeof swappedTable>;
 
 const emptiedDirectory = z.strictObject({ live: z.string(), aside: z.string(), undone: z.string() });
-export type EmptiedDirectory = z.infer<typeof emptiedDirectory>;
 
 const swapPlan = z.strictObject({
   formatVersion: z.literal(1),

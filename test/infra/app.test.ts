@@ -1,5 +1,6 @@
 // The stack as an app: the same bytes twice, no account needed, cdk-nag content, and usable in somebody else's app.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack, Validations } from 'aws-cdk-lib';
@@ -17,40 +18,37 @@ afterAll(() => {
   for (const each of directories) rmSync(each, { recursive: true, force: true });
 });
 
-function synthesize(): string {
+function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'ringvault-synth-'));
   directories.push(directory);
-  const app = exampleApp(directory);
-  exampleStack(app);
-  app.synth();
   return directory;
 }
 
-it('synthesizes to the same bytes twice, for any account', () => {
-  const [first, second] = [synthesize(), synthesize()];
-  expect(readdirSync(first)).toEqual(readdirSync(second));
+it('synthesizes offline, without an account, past cdk-nag, and to the same bytes in another process', () => {
+  const [ours, theirs] = [newDirectory(), newDirectory()];
+  const app = exampleApp(ours);
+  exampleStack(app);
+  app.synth();
+  // As the CLI calls it; cdk-nag's findings are an exit code other than 0.
+  const { context } = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: object };
+  const env = { PATH: process.env['PATH'], CDK_OUTDIR: theirs, CDK_CONTEXT_JSON: JSON.stringify(context) };
+  const { status, stderr } = spawnSync(process.execPath, ['infra/app.ts'], { env, encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   for (const file of ['Ringvault.template.json', 'Ringvault.assets.json']) {
-    expect(readFileSync(join(first, file))).toEqual(readFileSync(join(second, file)));
+    expect(readFileSync(join(ours, file))).toEqual(readFileSync(join(theirs, file)));
   }
-  expect(readFileSync(join(first, 'manifest.json'), 'utf8')).toContain(
-    'aws://unknown-account/unknown-region',
-  );
-});
+  expect(readFileSync(join(ours, 'manifest.json'), 'utf8')).toContain('aws://unknown-account/unknown-region');
+}, 180_000);
 
-it('passes cdk-nag’s AwsSolutions, and would not with a wildcard that has no reason', () => {
-  const checked = (change: (stack: Stack) => void) => {
-    const app = exampleApp();
-    change(exampleStack(app));
-    acknowledgeFindings(app);
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-    return () => app.synth();
-  };
-  expect(checked(() => {})).not.toThrow();
-  const wildcard = checked((stack) => {
-    const role = new Role(stack, 'Careless', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    role.addToPolicy(new PolicyStatement({ actions: ['s3:*'], resources: ['*'] }));
+it('does not pass cdk-nag with a wildcard that has no reason', () => {
+  const app = exampleApp();
+  const role = new Role(new Stack(app, 'Careless'), 'Role', {
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
   });
-  expect(wildcard).toThrow(/[Vv]alidation failed/);
+  role.addToPolicy(new PolicyStatement({ actions: ['s3:*'], resources: ['*'] }));
+  acknowledgeFindings(app);
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  expect(() => app.synth()).toThrow(/AwsSolutions-IAM5\[Action::s3:\*\]/);
 });
 
 it('is a construct for another app, with a vault prefix and two clusters', () => {
@@ -73,7 +71,7 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   const template = Template.fromStack(stack);
   template.resourceCountIs('AWS::StepFunctions::StateMachine', 3);
   template.hasResourceProperties('AWS::StepFunctions::StateMachine', {
-    StateMachineName: 'Platform-Backups-Backup',
+    StateMachineName: Match.stringLikeRegexp('^Platform-Backups-[0-9A-F]+-Backup$'),
   });
   template.resourceCountIs('AWS::IAM::ManagedPolicy', 2);
   template.hasResourceProperties('AWS::SNS::Subscription', {

@@ -37,12 +37,7 @@ export async function write(path: string, content: string | Buffer): Promise<voi
 }
 
 /** An SSTable's components below a directory; with neither Digest.crc32 nor TOC.txt where it was streamed whole. */
-export async function writeSSTable(
-  directory: string,
-  name: string,
-  data: Buffer,
-  streamed = false,
-): Promise<void> {
+async function writeSSTable(directory: string, name: string, data: Buffer, streamed = false): Promise<void> {
   const components: Record<string, string | Buffer> = {
     'Data.db': data,
     'Index.db': `index of ${name}`,

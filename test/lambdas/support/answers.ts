@@ -12,7 +12,7 @@ type Description = ActionOutput<'describe'>;
 export const SCHEMA_VERSION = '11111111-1111-4111-8111-111111111111';
 export const USERS_ID = 'a'.repeat(32);
 export const ORDERS_ID = 'b'.repeat(32);
-export const AUTH_ID = 'c'.repeat(32);
+const AUTH_ID = 'c'.repeat(32);
 
 export const ring: RingView = {
   clusterName: 'Demo',
@@ -57,7 +57,7 @@ export const schema: SchemaView = {
   ],
 };
 
-export function description(index: number, more: Partial<Description> = {}): Description {
+function description(index: number, more: Partial<Description> = {}): Description {
   const { instanceId, hostId } = hosts[index] ?? { instanceId: 'i-00000000', hostId: '' };
   return {
     ...{ instanceId, cassandra: 'up', hostId, clusterName: 'Demo', datacenter: 'dc1', rack: `r${index + 1}` },

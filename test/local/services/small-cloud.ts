@@ -44,6 +44,8 @@ export function fakeS3(objects: ReadonlyMap<string, string>): LocalService {
     body: 'buffered',
     describe: () => ({ action: 's3:GetObject', resource: '*' }),
     async handle(request, response) {
+      if (request.url?.includes('list-type=2'))
+        return void response.end('<ListBucketResult></ListBucketResult>');
       const found = objects.get(decodeURIComponent((request.url ?? '').split('?')[0]?.slice(1) ?? ''));
       response
         .writeHead(found === undefined ? 404 : 200)

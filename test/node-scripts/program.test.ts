@@ -1,0 +1,212 @@
+// The host program as it is shipped: bundled, started as a command, killed, started again. S3 is a real server; of Step
+// Functions only the three task calls are played.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
+import type { ObjectStore } from '../../adapters/ports.ts';
+import type { ActionDocument } from '../../contracts/actions.ts';
+import { type S3Proxy, startS3Proxy } from '../../local/servers/s3proxy.ts';
+import { lockHolder } from '../../node-scripts/process-lock.ts';
+import { isAlive } from '../../node-scripts/processes.ts';
+import { fakeNode, ORDERS, TAG, writeSnapshot } from './fake-node.ts';
+import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
+
+const execute = promisify(execFile);
+const RUN = '20261121t020000z-0a1b2c3d';
+const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
+const TIME = '2026-11-21T02:00:00.000Z';
+
+let directory: string;
+let s3: S3Proxy;
+let store: ObjectStore;
+let program: string;
+let tokens: Server;
+/** What was told of each token. */
+let told: Map<string, { operation: string; [field: string]: unknown }>;
+let host: HostUnderTest;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'host-program-'));
+  program = join(directory, 'host.mjs');
+  await build({
+    entryPoints: ['node-scripts/host.ts'],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    outfile: program,
+    logLevel: 'error',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+  });
+  s3 = await startS3Proxy(join(directory, 's3'));
+  const client = new S3Client({
+    endpoint: s3.url,
+    credentials: s3.credentials,
+    region: 'eu-west-1',
+    forcePathStyle: true,
+  });
+  await client.send(new CreateBucketCommand({ Bucket: 'vault' }));
+  store = s3ObjectStore({ bucket: 'vault', client });
+  tokens = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { taskToken, ...said } = JSON.parse(body);
+    const operation = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+    if (operation !== 'SendTaskHeartbeat') told.set(taskToken, { operation, ...said });
+    response.setHeader('content-type', 'application/x-amz-json-1.0').end('{}');
+  });
+  await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
+}, 120_000);
+afterAll(async () => {
+  tokens.close();
+  await s3.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  told = new Map();
+  host = await hostUnderTest({ store });
+});
+afterEach(() => host.remove());
+
+async function start(document: ActionDocument, failPoint = ''): Promise<string> {
+  const { stdout } = await execute(
+    process.execPath,
+    [
+      program,
+      'start',
+      ...['--bucket', 'vault', '--prefix', '', '--region', 'eu-west-1', '--instance-arn', host.instanceArn],
+      ...['--run-id', document.runId, '--action-id', document.actionId],
+    ],
+    {
+      env: {
+        PATH: process.env['PATH'],
+        AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+        AWS_ENDPOINT_URL_S3: s3.url,
+        AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${(tokens.address() as AddressInfo).port}`,
+        RINGVAULT_HOST_ROOT: host.root,
+        RINGVAULT_FAIL_POINT: failPoint,
+      },
+    },
+  );
+  return stdout.trim();
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const holderOf = (document: ActionDocument) => lockHolder(host.paths.action(document.actionId));
+
+async function uploadOf(run: string): Promise<ActionDocument> {
+  const [data = ''] = await fakeNode(host);
+  const sstables = Object.fromEntries(
+    Array.from({ length: 20 }, (_, index) => [`nb-${index}-big`, Buffer.from(`orders of ${run}, ${index}`)]),
+  );
+  await writeSnapshot(
+    data,
+    ORDERS,
+    sstables,
+    Object.keys(sstables).map((name) => `${name}-Data.db`),
+  );
+  return host.document(run, 'upload', {
+    backupId: run,
+    hostId: UUID,
+    datacenter: 'dc1',
+    rack: 'rack1',
+    cassandraVersion: '5.0.9',
+    schemaVersion: UUID,
+    tag: TAG,
+    times: { askedAt: TIME, startedAt: TIME, doneAt: TIME, clockOffsetMs: 0 },
+    tables: [ORDERS],
+  });
+}
+
+describe('the host program', () => {
+  it('returns as soon as it is started, and answers the token', async () => {
+    const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
+    const document = await host.request(host.document(RUN, 'prepare', { architecture }));
+    expect(await start(document)).toBe(`${document.actionId}: started`);
+    await until(() => told.has(document.taskToken));
+    expect(told.get(document.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });
+    const log = await readFile(host.paths.log(document.actionId), 'utf8');
+    expect(log).toContain('action succeeded');
+    expect(log).not.toContain(document.taskToken);
+  }, 60_000);
+
+  it('tells a failure by its name, with what to do', async () => {
+    const document = await host.request(await uploadOf('20261121t020001z-0a1b2c3d'));
+    await rm(join(host.root, 'data1'), { recursive: true });
+    await rm(join(host.root, 'data2'), { recursive: true });
+    await fakeNode(host);
+    await start(document);
+    await until(() => told.has(document.taskToken));
+    expect(told.get(document.taskToken)).toMatchObject({
+      operation: 'SendTaskFailure',
+      error: 'SnapshotIncomplete',
+      cause: expect.stringMatching(/^snapshot .*\nThe snapshot on disk /),
+    });
+  }, 60_000);
+
+  it.each([
+    ['upload.object', 1],
+    ['upload.listing-put', 2],
+    ['upload.header-put', 3],
+  ] as const)(
+    'goes on after kill -9 at %s, and stores nothing twice',
+    async (point, second) => {
+      const document = await uploadOf(`20261121t02000${second}z-0a1b2c3d`);
+      const first = await host.request(document);
+      await start(first, `${point}:kill`);
+      await until(async () => (await holderOf(document)) === undefined);
+      expect(told.size).toBe(0);
+      const retry = await host.request(first);
+      await start(retry, `${point}:kill`);
+      await until(() => told.has(retry.taskToken));
+      expect(told.get(retry.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });
+    },
+    60_000,
+  );
+
+  it('attaches where the action runs, and outlives who started it', async () => {
+    const document = await host.request(await uploadOf('20261121t020005z-0a1b2c3d'));
+    await start(document, 'upload.object:hang');
+    const holder = await holderOf(document);
+    expect(holder && (await isAlive(holder))).toBe(true);
+    expect(await start(document)).toBe(`${document.actionId}: attached`);
+    expect(await holderOf(document)).toEqual(holder);
+    // Another run's host program ends it.
+    const ending = '20261121t020006z-0a1b2c3d';
+    const end = await host.request(
+      host.document(ending, 'end-run', { endedRunId: document.runId, tags: [] }),
+    );
+    await host.carryOut(end);
+    expect(host.callback.answers.get(end.taskToken)).toMatchObject({
+      output: { swap: 'none', cassandra: 'down' },
+    });
+    expect(holder && (await isAlive(holder))).toBe(false);
+    const late = await host.request(document);
+    await start(late);
+    await until(() => told.has(late.taskToken));
+    expect(told.get(late.taskToken)).toMatchObject({ error: 'RunEnded' });
+  }, 60_000);
+
+  it('starts once where the same command is delivered twice at a time', async () => {
+    const document = await host.request(await uploadOf('20261121t020007z-0a1b2c3d'));
+    await Promise.all([start(document), start(document), start(document)]);
+    await until(() => told.has(document.taskToken));
+    await until(async () => (await holderOf(document)) === undefined);
+    const log = await readFile(host.paths.log(document.actionId), 'utf8');
+    expect(log.match(/"action begins"/g)).toHaveLength(1);
+  }, 60_000);
+});
