@@ -12,8 +12,9 @@ import { synthesize } from './synthesize.ts';
 export interface InstallationOptions {
   /** Everything lies below it: the cloud's state, the nodes, the synthesized template. */
   directory: string;
-  /** A ringvault.yaml; all of its clusters are started. */
   configurationFile: string;
+  /** Which clusters of the configuration are started at once; by default all. */
+  clusters?: readonly string[];
   /** Three nodes of Cassandra 5.0 by default. */
   cassandra?(clusterId: string): Omit<ClusterOptions, 'directory' | 'clusterName'>;
   cloud?: Omit<CloudOptions, 'stateDirectory'>;
@@ -46,7 +47,10 @@ class Started {
 
 export interface Installation {
   cloud: Cloud;
+  /** Those that were started. */
   clusters: ReadonlyMap<string, ManagedCluster>;
+  /** Starts another cluster of the configuration. */
+  startCluster(clusterId: string): Promise<ManagedCluster>;
   close(): Promise<void>;
 }
 
@@ -58,20 +62,24 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const { clusters: configured } = parseConfiguration(await readFile(options.configurationFile, 'utf8'));
   const started = new Started();
   try {
-    const [cloud, nodes] = await allSettledOrFirstFailure(
-      startAndDeployCloud(options, started),
-      allSettledOrFirstFailure(
-        ...Object.keys(configured).map((clusterId) => startCassandra(clusterId, options, started)),
-      ),
-    );
+    const starting = startAndDeployCloud(options, started);
     const clusters = new Map<string, ManagedCluster>();
-    for (const { clusterId, cassandra } of nodes) {
+    const startManaged = async (clusterId: string): Promise<ManagedCluster> => {
       const configuration = configured[clusterId];
-      if (!configuration) continue;
-      const hosts = await addHosts(cloud, clusterId, clusters.size + 1, configuration, cassandra);
-      clusters.set(clusterId, { clusterId, cassandra, hosts });
-    }
-    return { cloud, clusters, close: () => started.close() };
+      if (!configuration) throw new Error(`cluster ${clusterId} is not in ${options.configurationFile}`);
+      const [cloud, cassandra] = await allSettledOrFirstFailure(
+        starting,
+        startCassandra(clusterId, options, started),
+      );
+      const number = Object.keys(configured).indexOf(clusterId) + 1;
+      const hosts = await addHosts(cloud, clusterId, number, configuration, cassandra);
+      const managed = { clusterId, cassandra, hosts };
+      clusters.set(clusterId, managed);
+      return managed;
+    };
+    const atOnce = options.clusters ?? Object.keys(configured);
+    const [cloud] = await allSettledOrFirstFailure(starting, ...atOnce.map(startManaged));
+    return { cloud, clusters, startCluster: startManaged, close: () => started.close() };
   } catch (error) {
     await started.close();
     throw error;

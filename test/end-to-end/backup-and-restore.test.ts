@@ -7,7 +7,7 @@ import { sharedStage } from './stage.ts';
 
 test('after a disaster, a restore brings back every row, index, view, counter and expiry', async () => {
   const stage = await sharedStage();
-  const { alpha } = stage;
+  const alpha = await stage.alpha();
   await loadDataset(alpha.cassandra, { shortTtlSeconds: 20 });
   const client = await stage.client(alpha);
   const expectation = await recordExpectation(client);

@@ -17,10 +17,10 @@ const PHASE_WITHIN_MS = 180_000;
 export interface Stage {
   installation: Installation;
   deployment: Deployment;
-  /** Three nodes. */
-  alpha: ManagedCluster;
+  /** Three nodes; started by the first test that asks. */
+  alpha(): Promise<ManagedCluster>;
   /** One node; every restore of it is refused for want of space. */
-  beta: ManagedCluster;
+  beta(): Promise<ManagedCluster>;
   start(workflow: 'backup' | 'restore', request: object): Promise<string>;
   /** Starts a run and waits until it, and the Recover that may follow, has ended. */
   run(workflow: 'backup' | 'restore', request: object): Promise<RunView>;
@@ -47,6 +47,7 @@ async function startStage(): Promise<Stage> {
   const installation = await startInstallation({
     directory: STATE_DIRECTORY,
     configurationFile: CONFIGURATION_FILE,
+    clusters: [],
     schedulesFrom: minuteBeforeTwo(),
     cassandra: (clusterId) => ({ nodes: clusterId === 'alpha' ? 3 : 1 }),
   });
@@ -63,8 +64,8 @@ async function startStage(): Promise<Stage> {
   return {
     installation,
     deployment,
-    alpha: clusterOf(installation, 'alpha'),
-    beta: clusterOf(installation, 'beta'),
+    alpha: once(() => installation.startCluster('alpha')),
+    beta: once(() => installation.startCluster('beta')),
     start,
     run: async (workflow, request) => end(await start(workflow, request)),
     end,
@@ -102,10 +103,12 @@ async function until<Value>(what: string, look: () => Promise<Value | undefined>
   }
 }
 
-function clusterOf({ clusters }: Installation, clusterId: string): ManagedCluster {
-  const cluster = clusters.get(clusterId);
-  if (!cluster) throw new Error(`no cluster ${clusterId}`);
-  return cluster;
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** Of tomorrow, UTC: a minute before alpha's schedule, so that the clock need not pass a day of sweeps. */
