@@ -107,7 +107,11 @@ async function startAndDeployCloud(options: InstallationOptions, started: Starte
   return cloud;
 }
 
-async function startCassandra(clusterId: string, options: InstallationOptions, started: Started) {
+async function startCassandra(
+  clusterId: string,
+  options: InstallationOptions,
+  started: Started,
+): Promise<Cluster> {
   const cassandra = started.keep(
     await startCluster({
       ...options.cassandra?.(clusterId),
@@ -117,7 +121,7 @@ async function startCassandra(clusterId: string, options: InstallationOptions, s
   );
   const nodes = cassandra.nodes.map(({ address, rack }) => `${address} (${rack})`);
   options.tell?.(`Cassandra ${cassandra.version}, cluster ${clusterId}: ${nodes.join(', ')}`);
-  return { clusterId, cassandra };
+  return cassandra;
 }
 
 /** What an operator does once for a cluster: its secret, its instances' tag and role. */

@@ -1,15 +1,12 @@
 // `npm run local`: the local cloud alone, with the template of ringvault.yaml deployed and a Cassandra cluster to back up, until
 // Ctrl-C. `-- --without-hosts` leaves Cassandra out, `-- --config <file>` takes another configuration.
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { tellError } from '../contracts/errors.ts';
-import { startCloud } from './cloud.ts';
 import { explorationGuide } from './demo/exploration-guide.ts';
 import { checkMachine } from './doctor.ts';
 import { type Installation, startInstallation } from './installation.ts';
 import { RECORDED_NOT_ENFORCED } from './services/s3/bucket-settings.ts';
-import { synthesize } from './synthesize.ts';
 
 const STATE_DIRECTORY = '.local/local';
 
@@ -45,18 +42,9 @@ async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
   }
 }
 
-async function start({ configurationFile, withoutHosts }: Wish): Promise<Installation> {
-  if (!withoutHosts) return startInstallation({ directory: STATE_DIRECTORY, configurationFile, tell: print });
-  const assembly = join(STATE_DIRECTORY, 'assembly');
-  await synthesize(configurationFile, assembly);
-  const cloud = await startCloud({ stateDirectory: join(STATE_DIRECTORY, 'cloud') });
-  try {
-    await cloud.deploy(assembly);
-  } catch (error) {
-    await cloud.close();
-    throw error;
-  }
-  return { cloud, clusters: new Map(), close: () => cloud.close() };
+function start({ configurationFile, withoutHosts }: Wish): Promise<Installation> {
+  const clusters = withoutHosts ? { clusters: [] } : {};
+  return startInstallation({ directory: STATE_DIRECTORY, configurationFile, tell: print, ...clusters });
 }
 
 function recordedNotEnforced({ cloud }: Installation): string {
