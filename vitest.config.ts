@@ -8,6 +8,10 @@ export default defineConfig({
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/end-to-end/**', 'test/cassandra/**'],
+          // Most files are short, and what they import is long: workers keep it.
+          isolate: false,
+          maxWorkers: 2,
+          globalSetup: 'test/shared/made-once.ts',
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

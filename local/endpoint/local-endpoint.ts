@@ -2,8 +2,7 @@
 // the rest register themselves on it.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDynamoDbLocal } from '../servers/dynamodb-local.ts';
-import { startS3Proxy } from '../servers/s3proxy.ts';
+import { type StorageServers, startStorageServers } from '../servers/storage-servers.ts';
 import { DynamoDbService } from '../services/dynamodb/dynamodb-service.ts';
 import { TableSettings } from '../services/dynamodb/table-settings.ts';
 import { BucketSettings } from '../services/s3/bucket-settings.ts';
@@ -30,6 +29,8 @@ export interface LocalEndpointOptions {
   loopbackIsSecure?: boolean;
   /** Signatures are checked against it; the scheduler's clock, which can be moved, is another. */
   now?(): Date;
+  /** Stopped with the endpoint; started for it where they are not given. */
+  servers?: StorageServers;
   /** A defect in the local cloud, told to its caller as InternalFailure. */
   onError?(error: unknown, seen: SeenRequest): void;
 }
@@ -72,12 +73,12 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
     },
     onError: options.onError ?? (() => {}),
   });
-  const [s3proxy, engine] = await startServers(stateDirectory);
+  const { s3proxy, dynamoDb, stop } = options.servers ?? (await startStorageServers(stateDirectory));
   const store = new Store(s3proxy.url, s3proxy.credentials);
   const s3 = new S3Service(store, new BucketSettings(join(stateDirectory, 'buckets.json')), authorizer);
   await s3.loadPolicies();
   server.register(s3);
-  server.register(new DynamoDbService(engine.url, new TableSettings(join(stateDirectory, 'tables.json'))));
+  server.register(new DynamoDbService(dynamoDb.url, new TableSettings(join(stateDirectory, 'tables.json'))));
   server.register(stsService({ identities, authorizer, now }));
   server.register(secretsManagerService(secrets));
   server.register(snsService(new Topics(join(stateDirectory, 'topics.json')), deliveries, now));
@@ -98,27 +99,7 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
       await server.close();
       await deliveries.settled();
       store.close();
-      await Promise.all([s3proxy.stop(), engine.stop()]);
+      await stop();
     },
   };
-}
-
-async function startServers(stateDirectory: string) {
-  const s3proxyDirectory = join(stateDirectory, 's3');
-  const engineDirectory = join(stateDirectory, 'dynamodb');
-  await Promise.all([s3proxyDirectory, engineDirectory].map((each) => mkdir(each, { recursive: true })));
-  const [s3proxy, engine] = await Promise.allSettled([
-    startS3Proxy(s3proxyDirectory),
-    startDynamoDbLocal(engineDirectory),
-  ]);
-  if (s3proxy.status === 'fulfilled' && engine.status === 'fulfilled')
-    return [s3proxy.value, engine.value] as const;
-  for (const each of [s3proxy, engine]) {
-    if (each.status === 'fulfilled') await each.value.stop();
-  }
-  throw s3proxy.status === 'rejected'
-    ? s3proxy.reason
-    : engine.status === 'rejected'
-      ? engine.reason
-      : undefined;
 }

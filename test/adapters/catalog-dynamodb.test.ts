@@ -1,32 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll } from 'vitest';
 import { dynamoDbCatalog } from '../../adapters/catalog-dynamodb.ts';
 import { systemClock } from '../../adapters/clock-system.ts';
 import { systemRandom } from '../../adapters/random-system.ts';
-import { startDynamoDbLocal } from '../../local/servers/dynamodb-local.ts';
+import { shared } from '../shared/shared.ts';
 import { catalogSuite } from './catalog.suite.ts';
 
-const cleanups: Array<() => Promise<void>> = [];
-afterAll(async () => {
-  for (const cleanup of cleanups) await cleanup();
-});
-
 catalogSuite('DynamoDB', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'catalog-suite-'));
-  cleanups.unshift(() => rm(directory, { recursive: true, force: true }));
-  const server = await startDynamoDbLocal(directory);
-  cleanups.unshift(server.stop);
+  const { url: endpoint } = await shared('dynamoDb');
   const client = new DynamoDBClient({
-    endpoint: server.url,
+    endpoint,
     region: 'eu-west-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   await client.send(
     new CreateTableCommand({
-      TableName: 'catalog',
+      TableName: 'catalog-suite',
       KeySchema: [
         { AttributeName: 'pk', KeyType: 'HASH' },
         { AttributeName: 'sk', KeyType: 'RANGE' },
@@ -38,5 +26,5 @@ catalogSuite('DynamoDB', async () => {
       BillingMode: 'PAY_PER_REQUEST',
     }),
   );
-  return dynamoDbCatalog({ table: 'catalog', clock: systemClock, random: systemRandom, client });
+  return dynamoDbCatalog({ table: 'catalog-suite', clock: systemClock, random: systemRandom, client });
 });

@@ -6,15 +6,14 @@ import { stepNames } from '../../contracts/steps.ts';
 import {
   actionsOf,
   asText,
-  exampleTemplate,
   type Resource,
   resourcesOf,
   resourceTexts,
   type Statement,
   statementsOf,
+  exampleTemplate as template,
 } from './synthesized.ts';
 
-const template = exampleTemplate();
 const [[vaultId, vault] = ['', undefined]] = resourcesOf('AWS::S3::Bucket');
 const OWN = `\${ec2:SourceInstanceARN}`;
 

@@ -1,9 +1,9 @@
-// The example's stack as `cdk synth` makes it, once per test file.
+// The example's stack as `cdk synth` makes it, once a run.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { readConfiguration } from '../../infra/configuration.ts';
-import { RingvaultStack } from '../../infra/ringvault-stack.ts';
+import { shared } from '../shared/shared.ts';
 
 export type Resource = { Type: string; Properties: Record<string, unknown>; [key: string]: unknown };
 
@@ -13,18 +13,12 @@ export function exampleApp(outdir?: string): App {
   return new App({ context, analyticsReporting: false, ...(outdir && { outdir }) });
 }
 
-export function exampleStack(app = exampleApp()): RingvaultStack {
-  return new RingvaultStack(app, 'Ringvault', { configuration: readConfiguration('ringvault.yaml') });
-}
+const { directory } = await shared('assembly');
+export const exampleTemplate = Template.fromString(
+  readFileSync(join(directory, 'Ringvault.template.json'), 'utf8'),
+);
 
-let template: Template | undefined;
-
-export function exampleTemplate(): Template {
-  template ??= Template.fromStack(exampleStack());
-  return template;
-}
-
-export function resourcesOf(type: string, from = exampleTemplate()): Array<[string, Resource]> {
+export function resourcesOf(type: string, from = exampleTemplate): Array<[string, Resource]> {
   return Object.entries(from.findResources(type)) as Array<[string, Resource]>;
 }
 

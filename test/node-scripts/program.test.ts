@@ -13,19 +13,21 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import type { ActionDocument } from '../../contracts/actions.ts';
-import { type S3Proxy, startS3Proxy } from '../../local/servers/s3proxy.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
+import type { Made } from '../shared/made-once.ts';
+import { shared } from '../shared/shared.ts';
 import { fakeNode, ORDERS, TAG, writeSnapshot } from './fake-node.ts';
 import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
+const BUCKET = 'host-program-test';
 const execute = promisify(execFile);
 const RUN = '20261121t020000z-0a1b2c3d';
 const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
 const TIME = '2026-11-21T02:00:00.000Z';
 
 let directory: string;
-let s3: S3Proxy;
+let s3: Made<'s3proxy'>;
 let store: ObjectStore;
 let program: string;
 let tokens: Server;
@@ -48,15 +50,15 @@ beforeAll(async () => {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     },
   });
-  s3 = await startS3Proxy(join(directory, 's3'));
+  s3 = await shared('s3proxy');
   const client = new S3Client({
     endpoint: s3.url,
     credentials: s3.credentials,
     region: 'eu-west-1',
     forcePathStyle: true,
   });
-  await client.send(new CreateBucketCommand({ Bucket: 'vault' }));
-  store = s3ObjectStore({ bucket: 'vault', client });
+  await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  store = s3ObjectStore({ bucket: BUCKET, client });
   tokens = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
@@ -69,7 +71,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   tokens.close();
-  await s3.stop();
   await rm(directory, { recursive: true, force: true });
 });
 beforeEach(async () => {
@@ -84,7 +85,7 @@ async function start(document: ActionDocument, failPoint = ''): Promise<string> 
     [
       program,
       'start',
-      ...['--bucket', 'vault', '--prefix', '', '--region', 'eu-west-1', '--instance-arn', host.instanceArn],
+      ...['--bucket', BUCKET, '--prefix', '', '--region', 'eu-west-1', '--instance-arn', host.instanceArn],
       ...['--run-id', document.runId, '--action-id', document.actionId],
     ],
     {

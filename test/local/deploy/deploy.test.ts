@@ -23,6 +23,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Cloud, startCloud } from '../../../local/cloud.ts';
+import { sharedStorage } from '../../shared/shared.ts';
 
 const BUNDLE = `
 import { S3Client, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -41,6 +42,7 @@ beforeAll(async () => {
   const assembly = await synthesize();
   cloud = await startCloud({
     stateDirectory: join(directory, 'state'),
+    servers: await sharedStorage(),
     onError: (error) => console.error(error),
   });
   const [stack] = await cloud.deploy(assembly);

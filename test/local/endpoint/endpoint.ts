@@ -10,6 +10,7 @@ import { CredentialRegistry, OPERATOR } from '../../../local/endpoint/identities
 import { startEndpoint } from '../../../local/endpoint/local-endpoint.ts';
 import { EndpointServer, type SeenRequest, type ServerOptions } from '../../../local/endpoint/server.ts';
 import { type Caller, type IssuedCredentials, LOCAL_REGION } from '../../../local/endpoint/service.ts';
+import { sharedStorage } from '../../shared/shared.ts';
 
 /** What any SDK client takes. */
 interface Configuration {
@@ -58,10 +59,14 @@ export async function startTestServer(options: Partial<ServerOptions> = {}) {
 }
 export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
-/** The whole endpoint, with s3proxy and DynamoDB Local behind it. */
+/** The whole endpoint; the storage behind it is that of all test files. */
 export async function startTestEndpoint() {
   const stateDirectory = await mkdtemp(join(tmpdir(), 'ringvault-endpoint-'));
-  const endpoint = await startEndpoint({ stateDirectory, onError: (error) => console.error(error) });
+  const endpoint = await startEndpoint({
+    stateDirectory,
+    servers: await sharedStorage(),
+    onError: (error) => console.error(error),
+  });
   const configuration = configurations(endpoint.url, endpoint.identities);
   return {
     ...endpoint,

@@ -23,7 +23,7 @@ import { OPERATOR } from '../../../local/endpoint/identities.ts';
 import { authorizationHeader, signatureOf, signingDate } from '../../../local/endpoint/sigv4.ts';
 import { refusalOf, startTestEndpoint, type TestEndpoint } from '../endpoint/endpoint.ts';
 
-const Bucket = 'vault';
+const Bucket = 's3-test';
 const MEBIBYTE = 1024 * 1024;
 let endpoint: TestEndpoint;
 

@@ -27,8 +27,8 @@ import { S3Service } from '../../../local/services/s3/s3-service.ts';
 import { Store } from '../../../local/services/s3/store.ts';
 import { refusalOf, startTestEndpoint, startTestServer, type TestEndpoint } from '../endpoint/endpoint.ts';
 
-const Bucket = 'vault';
-const bucketArn = 'arn:aws:s3:::vault';
+const Bucket = 'vault-policies-test';
+const bucketArn = `arn:aws:s3:::${Bucket}`;
 const instanceArn = (id: string) => `arn:aws:ec2:eu-west-1:111122223333:instance/${id}`;
 const OWN = instanceArn('i-0a');
 const OTHER = instanceArn('i-0b');
