@@ -8,9 +8,11 @@ import { auth, Client, type ClientOptions } from 'cassandra-driver';
 import { execa } from 'execa';
 import { LocalServerFailed } from '../servers/errors.ts';
 import { type Credentials, secureCluster } from './authentication.ts';
+import { withClassArchives } from './class-archive.ts';
 import { type Guard, guardNodes } from './guard.ts';
 import { CASSANDRA_VERSIONS, type CassandraVersion, cassandraJars } from './jars.ts';
 import { findJava } from './java.ts';
+import type { JavaPaths } from './launch-scripts.ts';
 import { claimNetwork, freeJmxPorts, type Network } from './network.ts';
 import { type CassandraNode, createNode } from './node.ts';
 import { dealTokens } from './ring.ts';
@@ -56,8 +58,9 @@ export interface Cluster {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const directory = resolve(options.directory);
   const version = options.version ?? CASSANDRA_VERSIONS[0];
-  const paths = { java: await findJava(), jars: await cassandraJars(version) };
   await removeEarlierNodes(directory);
+  const jars = await cassandraJars(version);
+  const paths = await withClassArchives({ java: await findJava(), jars }, version);
   const count = options.nodes ?? 3;
   const network = await claimNetwork(count);
   let guard: Guard | undefined;
@@ -102,7 +105,7 @@ async function createNodes(
   options: ClusterOptions & { version: CassandraVersion },
   count: number,
   network: Network,
-  paths: { java: string; jars: string },
+  paths: JavaPaths,
 ): Promise<[CassandraNode, ...CassandraNode[]]> {
   const jmxPorts = await freeJmxPorts(count);
   const seeds = Array.from({ length: count }, (_, index) => network.address(index + 1));

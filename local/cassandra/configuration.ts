@@ -102,7 +102,7 @@ function logbackToFile(path: string): string {
   return `<configuration>
   <appender name="FILE" class="ch.qos.logback.core.FileAppender">
     <file>${escapeXml(path)}</file>
-    <encoder><pattern>%-5level [%thread] %date{ISO8601} %F:%L - %msg%n</pattern></encoder>
+    <encoder><pattern>%-5level [%thread] %date{ISO8601} %logger{0} - %msg%n</pattern></encoder>
   </appender>
   <root level="INFO"><appender-ref ref="FILE" /></root>
 </configuration>
