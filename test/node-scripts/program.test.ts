@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import type { ActionDocument } from '../../contracts/actions.ts';
+import { REQUIRE_BANNER } from '../../infra/require-banner.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
@@ -46,9 +47,8 @@ beforeAll(async () => {
     target: 'node24',
     outfile: program,
     logLevel: 'error',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
+    minify: true,
+    banner: { js: REQUIRE_BANNER },
   });
   s3 = await shared('s3proxy');
   const client = new S3Client({
@@ -112,7 +112,7 @@ const holderOf = (document: ActionDocument) => lockHolder(host.paths.action(docu
 async function uploadOf(run: string): Promise<ActionDocument> {
   const [data = ''] = await fakeNode(host);
   const sstables = Object.fromEntries(
-    Array.from({ length: 20 }, (_, index) => [`nb-${index}-big`, Buffer.from(`orders of ${run}, ${index}`)]),
+    Array.from({ length: 6 }, (_, index) => [`nb-${index}-big`, Buffer.from(`orders of ${run}, ${index}`)]),
   );
   await writeSnapshot(
     data,
