@@ -6,6 +6,7 @@ import { ServiceError } from '../../endpoint/service.ts';
 
 /** What AWS would do and the local cloud does not: in the docs, and printed at start. */
 export const RECORDED_NOT_ENFORCED = [
+  'Encryption in transit: plain HTTP on loopback, where nobody can listen in, counts as aws:SecureTransport; s3:TlsVersion is absent',
   'S3 versioning: recorded; objects have one version',
   'S3 lifecycle rules: recorded; nothing expires, incomplete uploads stay',
   'S3 encryption settings and headers: recorded or accepted; data lie plain on the disk',
