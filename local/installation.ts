@@ -15,8 +15,8 @@ export interface InstallationOptions {
   configurationFile: string;
   /** Which clusters of the configuration are started at once; by default all. */
   clusters?: readonly string[];
-  /** Three nodes of Cassandra 5.0 by default. */
-  cassandra?(clusterId: string): Omit<ClusterOptions, 'directory' | 'clusterName'>;
+  /** Three nodes of Cassandra 5.0 by default, with the cluster's ID as its name. */
+  cassandra?(clusterId: string): Omit<ClusterOptions, 'directory'>;
   cloud?: Omit<CloudOptions, 'stateDirectory'>;
   /** Where the schedules' clock stands when the schedules are created; now by default. */
   schedulesFrom?: Date;
@@ -114,9 +114,9 @@ async function startCassandra(
 ): Promise<Cluster> {
   const cassandra = started.keep(
     await startCluster({
+      clusterName: clusterId,
       ...options.cassandra?.(clusterId),
       directory: join(options.directory, 'cassandra', clusterId),
-      clusterName: clusterId,
     }),
   );
   const nodes = cassandra.nodes.map(({ address, rack }) => `${address} (${rack})`);

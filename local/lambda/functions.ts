@@ -24,6 +24,8 @@ export class Functions {
   readonly #permissions = new Map<string, InvokePermission[]>();
   readonly #host: FunctionHost;
   readonly #authorizer: Authorizer;
+  /** Test lever: each invocation is delivered twice at a time, as the service may; what the later one answers counts. */
+  deliverTwice = false;
 
   constructor(host: FunctionHost, authorizer: Authorizer) {
     this.#host = host;
@@ -58,7 +60,7 @@ export class Functions {
     const target = this.find(name);
     const decision = this.#authorizer.decide(caller, 'lambda:InvokeFunction', target.settings.arn);
     if (!decision.allowed) throw new ServiceError('AccessDeniedException', decision.reason, 403);
-    return run(target, payload);
+    return this.#run(target, payload);
   }
 
   /** Invokes as a service that the function's own policy must name. @throws ServiceError as `invoke` */
@@ -78,11 +80,18 @@ export class Functions {
       const reason = `${principal} for ${sourceArn} may not invoke ${target.settings.arn}: no AWS::Lambda::Permission says so`;
       throw new ServiceError('AccessDeniedException', reason, 403);
     }
-    return run(target, payload);
+    return this.#run(target, payload);
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#functions.values()].map((each) => each.close()));
+  }
+
+  async #run(target: LambdaFunction, payload: string): Promise<Invocation> {
+    const earlier = this.deliverTwice ? run(target, payload) : undefined;
+    const later = run(target, payload);
+    await earlier;
+    return later;
   }
 }
 

@@ -1,16 +1,20 @@
 // The installation that all end-to-end tests share: started by the first that asks, ended with the test run
-// (global-teardown.ts). Tests leave it as they found it: nodes up, no faults, no fail points, lock free.
+// (global-teardown.ts). Tests leave it as they found it: nodes up, no faults, no fail points (`calm`), lock free.
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { type ExecutionStatus, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import type { Client } from 'cassandra-driver';
 import { connect } from '../../cli/connect.ts';
 import type { Deployment } from '../../cli/deployment.ts';
 import { type RunView, viewRun } from '../../cli/run-view.ts';
 import { type Watched, watchRun } from '../../cli/watch.ts';
-import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import type { NodeOutcome, RunRecord, WorkflowName } from '../../contracts/runs.ts';
 import { type Installation, type ManagedCluster, startInstallation } from '../../local/installation.ts';
 import { STATE_DIRECTORY } from './state-directory.ts';
 
 const CONFIGURATION_FILE = fileURLToPath(new URL('ringvault.yaml', import.meta.url));
+/** Beta's own cluster_name. */
+export const HOSTILE_NAME = `beta's "own"; $(touch canary) \`touch canary\` #`;
 const LOOK_EVERY_MS = 100;
 const PHASE_WITHIN_MS = 180_000;
 
@@ -28,10 +32,16 @@ export interface Stage {
   end(executionArn: string): Promise<RunView>;
   /** Waits until the catalog says that a node of the run is in a phase, and what it says is so. */
   untilNode(executionArn: string, is: (node: NodeOutcome) => boolean): Promise<RunView>;
+  /** ARNs, newest first. */
+  executions(workflow: WorkflowName, status: ExecutionStatus): Promise<string[]>;
   /** Waits for a condition that is looked at again and again. */
   until<Value>(what: string, look: () => Promise<Value | undefined>): Promise<Value>;
   /** As the superuser, to all nodes; one for each cluster, shared. */
   client(cluster: ManagedCluster): Promise<Client>;
+  /** The mail about a run whose subject matches. */
+  mailAbout(runId: string, subject: RegExp): Promise<string>;
+  /** No more faults, fail points or other levers. */
+  calm(): void;
   /** A run that completed. @throws Error with the run's own error */
   completed(view: RunView): RunRecord;
 }
@@ -49,7 +59,8 @@ async function startStage(): Promise<Stage> {
     configurationFile: CONFIGURATION_FILE,
     clusters: [],
     schedulesFrom: minuteBeforeTwo(),
-    cassandra: (clusterId) => ({ nodes: clusterId === 'alpha' ? 3 : 1 }),
+    cassandra: (clusterId) =>
+      clusterId === 'alpha' ? { nodes: 3 } : { nodes: 1, clusterName: HOSTILE_NAME },
   });
   Object.assign(process.env, installation.cloud.environment);
   const deployment = await connect({ stack: 'Ringvault' });
@@ -83,11 +94,48 @@ async function startStage(): Promise<Stage> {
       clients.set(cluster.clusterId, known);
       return known;
     },
+    executions: (workflow, status) => listExecutions(installation, workflow, status),
+    mailAbout: (runId, subject) =>
+      until(`a mail about ${runId} with ${subject}`, async () => {
+        const files = installation.cloud.endpoint.deliveries.records.flatMap(({ file }) => file ?? []);
+        for (const file of files.toReversed()) {
+          const mail = await readFile(file, 'utf8');
+          const [line = ''] = /^Subject: .*$/m.exec(mail) ?? [];
+          if (line.includes(runId) && subject.test(line)) return mail;
+        }
+        return undefined;
+      }),
+    calm() {
+      const { cloud, clusters: started } = installation;
+      cloud.endpoint.faults.clear();
+      cloud.functions.deliverTwice = false;
+      cloud.scheduler.deliverTwice = false;
+      cloud.events.dropEvents = false;
+      for (const { hosts } of started.values()) for (const host of hosts) host.environment = {};
+    },
     completed({ run, execution }) {
       if (run?.status === 'COMPLETED') return run;
       throw new Error(`got ${JSON.stringify({ run, execution }, null, 2)}, expected a completed run`);
     },
   };
+}
+
+async function listExecutions(
+  { cloud }: Installation,
+  workflow: WorkflowName,
+  statusFilter: ExecutionStatus,
+): Promise<string[]> {
+  const output = { backup: 'BackupArn', restore: 'RestoreArn', recover: 'RecoverArn' }[workflow];
+  const stateMachineArn = cloud.stacks.find('Ringvault')?.outputs[output];
+  const client = new SFNClient(cloud.clientOptions);
+  try {
+    const { executions = [] } = await client.send(
+      new ListExecutionsCommand({ stateMachineArn, statusFilter }),
+    );
+    return executions.flatMap(({ executionArn }) => executionArn ?? []);
+  } finally {
+    client.destroy();
+  }
 }
 
 const SILENT = { show: () => {}, close: () => {} };

@@ -1,0 +1,59 @@
+// A sealed backup read as a stranger would read it: every manifest by its hash, every object by its own.
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import type { Deployment } from '../../cli/deployment.ts';
+import { type ClusterManifest, clusterManifest, listedFile, nodeHeader } from '../../contracts/manifests.ts';
+
+export interface StoredFile {
+  instanceArn: string;
+  /** Below a data directory. */
+  path: string;
+  key: string;
+}
+
+export interface StoredBackup {
+  manifest: ClusterManifest;
+  files: StoredFile[];
+}
+
+/** @throws Error where something is missing or is not what its hash says */
+export async function readStoredBackup(
+  { store, layout }: Deployment,
+  clusterId: string,
+  backupId: string,
+): Promise<StoredBackup> {
+  const read = async (key: string, sha256?: string): Promise<Buffer> => {
+    const found = await store.getStream(key);
+    if (!found) throw new Error(`${key}: got nothing`);
+    const body = await buffer(found.body);
+    const got = createHash('sha256').update(body).digest('hex');
+    if (sha256 !== undefined && got !== sha256) throw new Error(`${key}: got ${got}, expected ${sha256}`);
+    return body;
+  };
+  const json = (bytes: Buffer): unknown => JSON.parse(bytes.toString());
+  const manifest = clusterManifest.parse(json(await read(layout.clusterManifest(clusterId, backupId))));
+  await read(layout.backupRing(clusterId, backupId), manifest.ring.sha256);
+  await read(layout.backupSchema(clusterId, backupId), manifest.schema.sha256);
+  await read(layout.backupSchemaCql(clusterId, backupId), manifest.schemaCql.sha256);
+  const files: StoredFile[] = [];
+  const seen = new Set<string>();
+  for (const { instanceArn, headerSha256, listingSha256 } of manifest.nodes) {
+    const header = nodeHeader.parse(
+      json(await read(layout.nodeHeader(clusterId, backupId, instanceArn), headerSha256)),
+    );
+    const listing = await read(layout.nodeListing(clusterId, backupId, instanceArn), listingSha256);
+    const lines = gunzipSync(listing).toString().trimEnd().split('\n');
+    if (lines.length !== header.files) throw new Error(`got ${lines.length} files, expected ${header.files}`);
+    for (const line of lines) {
+      const { path, sha256, sizeBytes } = listedFile.parse(JSON.parse(line));
+      const key = layout.object(clusterId, sha256);
+      files.push({ instanceArn, path, key });
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const body = await read(key, sha256);
+      if (body.length !== sizeBytes) throw new Error(`${key}: got ${body.length} bytes of ${sizeBytes}`);
+    }
+  }
+  return { manifest, files };
+}
