@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { type StepName, stepFileName, stepNames } from '../../contracts/steps.ts';
-import { PROJECT_ROOT } from '../project-root.ts';
-import { REQUIRE_BANNER } from '../require-banner.ts';
+import { BUNDLING } from '../bundling.ts';
 
 let built: string | undefined;
 
@@ -41,18 +40,10 @@ function buildAll(): string {
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const sources = stepNames.map((step) => ({ step, path: `lambdas/${stepFileName(step)}.ts` }));
   buildSync({
-    absWorkingDir: PROJECT_ROOT,
+    ...BUNDLING,
     entryPoints: sources.map(({ step, path }) => ({ in: path, out: `${step}/index` })),
     outdir: directory,
     outExtension: { '.js': '.mjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    minify: true,
-    banner: { js: REQUIRE_BANNER },
-    legalComments: 'none',
-    logLevel: 'error',
   });
   return directory;
 }

@@ -11,13 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
 import { create } from 'tar';
+import { BUNDLING } from '../bundling.ts';
 import { PROJECT_ROOT } from '../project-root.ts';
-import { REQUIRE_BANNER } from '../require-banner.ts';
 import { type HostArchitecture, lockedRuntime, runtimeBinary } from './runtimes.ts';
 
 export type { HostArchitecture } from './runtimes.ts';
@@ -29,9 +29,9 @@ export interface HostBundle {
 }
 
 /** Changes with the way an archive is made, so that one made otherwise is not taken for it. */
-const RECIPE = '1';
+const RECIPE = '2';
 
-let program: Uint8Array | undefined;
+let program: ReadonlyMap<string, Uint8Array> | undefined;
 
 export function hostBundle(scope: Construct, architecture: HostArchitecture): HostBundle {
   const path = archive(architecture);
@@ -45,7 +45,8 @@ export function hostBundle(scope: Construct, architecture: HostArchitecture): Ho
 function archive(architecture: HostArchitecture): string {
   program ??= hostProgram();
   const node = runtimeBinary(architecture);
-  const contents = sha256(`${RECIPE}\n${lockedRuntime(architecture).integrity}\n${sha256(program)}`);
+  const files = [...program].map(([name, contents]) => `${name} ${sha256(contents)}\n`);
+  const contents = sha256(`${RECIPE}\n${lockedRuntime(architecture).integrity}\n${files.join('')}`);
   const cache = join(PROJECT_ROOT, '.cache/host-bundles', contents);
   const path = join(cache, `ringvault-host-${architecture}.tar.gz`);
   if (existsSync(path)) return path;
@@ -54,7 +55,7 @@ function archive(architecture: HostArchitecture): string {
   try {
     mkdirSync(join(staging, 'bin'));
     symlinkSync(node, join(staging, 'bin/node'));
-    writeFileSync(join(staging, 'host.mjs'), program);
+    for (const [name, contents] of program) writeFileSync(join(staging, name), contents);
     mkdirSync(cache, { recursive: true });
     const unfinished = `${path}.${randomUUID()}`;
     // The same bytes wherever and whenever it is made.
@@ -68,7 +69,7 @@ function archive(architecture: HostArchitecture): string {
         mtime: new Date(0),
         gzip: { level: 6 },
       },
-      ['bin/node', 'host.mjs'],
+      ['bin/node', ...program.keys()],
     );
     renameSync(unfinished, path);
   } finally {
@@ -77,24 +78,20 @@ function archive(architecture: HostArchitecture): string {
   return path;
 }
 
-function hostProgram(): Uint8Array {
+/** File name → content: `host.mjs`, and what it loads only to carry an action out, not to start one. */
+function hostProgram(): ReadonlyMap<string, Uint8Array> {
   const { outputFiles } = buildSync({
-    absWorkingDir: PROJECT_ROOT,
+    ...BUNDLING,
     entryPoints: ['node-scripts/host.ts'],
-    outfile: 'host.mjs',
+    outdir: '.',
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
     write: false,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    minify: true,
-    banner: { js: REQUIRE_BANNER },
-    legalComments: 'none',
-    logLevel: 'error',
   });
-  const [file] = outputFiles;
-  if (!file) throw new Error('node-scripts/host.ts: esbuild made nothing of it, expected host.mjs');
-  return file.contents;
+  const files = outputFiles.map(({ path, contents }) => [basename(path), contents] as const);
+  const program = new Map(files.sort(([one], [other]) => (one < other ? -1 : 1)));
+  if (!program.has('host.mjs')) throw new Error('node-scripts/host.ts: esbuild made no host.mjs of it');
+  return program;
 }
 
 function sha256(bytes: Uint8Array | string): string {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { stringify } from 'yaml';
+import type { ActionInput } from '../../contracts/actions.ts';
 import type { HostUnderTest } from './host-under-test.ts';
 
 export const TAG = 'ringvault-20261121t020000z-0a1b2c3d-1';
@@ -76,4 +77,21 @@ export async function writeSnapshot(
     await write(join(directory, 'schema.cql'), 'CREATE TABLE …');
   }
   return directory;
+}
+
+/** What an upload of these tables is asked for, on a node with one snapshot. */
+export function uploadInput(run: string, tables: Table[]): ActionInput<'upload'> {
+  const schemaVersion = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
+  const time = '2026-11-21T02:00:00.000Z';
+  return {
+    backupId: run,
+    hostId: schemaVersion,
+    datacenter: 'dc1',
+    rack: 'rack1',
+    cassandraVersion: '5.0.9',
+    schemaVersion,
+    tag: TAG,
+    times: { askedAt: time, startedAt: time, doneAt: time, clockOffsetMs: 0 },
+    tables,
+  };
 }

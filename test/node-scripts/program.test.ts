@@ -13,19 +13,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import type { ActionDocument } from '../../contracts/actions.ts';
-import { REQUIRE_BANNER } from '../../infra/require-banner.ts';
+import { BUNDLING } from '../../infra/bundling.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
 import { shared } from '../shared/shared.ts';
-import { fakeNode, ORDERS, TAG, writeSnapshot } from './fake-node.ts';
+import { fakeNode, ORDERS, uploadInput, writeSnapshot } from './fake-node.ts';
 import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const BUCKET = 'host-program-test';
 const execute = promisify(execFile);
 const RUN = '20261121t020000z-0a1b2c3d';
-const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
-const TIME = '2026-11-21T02:00:00.000Z';
 
 let directory: string;
 let s3: Made<'s3proxy'>;
@@ -39,17 +37,7 @@ let host: HostUnderTest;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'host-program-'));
   program = join(directory, 'host.mjs');
-  await build({
-    entryPoints: ['node-scripts/host.ts'],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    outfile: program,
-    logLevel: 'error',
-    minify: true,
-    banner: { js: REQUIRE_BANNER },
-  });
+  await build({ ...BUNDLING, entryPoints: ['node-scripts/host.ts'], outfile: program });
   s3 = await shared('s3proxy');
   const client = new S3Client({
     endpoint: s3.url,
@@ -120,17 +108,7 @@ async function uploadOf(run: string): Promise<ActionDocument> {
     sstables,
     Object.keys(sstables).map((name) => `${name}-Data.db`),
   );
-  return host.document(run, 'upload', {
-    backupId: run,
-    hostId: UUID,
-    datacenter: 'dc1',
-    rack: 'rack1',
-    cassandraVersion: '5.0.9',
-    schemaVersion: UUID,
-    tag: TAG,
-    times: { askedAt: TIME, startedAt: TIME, doneAt: TIME, clockOffsetMs: 0 },
-    tables: [ORDERS],
-  });
+  return host.document(run, 'upload', uploadInput(run, [ORDERS]));
 }
 
 describe('the host program', () => {

@@ -7,13 +7,11 @@ import type { ActionDocument } from '../../contracts/actions.ts';
 import { progress } from '../../contracts/runs.ts';
 import { isThere } from '../../node-scripts/durable-files.ts';
 import { lockHolder, tryLock } from '../../node-scripts/process-lock.ts';
-import { fakeNode, ORDERS, TAG, writeSnapshot } from './fake-node.ts';
+import { fakeNode, ORDERS, TAG, uploadInput, writeSnapshot } from './fake-node.ts';
 import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const RUN = '20261121t020000z-0a1b2c3d';
 const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
-const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
-const TIME = '2026-11-21T02:00:00.000Z';
 
 let clock: ManualClock;
 let host: HostUnderTest;
@@ -40,17 +38,7 @@ async function progressOf(document: ActionDocument) {
 async function hangingUpload(): Promise<ActionDocument> {
   const [data = ''] = await fakeNode(host);
   await writeSnapshot(data, ORDERS, { 'nb-1-big': Buffer.from('orders') }, ['nb-1-big-Data.db']);
-  const document = host.document(RUN, 'upload', {
-    backupId: RUN,
-    hostId: UUID,
-    datacenter: 'dc1',
-    rack: 'rack1',
-    cassandraVersion: '5.0.9',
-    schemaVersion: UUID,
-    tag: TAG,
-    times: { askedAt: TIME, startedAt: TIME, doneAt: TIME, clockOffsetMs: 0 },
-    tables: [ORDERS],
-  });
+  const document = host.document(RUN, 'upload', uploadInput(RUN, [ORDERS]));
   // The clock of these tests runs as fast as it is asked.
   return { ...document, graceUntil: '2999-01-01T00:00:00.000Z' };
 }

@@ -5,16 +5,15 @@ import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ActionInput, BackupSource } from '../../contracts/actions.ts';
+import type { BackupSource } from '../../contracts/actions.ts';
 import { nodeHeader } from '../../contracts/manifests.ts';
-import { fakeNode, ITEMS, ORDERS, ROLES, TAG, tablePath, write, writeSnapshot } from './fake-node.ts';
+import { fakeNode, ITEMS, ORDERS, ROLES, tablePath, uploadInput, write, writeSnapshot } from './fake-node.ts';
 import { CLUSTER, type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const RUN = '20261121t020000z-0a1b2c3d';
 const SECOND = '20261121t030000z-0a1b2c3d';
 const RESTORE = '20261121t040000z-0a1b2c3d';
 const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
-const TIME = '2026-11-21T02:00:00.000Z';
 const big = randomBytes(3_000_000);
 
 let host: HostUnderTest;
@@ -51,19 +50,11 @@ async function age(directories: string[]): Promise<void> {
   }
 }
 
-const uploadInput = (run: string, previous?: BackupSource): ActionInput<'upload'> => ({
-  backupId: run,
-  hostId: UUID,
-  datacenter: 'dc1',
-  rack: 'rack1',
-  cassandraVersion: '5.0.9',
-  schemaVersion: UUID,
-  tag: TAG,
-  times: { askedAt: TIME, startedAt: TIME, doneAt: TIME, clockOffsetMs: 0 },
-  tables: [ORDERS, ITEMS],
+const inputOf = (run: string, previous?: BackupSource) => ({
+  ...uploadInput(run, [ORDERS, ITEMS]),
   ...(previous && { previous }),
 });
-const upload = (run = RUN, previous?: BackupSource) => host.run(run, 'upload', uploadInput(run, previous));
+const upload = (run = RUN, previous?: BackupSource) => host.run(run, 'upload', inputOf(run, previous));
 const sourceOf = (run: string, out: { headerSha256: string; listingSha256: string }): BackupSource => ({
   backupId: run,
   instanceArn: host.instanceArn,
@@ -192,7 +183,7 @@ describe('upload', () => {
   it.each(['upload.object', 'upload.listing-put', 'upload.header-put'])(
     'goes on after a failure at %s, and stores nothing twice',
     async (point) => {
-      const document = host.document(RUN, 'upload', uploadInput(RUN));
+      const document = host.document(RUN, 'upload', inputOf(RUN));
       const first = await host.request(document);
       expect(await host.carryOut(first, `${point}:fail`)).toBe('failed');
       const keys = new Set(objectKeys());
