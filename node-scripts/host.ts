@@ -1,17 +1,13 @@
-// The host program's command line: `start` starts or attaches and returns; `run` is the program itself. Bundled to host.mjs.
+// The host program's command line: `start` starts or attaches and returns; `run` is the program itself (program.ts). Bundled
+// to host.mjs.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { systemClock } from '../adapters/clock-system.ts';
-import { s3ObjectStore } from '../adapters/object-store-s3.ts';
-import { secretsManagerReader } from '../adapters/secrets-manager.ts';
-import { sfnTaskCallback } from '../adapters/task-callback-sfn.ts';
 import { describeIssues } from '../contracts/documents.ts';
 import { InvalidRequest, tellError } from '../contracts/errors.ts';
 import { actionId, instanceArn, runId } from '../contracts/identifiers.ts';
 import { hostPaths } from './host-paths.ts';
-import { openLog } from './log.ts';
-import { runAction } from './run.ts';
-import { confirmLaunch, startOrAttach } from './start.ts';
+import { startOrAttach } from './start.ts';
 
 const commandLine = z.strictObject({
   verb: z.enum(['start', 'run']),
@@ -60,44 +56,11 @@ async function start(options: CommandLine): Promise<void> {
   console.log(`${options['action-id']}: ${outcome}`);
 }
 
-async function run(options: CommandLine): Promise<void> {
-  const { region, launch } = options;
-  const paths = hostPaths(process.env['RINGVAULT_HOST_ROOT']);
-  const id = options['action-id'];
-  const log = openLog(paths.log(id), {
-    run: options['run-id'],
-    action: id,
-    instanceArn: options['instance-arn'],
-  });
-  process.on('SIGHUP', () => log.info('SIGHUP is ignored'));
-  const failPoint = process.env['RINGVAULT_FAIL_POINT'];
-  try {
-    const outcome = await runAction({
-      store: s3ObjectStore({ bucket: options.bucket, region }),
-      secrets: secretsManagerReader({ region }),
-      callback: sfnTaskCallback({ region }),
-      clock: systemClock,
-      paths,
-      log,
-      prefix: options.prefix,
-      instanceArn: options['instance-arn'],
-      runId: options['run-id'],
-      actionId: id,
-      ...(failPoint && { failPoint }),
-      onLocked: async () => {
-        if (launch) await confirmLaunch(paths.action(id), launch);
-      },
-    });
-    log.info({ outcome }, 'host program ends');
-  } catch (error) {
-    log.fatal({ err: error }, 'host program failed');
-    throw error;
-  }
-}
-
 try {
   const options = parseCommandLine(process.argv.slice(2));
-  await (options.verb === 'start' ? start(options) : run(options));
+  if (options.verb === 'start') await start(options);
+  // Loaded here alone: `start` runs as often, and needs no AWS SDK and no driver.
+  else await (await import('./program.ts')).runProgram(options);
   process.exit(0);
 } catch (error) {
   const told = tellError(error);

@@ -9,7 +9,7 @@ import { mustBeAllowed } from '../guard.ts';
 import { fetchFile } from '../transfer/fetch-file.ts';
 import { inOrder } from '../transfer/in-order.ts';
 import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
-import { filesOfTables, mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
+import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
 
 export async function download(
@@ -23,6 +23,8 @@ export async function download(
   const ownership = new Map<string, Ownership>();
   for (const directory of mapped) ownership.set(directory, await ownershipOf(directory));
   const directories = new Map<string, Promise<void>>();
+  const expected = totalsOfTables(backup.header, input.tables);
+  context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
   const fetch = async (file: ListedFile) => {
     context.signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { CommandFailed } from '../../contracts/errors.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
-import { servesCql } from '../cassandra/nodetool.ts';
+import { servesCql } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile, writeDurably } from '../durable-files.ts';
 import { lockHolder } from '../process-lock.ts';

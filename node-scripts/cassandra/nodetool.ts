@@ -31,12 +31,6 @@ async function credentialsOf(path: string): Promise<string[]> {
   return ['-u', user, '-pwf', path];
 }
 
-/** Whether the node serves CQL, as the node itself says over JMX: needs no login. */
-export async function servesCql(context: NodetoolContext): Promise<boolean> {
-  const result = await tryNodetool(context, 'statusbinary');
-  return !result.failed && result.stdout.trim() === 'running';
-}
-
 export interface NodeStatus {
   /** "UN", "DN", "UJ", … as `nodetool status` prints it. */
   state: string;
@@ -65,10 +59,12 @@ export function notUpNormal(status: NodeStatus[]): string[] {
     .sort();
 }
 
-/** The node's own host ID, over JMX. */
-export async function ownHostId(context: NodetoolContext): Promise<string> {
-  const output = await nodetool(context, 'info');
-  const hostId = /^ID\s*:\s*([0-9a-f-]{36})\s*$/m.exec(output)?.[1];
-  if (!hostId) throw new NodetoolFailed('nodetool info: it names no ID');
-  return hostId;
+/** What the node says of itself over JMX, which needs no login. Undefined: it does not answer (yet). */
+export async function ownNode(
+  context: NodetoolContext,
+): Promise<{ hostId: string; servesCql: boolean } | undefined> {
+  const { failed, stdout } = await tryNodetool(context, 'info');
+  const hostId = /^ID\s*:\s*([0-9a-f-]{36})\s*$/m.exec(stdout)?.[1];
+  if (failed || !hostId) return undefined;
+  return { hostId, servesCql: /^Native Transport active\s*:\s*true\s*$/m.test(stdout) };
 }

@@ -1,12 +1,15 @@
 // Stopping and starting Cassandra by the commands of the configuration, and knowing that it is gone, or serves.
+import { connect } from 'node:net';
 import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { commandName, processesUsing } from '../processes.ts';
 import { runCommand } from './command.ts';
+import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
-import { ownHostId, ringStatus, servesCql, tryNodetool } from './nodetool.ts';
+import { ownNode, ringStatus, tryNodetool } from './nodetool.ts';
 
 const POLL_MS = 500;
+const CONNECT_LIMIT_MS = 5_000;
 
 /** Processes that have data of the node open: Cassandra itself, or whoever must not be there while data is changed. */
 async function usersOfData(context: ActionContext): Promise<number[]> {
@@ -63,10 +66,33 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
 }
 
 async function ownStateIfServing(context: ActionContext): Promise<{ state: string; hostId: string }> {
-  if (!(await servesCql(context))) return { state: 'not serving CQL', hostId: '' };
-  const hostId = await ownHostId(context);
-  const own = (await ringStatus(context)).find((node) => node.hostId === hostId);
-  return { state: own?.state ?? 'not in its own ring', hostId };
+  const own = await servingNode(context);
+  if (!own) return { state: 'not serving CQL', hostId: '' };
+  const member = (await ringStatus(context)).find((node) => node.hostId === own.hostId);
+  return { state: member?.state ?? 'not in its own ring', hostId: own.hostId };
+}
+
+/** Whether the node serves CQL. */
+export async function servesCql(context: ActionContext): Promise<boolean> {
+  return (await servingNode(context)) !== undefined;
+}
+
+/** nodetool, which takes a second of a core to start, is asked only once somebody listens on the node's CQL port. */
+async function servingNode(context: ActionContext): Promise<{ hostId: string } | undefined> {
+  const { configFile, cql } = context.document.cassandra;
+  const { cqlAddress } = await readConfigurationFile(context.paths.fixed(configFile));
+  if (!(await isListening(cqlAddress, cql.port))) return undefined;
+  const own = await ownNode(context);
+  return own?.servesCql ? own : undefined;
+}
+
+function isListening(host: string, port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ host, port, timeout: CONNECT_LIMIT_MS });
+  socket.once('connect', () => resolve(true));
+  socket.once('timeout', () => resolve(false));
+  socket.once('error', () => resolve(false));
+  return promise.finally(() => socket.destroy());
 }
 
 /** @returns why it did not work, where it did not */

@@ -30,6 +30,17 @@ export async function* filesOfTables(
   for await (const file of files) if (wanted.has(tablePathOf(file))) yield file;
 }
 
+/** How much {@link filesOfTables} will name. */
+export function totalsOfTables(header: NodeHeader, tables: TableRef[]): { files: number; bytes: number } {
+  const wanted = new Set(tables.map(tablePath));
+  const total = { files: 0, bytes: 0 };
+  for (const table of header.tables.filter((each) => wanted.has(tablePath(each)))) {
+    total.files += table.files;
+    total.bytes += table.bytes;
+  }
+  return total;
+}
+
 /** Deep enough that Cassandra takes neither for a keyspace; on the data directory's own file system. */
 export function stagingRoot(dataDirectory: string, runId: string): string {
   return join(dataDirectory, '.ringvault', `${runId}.new`);
