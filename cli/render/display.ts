@@ -28,7 +28,7 @@ class LineDisplay implements Display {
       return;
     }
     for (const node of view.nodes) {
-      this.#tell(node.instanceId, `${node.instanceId}: ${node.phase} ${node.status}`);
+      this.#tell(node.instanceId, `${node.instanceId}  ${nodeText(node)}`);
     }
   }
 
@@ -97,12 +97,26 @@ function progressOf({ status, progress }: NodeView): { done: number; total: numb
 
 function nodeText({ phase, status, progress, files, bytes, error }: NodeView): string {
   if (error) return `${phase} ${error.errorName}`;
-  const filesDone = progress?.filesDone ?? files;
-  const bytesDone = progress?.bytesDone ?? bytes;
   const parts = [phase.padEnd(14), status === 'STARTED' ? (progress?.state ?? '') : status];
-  if (filesDone !== undefined) parts.push(`${filesDone}/${progress?.filesTotal ?? filesDone} files`);
-  if (bytesDone !== undefined) parts.push(formatBytes(bytesDone));
-  return parts.filter((part) => part !== '').join('  ');
+  parts.push(outOf(progress?.filesDone ?? files, progress?.filesTotal, String, ' files'));
+  parts.push(outOf(progress?.bytesDone ?? bytes, progress?.bytesTotal, formatBytes));
+  return parts
+    .filter((part) => part !== '')
+    .join('  ')
+    .trimEnd();
+}
+
+/** `40 of 120 files`; nothing where a phase handles none. */
+function outOf(
+  done: number | undefined,
+  total: number | undefined,
+  format: (value: number) => string,
+  unit = '',
+): string {
+  if (!done && !total) return '';
+  return total === undefined
+    ? `${format(done ?? 0)}${unit}`
+    : `${format(done ?? 0)} of ${format(total)}${unit}`;
 }
 
 /** `upload STARTED 12, upload COMPLETED 988`. */

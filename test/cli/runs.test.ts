@@ -26,15 +26,15 @@ it('backs up, tells progress on stderr and the end on stdout', async () => {
     {
       execution: { status: 'SUCCEEDED' },
       run: record(),
-      nodes: [{ ...node, status: 'COMPLETED', files: 120 }],
+      nodes: [{ ...node, status: 'COMPLETED', files: 120, bytes: 2_048 }],
     },
   );
   expect(await type('backup demo')).toBe(0);
   expect(started).toEqual([
     { workflow: 'backup', input: { clusterId: 'demo', kind: 'snapshot', requestedBy: 'ana@desk' } },
   ]);
-  expect(output.stderr).toContain(`${INSTANCE}: upload STARTED`);
-  expect(output.stderr).toContain(`${INSTANCE}: upload COMPLETED`);
+  expect(output.stderr).toContain(`${INSTANCE}  upload\n`);
+  expect(output.stderr).toMatch(/upload +COMPLETED +120 files +2.0 KiB/);
   expect(output.stdout).toContain(`backup ${RUN} of cluster demo: COMPLETED`);
 });
 

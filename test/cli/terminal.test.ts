@@ -38,7 +38,9 @@ it('draws a bar a node: phase, files, bytes', () => {
     uploading,
     { instanceId: 'i-00000000000000001', status: 'COMPLETED', phase: 'upload' },
   ]);
-  expect(lines).toMatch(/i-0123456789abcdef0 {2}█{12}░{12} {2}upload +running {2}7\/9 files {2}2\.0 KiB/);
+  expect(lines).toMatch(
+    /i-0123456789abcdef0 {2}█{12}░{12} {2}upload +running {2}7 of 9 files {2}2\.0 KiB of 4\.0 KiB/,
+  );
   expect(lines).toMatch(/i-00000000000000001 {2}█{24} {2}upload +COMPLETED/);
 });
 
@@ -64,4 +66,24 @@ it('Ctrl-C aborts what can be interrupted, and nothing else', async () => {
   });
   expect(ended).toBe(true);
   expect(process.listenerCount('SIGINT')).toBe(others);
+});
+
+it('tells a line a node where there is no terminal, when its phase, files or bytes have changed', () => {
+  const notes: string[] = [];
+  const note = (line: string) => void notes.push(line);
+  const display = displayFor({ ...processTerminal(), interactive: false, note });
+  const show = (filesDone: number, bytesDone: number) => {
+    const node = {
+      ...uploading,
+      progress: uploading.progress && { ...uploading.progress, filesDone, bytesDone },
+    };
+    display.show({ executionArn: arnOf('backup'), execution: undefined, run: undefined, nodes: [node] });
+  };
+  show(7, 2048);
+  show(7, 2048);
+  show(9, 4096);
+  expect(notes).toEqual([
+    `${INSTANCE}  upload          running  7 of 9 files  2.0 KiB of 4.0 KiB`,
+    `${INSTANCE}  upload          running  9 of 9 files  4.0 KiB of 4.0 KiB`,
+  ]);
 });
