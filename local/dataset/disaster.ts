@@ -8,7 +8,7 @@ import { LocalServerFailed } from '../servers/errors.ts';
 import { customerId, ORDERS, orderId } from './rows.ts';
 import { KEYSPACE } from './schema.ts';
 
-const DELETED_CUSTOMERS = 1_000;
+const DELETED_CUSTOMERS = 500;
 const DELETED_ORDERS = ORDERS / 4;
 
 /** Does it, and answers what was done, a sentence each. */

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { types } from 'cassandra-driver';
 
-export const CUSTOMERS = 4_000;
-export const PRODUCTS = 1_500;
-export const ORDERS = 5_000;
-export const LINES_PER_ORDER = 3;
-export const PAGES = 300;
+export const CUSTOMERS = 2_000;
+export const PRODUCTS = 1_000;
+export const ORDERS = 2_500;
+export const LINES_PER_ORDER = 8;
+export const PAGES = 200;
 /** Sessions that outlive the demo, and sessions that end during it. */
-export const LONG_SESSIONS = 1_000;
+export const LONG_SESSIONS = 600;
 export const SHORT_SESSIONS = 200;
 
 export const COUNTRIES = ['AT', 'BR', 'DE', 'IN', 'JP', 'KE', 'NL', 'US'] as const;
