@@ -21,6 +21,20 @@ function minuteBeforeSchedule(): Date {
   return new Date(next.getTime() - MINUTE_MS);
 }
 
+/** What is under way when it stops fails later, once what it talks to has ended: nobody waits for that. */
+async function unlessStopped<Result>(stop: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = () => stopped.reject(stop.reason);
+  stop.addEventListener('abort', onAbort, { once: true });
+  if (stop.aborted) onAbort();
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    stop.removeEventListener('abort', onAbort);
+  }
+}
+
 async function runDemo(keep: boolean, stop: AbortSignal): Promise<number> {
   const tell = narrator();
   const problems = await checkMachine();
@@ -35,10 +49,10 @@ async function runDemo(keep: boolean, stop: AbortSignal): Promise<number> {
       directory: STATE_DIRECTORY,
       configurationFile: CONFIGURATION_FILE,
       schedulesFrom: minuteBeforeSchedule(),
+      signal: stop,
       tell: (what) => tell.line(what),
     });
-    stop.throwIfAborted();
-    const everythingCameBack = await tellStory(installation, tell, stop);
+    const everythingCameBack = await unlessStopped(stop, tellStory(installation, tell, stop));
     if (keep) {
       tell.text(explorationGuide(installation));
       if (!stop.aborted) await once(stop, 'abort');
@@ -61,4 +75,5 @@ const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interruption.abort());
 }
-process.exitCode = await runDemo(values.keep, interruption.signal);
+// By force: a stage that was cut short may still wait for servers that have ended.
+process.exit(await runDemo(values.keep, interruption.signal));

@@ -20,6 +20,8 @@ export interface InstallationOptions {
   cloud?: Omit<CloudOptions, 'stateDirectory'>;
   /** Where the schedules' clock stands when the schedules are created; now by default. */
   schedulesFrom?: Date;
+  /** Ends the start early: what was started is ended, then it fails with the signal's reason. */
+  signal?: AbortSignal;
   /** Told of each part when it is there. */
   tell?(what: string): void;
 }
@@ -93,13 +95,15 @@ async function allSettledOrFirstFailure<const Work extends readonly Promise<unkn
 }
 
 async function startAndDeployCloud(options: InstallationOptions, started: Started): Promise<Cloud> {
-  const { directory, tell } = options;
+  const { directory, signal, tell } = options;
   const assembly = join(directory, 'assembly');
-  await synthesize(options.configurationFile, assembly);
+  await synthesize(options.configurationFile, assembly, signal);
+  signal?.throwIfAborted();
   tell?.(`template synthesized to ${assembly}`);
   const cloud = started.keep(
     await startCloud({ ...options.cloud, stateDirectory: join(directory, 'cloud') }),
   );
+  signal?.throwIfAborted();
   if (options.schedulesFrom) await cloud.scheduleClock.moveTo(options.schedulesFrom);
   for (const { name, resources } of await cloud.deploy(assembly)) {
     tell?.(`stack ${name} deployed to ${cloud.endpoint.url}: ${resources.length} resources`);
@@ -115,6 +119,7 @@ async function startCassandra(
   const cassandra = started.keep(
     await startCluster({
       clusterName: clusterId,
+      ...(options.signal && { signal: options.signal }),
       ...options.cassandra?.(clusterId),
       directory: join(options.directory, 'cassandra', clusterId),
     }),

@@ -7,7 +7,11 @@ import { LocalToolFailed } from './servers/errors.ts';
 const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** @throws LocalToolFailed with what the command said */
-export async function synthesize(configurationFile: string, assembly: string): Promise<void> {
+export async function synthesize(
+  configurationFile: string,
+  assembly: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const result = await execa(
     'cdk',
     [
@@ -19,7 +23,14 @@ export async function synthesize(configurationFile: string, assembly: string): P
       '--context',
       `ringvault:config=${resolve(configurationFile)}`,
     ],
-    { cwd: PROJECT_ROOT, preferLocal: true, reject: false, all: true, stdin: 'ignore' },
+    {
+      cwd: PROJECT_ROOT,
+      preferLocal: true,
+      reject: false,
+      all: true,
+      stdin: 'ignore',
+      ...(signal && { cancelSignal: signal }),
+    },
   );
   if (result.failed) throw new LocalToolFailed(`${result.command}: ${result.shortMessage}\n${result.all}`);
 }

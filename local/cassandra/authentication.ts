@@ -39,12 +39,13 @@ export interface SecuredCluster {
 export async function secureCluster(
   nodes: readonly [CassandraNode, ...CassandraNode[]],
   datacenter: string,
+  signal?: AbortSignal,
 ): Promise<SecuredCluster> {
   const superuser = { username: DEFAULT_SUPERUSER.username, password: newPassword() };
   const backupRole = { username: BACKUP_ROLE, password: newPassword() };
   const replicas = Math.min(nodes.length, 3);
   const execute = async (credentials: Credentials, statements: string[]) => {
-    const client = await login(nodes[0].address, datacenter, credentials);
+    const client = await login(nodes[0].address, datacenter, credentials, signal);
     try {
       for (const statement of statements) await client.execute(statement);
     } finally {
@@ -61,14 +62,22 @@ export async function secureCluster(
     ...BACKUP_ROLE_GRANTS.map((grant) => `GRANT ${grant} TO ${BACKUP_ROLE}`),
     `ALTER ROLE ${superuser.username} WITH PASSWORD = '${superuser.password}'`,
   ]);
-  await Promise.all(nodes.map(async (node) => (await login(node.address, datacenter, superuser)).shutdown()));
+  await Promise.all(
+    nodes.map(async (node) => (await login(node.address, datacenter, superuser, signal)).shutdown()),
+  );
   return { superuser, backupRole };
 }
 
 /** A node takes logins only some seconds after it is up, and a new password only when its caches have expired. */
-async function login(address: string, datacenter: string, credentials: Credentials): Promise<Client> {
+async function login(
+  address: string,
+  datacenter: string,
+  credentials: Credentials,
+  signal: AbortSignal | undefined,
+): Promise<Client> {
   const deadline = Date.now() + LOGIN_LIMIT_MS;
   for (;;) {
+    signal?.throwIfAborted();
     const client = new Client({
       contactPoints: [address],
       localDataCenter: datacenter,

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   dataDirectories?: readonly number[];
   /** Password authentication, with {@link Cluster.backupRole}; true by default. */
   authentication?: boolean;
+  /** Ends the nodes, and with them a start that is under way. */
+  signal?: AbortSignal;
 }
 
 export interface Cluster {
@@ -71,10 +73,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   try {
     const nodes = await createNodes({ ...options, directory, version }, count, network, paths);
+    options.signal?.throwIfAborted();
     guard = guardNodes(nodes);
+    options.signal?.addEventListener('abort', () => void close(), { once: true });
     await Promise.all(nodes.map((node) => node.start()));
     await allUpNormal(nodes);
-    const roles = options.authentication === false ? ANYBODY : await secureCluster(nodes, DATACENTER);
+    const roles =
+      options.authentication === false ? ANYBODY : await secureCluster(nodes, DATACENTER, options.signal);
     return {
       name: clusterNameOf(options),
       datacenter: DATACENTER,
