@@ -32,5 +32,11 @@ export const restoreRequest = z.union([
 ]);
 export type RestoreRequest = z.infer<typeof restoreRequest>;
 
+/** Who asked for a run, as people may be shown it: one line, no control characters. */
+export function whoAsked(request: Record<string, unknown>): string | undefined {
+  const asked = requestedBy.safeParse(request['requestedBy']);
+  return asked.data?.replaceAll(/\p{C}+/gu, ' ');
+}
+
 /** From the rule on execution status, from a failed run, or from the sweep. */
 export const recoverRequest = z.strictObject({ executionArn });

@@ -1,5 +1,6 @@
 // Tables and text about runs and nodes, for stdout.
 import Table from 'cli-table3';
+import { whoAsked } from '../../contracts/requests.ts';
 import type { RunRecord } from '../../contracts/runs.ts';
 import type { NodeView, RunView } from '../run-view.ts';
 import { formatBytes, formatDuration, formatTime } from './format.ts';
@@ -100,7 +101,7 @@ export function runText(view: RunView): string {
 }
 
 function requestedBy(run: RunRecord): string {
-  const by = run.request['requestedBy'];
-  if (typeof by === 'string') return `, requested by ${by}`;
+  const by = whoAsked(run.request);
+  if (by !== undefined) return `, requested by ${by}`;
   return typeof run.request['scheduledTime'] === 'string' ? ', by schedule' : '';
 }

@@ -1,4 +1,5 @@
 // The mail about a run's end: what happened, per node, and what to do next.
+import { whoAsked } from '../../contracts/requests.ts';
 import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
 import { inOneLine } from './caught.ts';
 import { bytesForPeople, durationForPeople } from './for-people.ts';
@@ -49,7 +50,7 @@ function facts(record: RunRecord): string[] {
     ['Size', record.bytes === undefined ? undefined : bytesForPeople(record.bytes)],
     ['Uploaded', record.uploadedBytes === undefined ? undefined : bytesForPeople(record.uploadedBytes)],
     ['Snapshot spread', record.snapshotSpreadMs === undefined ? undefined : `${record.snapshotSpreadMs} ms`],
-    ['Requested by', record.request['requestedBy'] as string | undefined],
+    ['Requested by', whoAsked(record.request)],
     ['Execution', record.executionArn],
   ];
   return lines.flatMap(([label, value]) => (value === undefined ? [] : `${`${label}:`.padEnd(17)}${value}`));
