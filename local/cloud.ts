@@ -19,6 +19,7 @@ import { type LocalEndpoint, type LocalEndpointOptions, startEndpoint } from './
 import { type IssuedCredentials, LOCAL_ACCOUNT, LOCAL_PARTITION, LOCAL_REGION } from './endpoint/service.ts';
 import { type HostedCassandra, LocalHost } from './hosts/host.ts';
 import { Functions } from './lambda/functions.ts';
+import { LambdaEndpoint } from './lambda/lambda-endpoint.ts';
 import { cloudFormationService } from './services/cloudformation.ts';
 import { EventBus, eventsService } from './services/events.ts';
 import { lambdaService } from './services/lambda.ts';
@@ -36,6 +37,8 @@ import { workflowPorts } from './workflow-ports.ts';
 export interface CloudOptions extends Omit<LocalEndpointOptions, 'stateDirectory'> {
   /** Emptied at the start; one for each local cloud that runs. */
   stateDirectory: string;
+  /** Where state machines invoke the functions that are not deployed here; without it there are no others. */
+  lambdaEndpoint?: string;
 }
 
 export interface NewHost {
@@ -84,7 +87,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const endpoint = await startEndpoint({ ...options, stateDirectory });
   const operator = endpoint.identities.issue(OPERATOR);
   const clientOptions = { endpoint: endpoint.url, region: LOCAL_REGION, credentials: operator };
-  const parts = createParts(endpoint, stateDirectory);
+  const parts = createParts(endpoint, stateDirectory, options.lambdaEndpoint);
   const clients = {
     s3: new S3Client({ ...clientOptions, forcePathStyle: true }),
     dynamodb: new DynamoDBClient(clientOptions),
@@ -134,7 +137,7 @@ async function endAll(ends: Array<() => unknown>): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-function createParts(endpoint: LocalEndpoint, stateDirectory: string) {
+function createParts(endpoint: LocalEndpoint, stateDirectory: string, lambdaEndpoint: string | undefined) {
   const { authorizer, identities } = endpoint;
   const functions = new Functions(
     {
@@ -151,7 +154,8 @@ function createParts(endpoint: LocalEndpoint, stateDirectory: string) {
     },
     authorizer,
   );
-  const ports = workflowPorts(endpoint, functions);
+  const outside = lambdaEndpoint === undefined ? undefined : new LambdaEndpoint(lambdaEndpoint);
+  const ports = workflowPorts(endpoint, functions, outside);
   const place = { partition: LOCAL_PARTITION, region: LOCAL_REGION, account: LOCAL_ACCOUNT };
   const stepFunctions = createStepFunctions(place, ports);
   const queues = new Queues();

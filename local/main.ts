@@ -1,5 +1,6 @@
 // `npm run local`: the local cloud alone, with the template of ringvault.yaml deployed and a Cassandra cluster to back up, until
-// Ctrl-C. `-- --without-hosts` leaves Cassandra out, `-- --config <file>` takes another configuration.
+// Ctrl-C. `-- --without-hosts` leaves Cassandra out, `-- --config <file>` takes another configuration, and with
+// `-- --lambda-endpoint <url>` state machines invoke the functions that are not deployed here at that address.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { tellError } from '../contracts/errors.ts';
@@ -13,6 +14,7 @@ const STATE_DIRECTORY = '.local/local';
 interface Wish {
   configurationFile: string;
   withoutHosts: boolean;
+  lambdaEndpoint: string | undefined;
 }
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -28,6 +30,7 @@ async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
     installation = await start(wish);
     installation.cloud.scheduleClock.follow();
     print(recordedNotEnforced(installation));
+    if (wish.lambdaEndpoint !== undefined) print(outsideFunctions(wish.lambdaEndpoint));
     print(explorationGuide(installation));
     if (!stop.aborted) await once(stop, 'abort');
     return 0;
@@ -42,9 +45,25 @@ async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
   }
 }
 
-function start({ configurationFile, withoutHosts }: Wish): Promise<Installation> {
+function start({ configurationFile, withoutHosts, lambdaEndpoint }: Wish): Promise<Installation> {
   const clusters = withoutHosts ? { clusters: [] } : {};
-  return startInstallation({ directory: STATE_DIRECTORY, configurationFile, tell: print, ...clusters });
+  const cloud = lambdaEndpoint === undefined ? {} : { cloud: { lambdaEndpoint } };
+  return startInstallation({
+    directory: STATE_DIRECTORY,
+    configurationFile,
+    tell: print,
+    ...clusters,
+    ...cloud,
+  });
+}
+
+function outsideFunctions(url: string): string {
+  return [
+    '',
+    `State machines invoke functions that are not deployed here at ${url}.`,
+    'A state machine may be created with a role that is not known here: it may invoke those functions, all of them,',
+    'unevaluated, and nothing else (local/step-functions/README.md).',
+  ].join('\n');
 }
 
 function recordedNotEnforced({ cloud }: Installation): string {
@@ -62,11 +81,20 @@ const { values } = parseArgs({
   options: {
     config: { type: 'string', default: 'ringvault.yaml' },
     'without-hosts': { type: 'boolean', default: false },
+    'lambda-endpoint': { type: 'string' },
   },
 });
+const lambdaEndpoint = values['lambda-endpoint'];
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
-process.exitCode = await runLocal(
-  { configurationFile: values.config, withoutHosts: values['without-hosts'] },
-  interruption.signal,
-);
+if (lambdaEndpoint !== undefined && !/^https?:$/.test(URL.parse(lambdaEndpoint)?.protocol ?? '')) {
+  process.stderr.write(
+    `--lambda-endpoint: got ${lambdaEndpoint}, expected a URL such as http://127.0.0.1:3001\n`,
+  );
+  process.exitCode = 2;
+} else {
+  process.exitCode = await runLocal(
+    { configurationFile: values.config, withoutHosts: values['without-hosts'], lambdaEndpoint },
+    interruption.signal,
+  );
+}

@@ -6,13 +6,24 @@ import { systemRandom } from '../adapters/random-system.ts';
 import type { LocalEndpoint } from './endpoint/local-endpoint.ts';
 import { type Caller, LOCAL_REGION, ServiceError } from './endpoint/service.ts';
 import type { Functions } from './lambda/functions.ts';
+import type { LambdaEndpoint } from './lambda/lambda-endpoint.ts';
 import type { LambdaOutcome, StepFunctionsPorts } from './step-functions/ports.ts';
 
 export interface WorkflowPorts extends StepFunctionsPorts {
   close(): void;
 }
 
-export function workflowPorts(endpoint: LocalEndpoint, functions: Functions): WorkflowPorts {
+/**
+ * With an outside Lambda endpoint a state machine may have a role that is not known here. Such a role may do one thing:
+ * invoke functions that are not deployed here, all of them. A role that is known is evaluated as ever.
+ */
+export function workflowPorts(
+  endpoint: LocalEndpoint,
+  functions: Functions,
+  outside: LambdaEndpoint | undefined,
+): WorkflowPorts {
+  const { authorizer } = endpoint;
+  const isOutsideRole = (roleArn: string) => outside !== undefined && !authorizer.hasRole(roleArn);
   const clients = new Map<string, S3Client>();
   const clientOf = (roleArn: string) => {
     const known = clients.get(roleArn);
@@ -30,9 +41,23 @@ export function workflowPorts(endpoint: LocalEndpoint, functions: Functions): Wo
     clock: systemClock,
     random: systemRandom,
     newId: () => randomUUID(),
-    invokeLambda: (call) => invokeLambda(functions, call),
-    authorize: (roleArn, action, resource) =>
-      endpoint.authorizer.decide(workflowCaller(roleArn), action, resource),
+    invokeLambda: (call) =>
+      outside && !functions.has(call.functionName)
+        ? outside.invoke(call.functionName, call.payload)
+        : invokeLambda(functions, call),
+    authorize(roleArn, action, resource) {
+      const isInvocationOutside = action === 'lambda:InvokeFunction' && !functions.has(resource);
+      if (isInvocationOutside && isOutsideRole(roleArn)) {
+        return { allowed: true, reason: `${roleArn} is not known here and not evaluated` };
+      }
+      return authorizer.decide(workflowCaller(roleArn), action, resource);
+    },
+    mayHaveRole: (stateMachineArn, roleArn) =>
+      isOutsideRole(roleArn)
+        ? { allowed: true, reason: `${roleArn} is not known here and not evaluated` }
+        : authorizer.decideServiceTrust(roleArn, 'states.amazonaws.com', {
+            'aws:sourcearn': stateMachineArn,
+          }),
     async readObject({ roleArn, bucket, key }) {
       try {
         const { Body } = await clientOf(roleArn).send(new GetObjectCommand({ Bucket: bucket, Key: key }));
@@ -44,6 +69,7 @@ export function workflowPorts(endpoint: LocalEndpoint, functions: Functions): Wo
     },
     close() {
       for (const client of clients.values()) client.destroy();
+      outside?.close();
     },
   };
 }

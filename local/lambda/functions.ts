@@ -45,6 +45,10 @@ export class Functions {
     return [...this.#functions.values()].map((each) => each.settings);
   }
 
+  has(name: string): boolean {
+    return this.#functions.has(nameOf(name));
+  }
+
   /** @param name name, partial or full ARN, with or without `:$LATEST` @throws ServiceError ResourceNotFoundException */
   find(name: string): LambdaFunction {
     const found = this.#functions.get(nameOf(name));

@@ -43,6 +43,7 @@ export function machineAnswer(machine: StateMachine) {
     definition: machine.definitionText,
     roleArn: machine.roleArn,
     loggingConfiguration: { level: 'OFF', includeExecutionData: false },
+    revisionId: machine.revision?.id,
   };
 }
 
@@ -64,7 +65,8 @@ export function machineForExecutionAnswer(execution: Execution, mapRun: MapRun |
     name: machine.name,
     definition: mapRun ? JSON.stringify(plan.body) : machine.definitionText,
     roleArn: machine.roleArn,
-    updateDate: epochSeconds(machine.createdAt),
+    updateDate: epochSeconds(machine.revision?.madeAt ?? machine.createdAt),
+    revisionId: machine.revision?.id,
     mapRunArn: plan.mapRunArn,
     label: mapRun?.settings.label,
   };

@@ -25,6 +25,13 @@ export function parseMachineArn(arn: string): MachineArn {
   return { prefix, partition, region, account, name };
 }
 
+const ROLE = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+
+/** @throws ServiceError InvalidArn */
+export function checkRoleArn(arn: string): void {
+  if (!ROLE.test(arn)) throw new ServiceError('InvalidArn', `Invalid Role Arn: '${arn}'`);
+}
+
 export function executionArn(machineArn: string, executionName: string): string {
   const { prefix, name } = parseMachineArn(machineArn);
   return `${prefix}:execution:${name}:${executionName}`;

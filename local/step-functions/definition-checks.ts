@@ -1,7 +1,7 @@
 // What a definition says beyond its shape: transitions, handlers, resources, expressions, variables. Like
 // CreateStateMachine, and stricter where the local interpreter implements less.
 import type { Definition, State, StateList } from './definition.ts';
-import { invalidDefinition } from './definition.ts';
+import { InvalidDefinition } from './definition.ts';
 import { type Evaluator, expressionIn } from './evaluator.ts';
 import { argumentNames, isJsonReader, parseResource, resourceNames } from './resources.ts';
 
@@ -12,11 +12,11 @@ interface Check {
   seen: Set<string>;
 }
 
-/** @throws ServiceError InvalidDefinition with every problem found */
+/** @throws InvalidDefinition with every problem found */
 export function checkDefinition(definition: Definition, evaluator: Evaluator): void {
   const check: Check = { evaluator, problems: [], seen: new Set() };
   checkList(check, definition, definition.QueryLanguage === 'JSONata', new Set());
-  if (check.problems.length > 0) throw invalidDefinition(check.problems);
+  if (check.problems.length > 0) throw new InvalidDefinition(check.problems);
 }
 
 function checkList(check: Check, list: StateList, isJsonata: boolean, outerVariables: Set<string>): void {

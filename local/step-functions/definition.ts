@@ -148,21 +148,27 @@ export type Retrier = z.infer<typeof retrier>;
 export type Catcher = z.infer<typeof catcher>;
 export type Definition = z.infer<typeof machine>;
 
-/** Its shape alone; definition-checks.ts looks at what it says. @throws ServiceError InvalidDefinition */
+/** Its shape alone; definition-checks.ts looks at what it says. @throws InvalidDefinition */
 export function readDefinition(text: string): Definition {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw invalidDefinition([`not JSON: ${error instanceof Error ? error.message : String(error)}`]);
+    throw new InvalidDefinition([`not JSON: ${error instanceof Error ? error.message : String(error)}`]);
   }
   const parsed = machine.safeParse(json);
-  if (!parsed.success) throw invalidDefinition(parsed.error.issues.map((issue) => tellIssue(issue, json)));
+  if (!parsed.success)
+    throw new InvalidDefinition(parsed.error.issues.map((issue) => tellIssue(issue, json)));
   return parsed.data;
 }
 
-export function invalidDefinition(problems: readonly string[]): ServiceError {
-  return new ServiceError('InvalidDefinition', `Invalid State Machine Definition: ${problems.join('; ')}`);
+export class InvalidDefinition extends ServiceError {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super('InvalidDefinition', `Invalid State Machine Definition: ${problems.join('; ')}`);
+    this.problems = problems;
+  }
 }
 
 function tellIssue(issue: z.core.$ZodIssue, definition: unknown): string {

@@ -124,6 +124,14 @@ export class Executions implements Engine {
     return execution;
   }
 
+  /** Returns when nothing of the machine runs any more. */
+  async stopAllOf(machineArn: string, cause: string): Promise<void> {
+    await this.#endAll(
+      this.list().filter(({ plan }) => plan.stateMachineArn === machineArn),
+      cause,
+    );
+  }
+
   /** Told of each start and end, but for a Distributed Map's children. Returns how to stop listening. */
   onStatusChange(listener: (execution: Execution) => void): () => void {
     this.#listeners.add(listener);
@@ -133,10 +141,12 @@ export class Executions implements Engine {
   /** Ends everything; fulfilled when nothing runs. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const running = this.list().filter((execution) => execution.status === 'RUNNING');
-    for (const execution of running) {
-      execution.end(new ExecutionEnd('ABORTED', undefined, 'The local Step Functions was closed'));
-    }
+    await this.#endAll(this.list(), 'The local Step Functions was closed');
+  }
+
+  async #endAll(executions: readonly Execution[], cause: string): Promise<void> {
+    const running = executions.filter((execution) => execution.status === 'RUNNING');
+    for (const execution of running) execution.end(new ExecutionEnd('ABORTED', undefined, cause));
     await Promise.all(running.map((execution) => execution.done));
   }
 

@@ -19,4 +19,6 @@ export interface StepFunctionsPorts {
   readObject(call: { roleArn: string; bucket: string; key: string }): Promise<Buffer | undefined>;
   /** By the policies of the state machine's role. */
   authorize(roleArn: string, action: string, resource: string): { allowed: boolean; reason: string };
+  /** Whether a state machine may have the role: the role is there and trusts Step Functions for this machine. */
+  mayHaveRole(stateMachineArn: string, roleArn: string): { allowed: boolean; reason: string };
 }

@@ -2,17 +2,10 @@
 import { z } from 'zod';
 import type { JsonService } from '../endpoint/service.ts';
 import { operation } from '../services/operation.ts';
-import {
-  executionAnswer,
-  executionItem,
-  machineAnswer,
-  machineForExecutionAnswer,
-  machineItem,
-  mapRunAnswer,
-  mapRunItem,
-} from './answers.ts';
+import { executionAnswer, executionItem, mapRunAnswer, mapRunItem } from './answers.ts';
 import type { Executions } from './executions.ts';
 import { epochSeconds, type HistoryEvent } from './history.ts';
+import { machineOperations } from './machine-operations.ts';
 import { pageOf } from './paging.ts';
 import type { StateMachines } from './state-machines.ts';
 import { taskTokenOperations } from './task-token-operations.ts';
@@ -37,32 +30,6 @@ export function statesService(executions: Executions, machines: StateMachines): 
       ...mapRunOperations(executions),
       ...taskTokenOperations(executions.tokens),
     },
-  };
-}
-
-function machineOperations(executions: Executions, machines: StateMachines): JsonService['operations'] {
-  return {
-    DescribeStateMachine: operation(
-      z.strictObject({ stateMachineArn: arn, ...includedData }),
-      async (input, context) => {
-        context.authorize('states:DescribeStateMachine', input.stateMachineArn);
-        return machineAnswer(machines.get(input.stateMachineArn));
-      },
-    ),
-    ListStateMachines: operation(z.strictObject(paging), async (input, context) => {
-      context.authorize('states:ListStateMachines', '*');
-      const { items, nextToken } = pageOf(machines.list(), input, 100);
-      return { stateMachines: items.map(machineItem), nextToken };
-    }),
-    DescribeStateMachineForExecution: operation(
-      z.strictObject({ executionArn: arn, ...includedData }),
-      async (input, context) => {
-        context.authorize('states:DescribeStateMachineForExecution', input.executionArn);
-        const execution = executions.get(input.executionArn);
-        const { mapRunArn } = execution.plan;
-        return machineForExecutionAnswer(execution, mapRunArn ? executions.mapRun(mapRunArn) : undefined);
-      },
-    ),
   };
 }
 

@@ -13,6 +13,13 @@ export interface StateMachine {
   definition: Definition;
   definitionText: string;
   createdAt: Date;
+  /** The last update, if there was one. */
+  revision?: Revision;
+}
+
+interface Revision {
+  id: string;
+  madeAt: Date;
 }
 
 export interface Place {
@@ -23,11 +30,11 @@ export interface Place {
 
 export class StateMachines {
   readonly #place: Place;
-  readonly #ports: Pick<StepFunctionsPorts, 'clock'>;
+  readonly #ports: Pick<StepFunctionsPorts, 'clock' | 'newId'>;
   readonly #evaluator: Evaluator;
   readonly #byArn = new Map<string, StateMachine>();
 
-  constructor(place: Place, ports: Pick<StepFunctionsPorts, 'clock'>, evaluator: Evaluator) {
+  constructor(place: Place, ports: Pick<StepFunctionsPorts, 'clock' | 'newId'>, evaluator: Evaluator) {
     this.#place = place;
     this.#ports = ports;
     this.#evaluator = evaluator;
@@ -36,21 +43,51 @@ export class StateMachines {
   /** @param definition JSON text. @throws ServiceError InvalidName, InvalidDefinition, StateMachineAlreadyExists */
   create(request: { name: string; roleArn: string; definition: string }): StateMachine {
     const { name, roleArn, definition: definitionText } = request;
-    if (!isValidName(name)) throw new ServiceError('InvalidName', `Invalid Name: ${name}`);
+    if (!isValidName(name)) throw new ServiceError('InvalidName', `Invalid Name: '${name}'`);
     const arn = this.arnOf(name);
     if (this.#byArn.has(arn)) {
-      throw new ServiceError('StateMachineAlreadyExists', `State Machine Already Exists: ${arn}`);
+      throw new ServiceError('StateMachineAlreadyExists', `State Machine Already Exists: '${arn}'`);
     }
-    const definition = readDefinition(definitionText);
-    checkDefinition(definition, this.#evaluator);
+    const definition = this.read(definitionText);
     const machine = { arn, name, roleArn, definition, definitionText, createdAt: this.#ports.clock.now() };
     this.#byArn.set(arn, machine);
     return machine;
   }
 
-  /** Running executions go on under the definition they began with. False: there was none. */
-  delete(arn: string): boolean {
-    return this.#byArn.delete(arn);
+  /** The machine of this name, if it has this very definition: what a repeated create answers, whatever its role. */
+  sameAs(request: { name: string; definition: string }): StateMachine | undefined {
+    const known = this.#byArn.get(this.arnOf(request.name));
+    return known?.definitionText === request.definition ? known : undefined;
+  }
+
+  /** Running executions go on as they began. @throws ServiceError StateMachineDoesNotExist, InvalidDefinition */
+  update(
+    arn: string,
+    change: { roleArn?: string; definition?: string },
+  ): StateMachine & { revision: Revision } {
+    const before = this.get(arn);
+    const definitionText = change.definition ?? before.definitionText;
+    const after = {
+      ...before,
+      roleArn: change.roleArn ?? before.roleArn,
+      definition: this.read(definitionText),
+      definitionText,
+      revision: { id: this.#ports.newId(), madeAt: this.#ports.clock.now() },
+    };
+    this.#byArn.set(arn, after);
+    return after;
+  }
+
+  /** Nothing is started by it any more. */
+  delete(arn: string): void {
+    this.#byArn.delete(arn);
+  }
+
+  /** @throws InvalidDefinition */
+  read(definitionText: string): Definition {
+    const definition = readDefinition(definitionText);
+    checkDefinition(definition, this.#evaluator);
+    return definition;
   }
 
   /** @throws ServiceError StateMachineDoesNotExist */

@@ -16,8 +16,6 @@ export interface StepFunctions {
    * @throws ServiceError InvalidName, InvalidDefinition (naming all that is not implemented), StateMachineAlreadyExists
    */
   create(machine: { name: string; roleArn: string; definition: string }): string;
-  /** Running executions go on under the definition they began with. False: there was none. */
-  delete(stateMachineArn: string): boolean;
   /** The ARN that a machine of this name has, or will have. */
   arnOf(name: string): string;
   /** For schedules and rules, whose own leave is checked by them. @throws ServiceError as StartExecution */
@@ -36,7 +34,6 @@ export function createStepFunctions(place: Place, ports: StepFunctionsPorts): St
   return {
     service: statesService(executions, machines),
     create: (machine) => machines.create(machine).arn,
-    delete: (stateMachineArn) => machines.delete(stateMachineArn),
     arnOf: (name) => machines.arnOf(name),
     start: (stateMachineArn, request) => ({
       executionArn: executions.start(stateMachineArn, request).plan.arn,

@@ -60,6 +60,7 @@ export function makeBench(): Bench {
         ? { allowed: false, reason: 'no policy allows it' }
         : { allowed: true, reason: '' };
     },
+    mayHaveRole: () => ({ allowed: true, reason: '' }),
   };
   const evaluator = new Evaluator(stepFunctionsFunctions(ports));
   const machines = new StateMachines(place, ports, evaluator);
