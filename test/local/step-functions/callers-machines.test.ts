@@ -210,6 +210,25 @@ describe('the role of a state machine that a caller creates', () => {
       error: 'StepFunctions.AWSStepFunctionsException',
       cause: expect.stringContaining(`there is no role ${OUTSIDE_ROLE}`),
     });
+    cloud.functions.create({
+      name: 'deployed',
+      arn: functionArn('deployed'),
+      roleArn: KNOWN_ROLE,
+      runtime: 'nodejs24.x',
+      handler: 'index.handler',
+      directory,
+      timeoutSeconds: 3,
+      memoryMegabytes: 128,
+      environment: {},
+      logGroup: 'deployed',
+    });
+    for (const name of ['deployed', functionArn('deployed'), `${functionArn('deployed')}:$LATEST`]) {
+      expect(await run({ Work: invoke(name) })).toMatchObject({
+        error: 'Lambda.AWSLambdaException',
+        cause: expect.stringContaining(`there is no role ${OUTSIDE_ROLE}`),
+      });
+    }
+    expect(invoked).toEqual([]);
   });
 
   it('must be known and trust Step Functions where no outside endpoint is given', async () => {
