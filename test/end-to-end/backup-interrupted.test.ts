@@ -65,9 +65,7 @@ test.each(['upload.object', 'upload.listing-put', 'upload.header-put'])(
 test('a heartbeat missed so long that the task times out while the host works on: the retry attaches', async () => {
   await addRows(await betaClient());
   host.environment = { RINGVAULT_FAIL_POINT: 'heartbeat:hang' };
-  const { faults } = stage.installation.cloud.endpoint;
-  const hold = Promise.withResolvers<void>();
-  faults.add({ service: 's3', match: isObject, effect: { kind: 'hold', until: hold.promise } });
+  const { goOn } = stage.holdAt(isObject);
   const execution = await stage.start('backup', REQUEST);
   const { run } = await stage.untilNode(execution, (node) => node.phase === 'upload');
   const uploads = () =>
@@ -78,7 +76,7 @@ test('a heartbeat missed so long that the task times out while the host works on
   await stage.until('the end of the second command', async () =>
     uploads()[0]?.invocations.find(({ status }) => status === 'Success'),
   );
-  hold.resolve();
+  goOn();
   const { runId } = stage.completed(await stage.end(execution));
   const outputs = uploads().flatMap(({ invocations }) => invocations.flatMap(({ steps }) => steps));
   expect(outputs.map(({ stdout }) => stdout.trim()).filter(Boolean)).toEqual([
@@ -139,19 +137,12 @@ test('a failed notification after the seal: still COMPLETED, with a warning, and
 test('an execution stopped in mid upload: its snapshots are cleared, the owner’s own stays, lock released, people told', async () => {
   await addRows(await betaClient());
   await nodetool('snapshot', '-t', 'the-owners-own');
-  const { endpoint } = stage.installation.cloud;
-  const hold = Promise.withResolvers<void>();
-  endpoint.faults.add({
-    service: 's3',
-    match: isObject,
-    times: 1_000,
-    effect: { kind: 'hold', until: hold.promise },
-  });
+  const { goOn } = stage.holdAt(isObject, 1_000);
   const execution = await stage.start('backup', REQUEST);
   await stage.untilNode(execution, (node) => node.phase === 'upload');
   await stage.deployment.executions.stop(execution, { errorName: 'Stopped', message: 'by hand' });
   const { run } = await stage.end(execution);
-  hold.resolve();
+  goOn();
   expect(run?.status).toBe('CANCELLED');
   const runId = run?.runId ?? '';
   const snapshots = await nodetool('listsnapshots');

@@ -9,6 +9,7 @@ import type { Deployment } from '../../cli/deployment.ts';
 import { type RunView, viewRun } from '../../cli/run-view.ts';
 import { type Watched, watchRun } from '../../cli/watch.ts';
 import type { NodeOutcome, RunRecord, WorkflowName } from '../../contracts/runs.ts';
+import type { FaultRequest } from '../../local/endpoint/faults.ts';
 import { type Installation, type ManagedCluster, startInstallation } from '../../local/installation.ts';
 import { STATE_DIRECTORY } from './state-directory.ts';
 
@@ -40,10 +41,18 @@ export interface Stage {
   client(cluster: ManagedCluster): Promise<Client>;
   /** The mail about a run whose subject matches. */
   mailAbout(runId: string, subject: RegExp): Promise<string>;
-  /** No more faults, fail points or other levers. */
-  calm(): void;
+  /** Holds the first S3 requests that match until they are told to go on, by `calm` at the latest. */
+  holdAt(match: (request: FaultRequest) => boolean, times?: number): Hold;
+  /** No more faults, fail points or other levers; whatever still runs is stopped and recovered. */
+  calm(): Promise<void>;
   /** A run that completed. @throws Error with the run's own error */
   completed(view: RunView): RunRecord;
+}
+
+export interface Hold {
+  /** Resolves when there is a first one. */
+  reached: Promise<void>;
+  goOn(): void;
 }
 
 const shared = globalThis as { endToEndStage?: Promise<Stage> };
@@ -64,6 +73,7 @@ async function startStage(): Promise<Stage> {
   });
   Object.assign(process.env, installation.cloud.environment);
   const deployment = await connect({ stack: 'Ringvault' });
+  const holds: Array<() => void> = [];
   const clients = new Map<string, Promise<Client>>();
   const end = async (executionArn: string) => {
     const { outcome, view }: Watched = await watchRun(deployment, executionArn, SILENT, NEVER);
@@ -105,13 +115,41 @@ async function startStage(): Promise<Stage> {
         }
         return undefined;
       }),
-    calm() {
+    holdAt(match, times = 1) {
+      const reached = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      holds.push(gate.resolve);
+      installation.cloud.endpoint.faults.add({
+        service: 's3',
+        match(request) {
+          if (!match(request)) return false;
+          reached.resolve();
+          return true;
+        },
+        times,
+        effect: { kind: 'hold', until: gate.promise },
+      });
+      return { reached: reached.promise, goOn: gate.resolve };
+    },
+    async calm() {
       const { cloud, clusters: started } = installation;
+      for (const goOn of holds.splice(0)) goOn();
       cloud.endpoint.faults.clear();
       cloud.functions.deliverTwice = false;
       cloud.scheduler.deliverTwice = false;
       cloud.events.dropEvents = false;
       for (const { hosts } of started.values()) for (const host of hosts) host.environment = {};
+      const reason = { errorName: 'TestEnded', message: 'the test is over' };
+      for (const workflow of ['backup', 'restore'] as const) {
+        for (const each of await listExecutions(installation, workflow, 'RUNNING')) {
+          await deployment.executions.stop(each, reason);
+        }
+      }
+      for (const clusterId of started.keys()) {
+        await until(`the end of ${clusterId}'s lock`, async () =>
+          (await deployment.catalog.readLock(clusterId)) ? undefined : true,
+        );
+      }
     },
     completed({ run, execution }) {
       if (run?.status === 'COMPLETED') return run;

@@ -1,0 +1,127 @@
+// Restores that are killed, stopped or meet damage: the cluster is on the old data or on the restored, whole, and serves.
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { errorOf } from '../../cli/run-view.ts';
+import { actionIdOf } from '../../contracts/identifiers.ts';
+import { type DatasetStage, datasetStage } from './dataset-stage.ts';
+import type { Stage } from './stage.ts';
+import { readStoredBackup } from './stored-backup.ts';
+
+const SWEEP_MS = 15 * 60_000;
+
+let dataset: DatasetStage;
+let stage: Stage;
+beforeAll(async () => {
+  dataset = await datasetStage();
+  ({ stage } = dataset);
+});
+afterEach(() => stage.calm());
+
+const restoreRequest = () => ({ clusterId: 'alpha', backupId: dataset.backup.runId });
+const alphaLock = () => stage.deployment.catalog.readLock('alpha');
+
+async function expectAllUp(): Promise<void> {
+  await dataset.alpha.cassandra.settled();
+  expect(await Promise.all(dataset.alpha.cassandra.nodes.map((node) => node.isUp()))).toEqual([
+    true,
+    true,
+    true,
+  ]);
+}
+
+test('kill -9 of the host program in mid download: the retry continues, and everything comes back', async () => {
+  const { alpha } = dataset;
+  const isMarked = await dataset.mark();
+  for (const host of alpha.hosts.slice(0, 2))
+    host.environment = { RINGVAULT_FAIL_POINT: 'download.file:kill' };
+  const gets = new Map<string, number>();
+  const stop = stage.installation.cloud.endpoint.onRequest(({ action, path, caller, statusCode }) => {
+    if (action !== 's3:GetObject' || !path.includes('/objects/') || statusCode !== 200) return;
+    const key = `${caller?.instanceArn} ${path}`;
+    gets.set(key, (gets.get(key) ?? 0) + 1);
+  });
+  stage.completed(await stage.run('restore', restoreRequest()));
+  stop();
+  expect(await isMarked()).toBe(false);
+  expect(await dataset.differences()).toEqual([]);
+  // What was complete before the kill is kept.
+  const again = [...gets.values()].filter((times) => times > 1).length;
+  expect(again).toBeLessThan(gets.size / 4);
+});
+
+test('an execution stopped and a host killed after one of three nodes was swapped: Recover brings all back', async () => {
+  const { alpha, client } = dataset;
+  const isMarked = await dataset.mark();
+  const [first, second, third] = alpha.hosts;
+  if (!first || !second || !third) throw new Error('alpha has three hosts');
+  for (const host of [second, third]) host.environment = { RINGVAULT_FAIL_POINT: 'place.table:hang' };
+  const execution = await stage.start('restore', restoreRequest());
+  const { run } = await stage.untilNode(execution, (node) => node.phase === 'place');
+  const runId = run?.runId ?? '';
+  const placed = stage.deployment.layout.result(first.instanceArn, actionIdOf(runId, 'place'));
+  await stage.until('the first node’s swap', async () => stage.deployment.store.get(placed));
+  const failedBefore = (await stage.executions('recover', 'FAILED')).length;
+  await stage.deployment.executions.stop(execution, { errorName: 'Stopped', message: 'by hand' });
+  await second.kill();
+
+  // Nobody knows how the swap of a dead host stands: Recover keeps the cluster locked, and says so.
+  await stage.until('a Recover that fails', async () => {
+    const failed = await stage.executions('recover', 'FAILED');
+    return failed.length > failedBefore ? true : undefined;
+  });
+  expect((await alphaLock())?.subjectRunId).toBe(runId);
+  stage.calm();
+  second.connect();
+  await stage.installation.cloud.scheduleClock.moveTo(
+    new Date(stage.installation.cloud.scheduleClock.now().getTime() + SWEEP_MS),
+  );
+  await stage.until('the end of the lock', async () => ((await alphaLock()) ? undefined : true));
+
+  expect((await stage.deployment.catalog.readRun('alpha', runId))?.status).toBe('CANCELLED');
+  await stage.mailAbout(runId, /CANCELLED/);
+  await expectAllUp();
+  expect(await isMarked()).toBe(true);
+  expect((await client.execute('SELECT count(*) FROM shop.orders')).rows[0]).toBeDefined();
+  stage.completed(await stage.run('restore', restoreRequest()));
+  expect(await dataset.differences()).toEqual([]);
+});
+
+test('a corrupted object: found and named, nothing swapped, Cassandra still serving', async () => {
+  const { alpha } = dataset;
+  const isMarked = await dataset.mark();
+  const { files } = await readStoredBackup(stage.deployment, 'alpha', dataset.backup.runId);
+  const file = files.find(
+    ({ path, instanceArn }) =>
+      path.startsWith('shop/orders-') &&
+      path.endsWith('-Data.db') &&
+      instanceArn === alpha.hosts[1]?.instanceArn,
+  );
+  const mend = await damage(file?.key ?? '');
+  const view = await stage.run('restore', restoreRequest());
+  expect(view.run?.status).toBe('FAILED');
+  expect(errorOf(view)?.name).toBe('BackupDamaged');
+  expect(errorOf(view)?.message).toContain(file?.key);
+  await expectAllUp();
+  expect(await isMarked()).toBe(true);
+  expect(view.nodes.filter(({ phase }) => ['stop', 'place'].includes(phase))).toEqual([]);
+  await mend();
+  stage.completed(await stage.run('restore', restoreRequest()));
+  expect(await dataset.differences()).toEqual([]);
+});
+
+/** Rots one byte behind the policies' back; answers how to mend it. */
+async function damage(Key: string): Promise<() => Promise<void>> {
+  const { cloud } = stage.installation;
+  const { url: endpoint, credentials } = cloud.endpoint.storage;
+  const client = new S3Client({ endpoint, credentials, region: 'eu-west-1', forcePathStyle: true });
+  const Bucket = cloud.stacks.find('Ringvault')?.outputs['VaultBucket'];
+  const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  const right = Buffer.from((await Body?.transformToByteArray()) ?? []);
+  const rotten = Buffer.from(right);
+  rotten[20] = (rotten[20] ?? 0) ^ 1;
+  await client.send(new PutObjectCommand({ Bucket, Key, Body: rotten }));
+  return async () => {
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: right }));
+    client.destroy();
+  };
+}
