@@ -16,8 +16,8 @@ beforeAll(async () => {
 const restoreRequest = () => ({ clusterId: 'alpha', backupId: dataset.backup.runId });
 
 test('after a disaster, a restore brings back every row, index, view, counter and expiry', async () => {
-  const { stage, alpha, client } = dataset;
-  await causeDisaster(alpha.cassandra, client);
+  const { stage, alpha } = dataset;
+  await dataset.withClient((client) => causeDisaster(alpha.cassandra, client));
   expect(await dataset.differences()).not.toEqual([]);
   const restore = stage.completed(await stage.run('restore', restoreRequest()));
   expect(restore.undo).toBe('possible');

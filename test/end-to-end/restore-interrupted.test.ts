@@ -50,7 +50,7 @@ test('kill -9 of the host program in mid download: the retry continues, and ever
 });
 
 test('an execution stopped and a host killed after one of three nodes was swapped: Recover brings all back', async () => {
-  const { alpha, client } = dataset;
+  const { alpha } = dataset;
   const isMarked = await dataset.mark();
   const [first, second, third] = alpha.hosts;
   if (!first || !second || !third) throw new Error('alpha has three hosts');
@@ -81,7 +81,6 @@ test('an execution stopped and a host killed after one of three nodes was swappe
   await stage.mailAbout(runId, /CANCELLED/);
   await expectAllUp();
   expect(await isMarked()).toBe(true);
-  expect((await client.execute('SELECT count(*) FROM shop.orders')).rows[0]).toBeDefined();
   stage.completed(await stage.run('restore', restoreRequest()));
   expect(await dataset.differences()).toEqual([]);
 });
