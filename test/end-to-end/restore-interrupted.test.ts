@@ -85,6 +85,23 @@ test('an execution stopped and a host killed after one of three nodes was swappe
   expect(await dataset.differences()).toEqual([]);
 });
 
+test('an execution stopped when a node was drained and not yet stopped: Recover starts it anew, on the old data', async () => {
+  const { alpha } = dataset;
+  const isMarked = await dataset.mark();
+  for (const host of alpha.hosts) host.environment = { RINGVAULT_FAIL_POINT: 'stop.drained:hang' };
+  const execution = await stage.start('restore', restoreRequest());
+  await stage.until('a drained node', async () => {
+    const mode = await alpha.cassandra.nodes[0].nodetool('netstats').catch(() => '');
+    return mode.includes('DRAINED') ? mode : undefined;
+  });
+  await stage.deployment.executions.stop(execution, { errorName: 'Stopped', message: 'by hand' });
+  const { run } = await stage.end(execution);
+  expect(run?.status).toBe('CANCELLED');
+  expect(await alphaLock()).toBeUndefined();
+  await expectAllUp();
+  expect(await isMarked()).toBe(true);
+});
+
 test('a corrupted object: found and named, nothing swapped, Cassandra still serving', async () => {
   const { alpha } = dataset;
   const isMarked = await dataset.mark();
