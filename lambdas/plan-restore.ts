@@ -100,9 +100,19 @@ async function planToUndoOrRelease(
   const { mapped, problems } = matchNodes(described, backup);
   const nodes = operation === 'release' ? mapped : mapNodes(described, backup);
   const live = await readLive(ports, run, { described, cluster, backup });
+  if (operation === 'undo') requireTablesOfUndo(restore.runId, live);
   const plan = planOf(run, { operation, dryRun: false, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
+}
+
+/** Old files go back into the directories of the tables that they came from: these must be the live ones still. */
+function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
+  if (!difference) return;
+  const gone = difference.missing.map((table) => `${table} was dropped`);
+  const problems = [...gone, ...difference.conflicts];
+  if (problems.length === 0) return;
+  throw new SchemaConflict(`the schema was changed since restore ${restoreRunId}: ${problems.join('; ')}`);
 }
 
 async function readLive(

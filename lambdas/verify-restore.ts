@@ -9,6 +9,7 @@ import { requireLock } from './locking/held-lock.ts';
 import { requireOneRing, requireOneSchema, requireUp } from './planning/agreement.ts';
 import { readBackup } from './planning/restorable-backup.ts';
 import { requireSameRing } from './planning/restore-nodes.ts';
+import { compareSchemas } from './planning/schema-difference.ts';
 import { readDocument } from './vault/documents.ts';
 import { READS_AT_ONCE, readResult, readResults, readRing, readSchema } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -30,7 +31,7 @@ export async function verifyRestore(
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
     requireSameRing(await readRing(ports, by), backup);
     requireSameHosts(plan, up);
-    if (plan.operation === 'restore') requireTables(plan, await readSchema(ports, by));
+    requireSameSchema(backup.schema, await readSchema(ports, by));
     // Gossip may take a moment to tell every node that the others are back; each one says itself that it serves.
     const seen = up.flatMap((node) => node.notUpNormal);
     if (seen.length > 0)
@@ -58,12 +59,11 @@ function requireSameHosts(plan: RestorePlan, up: ReturnType<typeof requireUp>): 
   if (wrong.length > 0) throw new RestoreIncomplete(wrong.join('; '));
 }
 
-function requireTables({ tables }: RestorePlan, live: SchemaView): void {
-  const ids = new Set(live.tables.map((table) => table.id));
-  const missing = tables.filter((table) => !ids.has(table.tableId));
-  if (missing.length === 0) return;
-  const named = missing.map(({ keyspace, table, tableId }) => `${keyspace}.${table} (${tableId})`);
-  throw new RestoreIncomplete(`got no table ${named.join(', ')} in the schema, expected all of the backup`);
+/** For an undo too: where nobody could tell the schema before, old files may have gone where no table reads them. */
+function requireSameSchema(backup: SchemaView, live: SchemaView): void {
+  const { missing, conflicts } = compareSchemas(backup, live);
+  const problems = [...missing.map((table) => `got no ${table}, expected all of the backup`), ...conflicts];
+  if (problems.length > 0) throw new RestoreIncomplete(`schema: ${problems.join('; ')}`);
 }
 
 async function totalsOf(plan: RestorePlan, ports: StepPorts): Promise<StepOutput<'VerifyRestore'>> {

@@ -10,6 +10,8 @@ export interface SchemaDifference {
   warnings: string[];
   /** User tables that the backup does not have: a restore leaves them as they are. */
   liveOnly: string[];
+  /** Tables and views of the backup that are gone, with their IDs. */
+  missing: string[];
 }
 
 export function compareSchemas(backup: SchemaView, live: SchemaView): SchemaDifference {
@@ -32,7 +34,11 @@ export function compareSchemas(backup: SchemaView, live: SchemaView): SchemaDiff
   const plain = liveOnly.filter((table) => table.kind === 'table').map(fullName);
   if (plain.length > 0) warnings.push(`not in the backup, left as they are: ${plain.join(', ')}`);
   const statements = backup.statements.filter((statement) => !liveKeys.has(statementKey(statement)));
-  return { statements, conflicts, warnings, liveOnly: liveOnly.map(fullName) };
+  const taken = new Set(live.tables.flatMap((table) => [table.id, fullName(table)]));
+  const missing = backup.tables
+    .filter((table) => !taken.has(table.id) && !taken.has(fullName(table)))
+    .map((table) => `${table.kind} ${fullName(table)} (ID ${table.id})`);
+  return { statements, conflicts, warnings, liveOnly: liveOnly.map(fullName), missing };
 }
 
 function compareTable(

@@ -199,6 +199,22 @@ describe('PlanRestore: undo and release', () => {
     await refused('undo', 1_500);
   });
 
+  it('refuses to undo into tables that were dropped, or created again, since', async () => {
+    const again = schema.tables.map((table) => ({ ...table, id: 'e'.repeat(32) }));
+    const changes: Array<[typeof schema.tables, RegExp]> = [
+      [schema.tables.slice(1), /table app\.Orders \(ID b+\) was dropped/],
+      [again, /app\.Orders has ID e+, in the backup b+/],
+    ];
+    for (const [tables, says] of changes) {
+      const { world } = await backedUp();
+      await completedRestore(world);
+      const live = { schema: { ...schema, tables } };
+      const refused = plannedRestore(world, { ...ask('undo', 900), live });
+      await expect(refused).rejects.toMatchObject({ name: 'SchemaConflict' });
+      await expect(refused).rejects.toThrow(says);
+    }
+  });
+
   it('undoes restores in the order opposite to theirs', async () => {
     const { world } = await backedUp();
     const older = await completedRestore(world, { name: 'older', at: 700 });

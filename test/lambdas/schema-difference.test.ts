@@ -38,6 +38,7 @@ describe('the difference of two schemas', () => {
       conflicts: [],
       warnings: [],
       liveOnly: [],
+      missing: [],
     });
   });
 
