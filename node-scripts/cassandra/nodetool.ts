@@ -68,3 +68,9 @@ export async function ownNode(
   if (failed || !hostId) return undefined;
   return { hostId, servesCql: /^Native Transport active\s*:\s*true\s*$/m.test(stdout) };
 }
+
+/** NORMAL, STARTING, DRAINED, …: the mode that the node says it is in. Undefined: it does not answer. */
+export async function operationMode(context: NodetoolContext): Promise<string | undefined> {
+  const { stdout } = await tryNodetool(context, 'netstats');
+  return /^Mode\s*:\s*(\S+)/m.exec(stdout)?.[1];
+}

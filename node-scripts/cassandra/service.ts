@@ -6,7 +6,7 @@ import { commandName, processesUsing } from '../processes.ts';
 import { runCommand } from './command.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
-import { ownNode, ringStatus, tryNodetool } from './nodetool.ts';
+import { operationMode, ownNode, ringStatus, tryNodetool } from './nodetool.ts';
 
 const POLL_MS = 500;
 const CONNECT_LIMIT_MS = 5_000;
@@ -49,6 +49,7 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
   const { start, startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
   if (!(await servesCql(context))) {
+    await stopIfDrained(context, deadline);
     const result = await runCommand(start, { timeoutMs: startTimeoutSeconds * 1_000 });
     if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
   }
@@ -60,6 +61,21 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
         `Cassandra was started but after ${startTimeoutSeconds} s it is ${serving.state}, expected Up/Normal and serving CQL`,
       );
     }
+    await context.clock.sleep(POLL_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+}
+
+/** A drained node never serves again, and to start what runs does nothing. A node in any other mode may be coming up. */
+async function stopIfDrained(context: ActionContext, deadline: number): Promise<void> {
+  while (await isRunning(context)) {
+    const mode = await operationMode(context);
+    if (mode === 'DRAINED') {
+      await context.beforeDestroying('stop the drained Cassandra');
+      return stopCassandra(context);
+    }
+    // Who asked for the drain may be gone; the node carries it to its end.
+    if (mode !== 'DRAINING' || context.clock.now().getTime() > deadline) return;
     await context.clock.sleep(POLL_MS, context.signal);
     context.signal.throwIfAborted();
   }
