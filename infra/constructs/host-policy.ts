@@ -30,6 +30,7 @@ function vaultStatements({ clusterId, bucket, prefix }: HostPolicyProps): Policy
   const keys = (...patterns: string[]) => patterns.map((each) => bucket.arnForObjects(`${prefix}${each}`));
   const objects = `clusters/${clusterId}/objects/*`;
   const backups = `clusters/${clusterId}/backups/*`;
+  const ownManifests = `clusters/${clusterId}/backups/*/nodes/${OWN_ARN}/*`;
   return [
     new PolicyStatement({
       sid: 'ReadBackupsAndOwnActions',
@@ -40,17 +41,13 @@ function vaultStatements({ clusterId, bucket, prefix }: HostPolicyProps): Policy
     new PolicyStatement({
       sid: 'WriteObjectsAndOwnReports',
       actions: ['s3:PutObject'],
-      resources: keys(
-        objects,
-        `clusters/${clusterId}/backups/*/nodes/${OWN_ARN}/*`,
-        `results/${OWN_ARN}/*`,
-        `progress/${OWN_ARN}/*`,
-      ),
+      resources: keys(objects, ownManifests, `results/${OWN_ARN}/*`, `progress/${OWN_ARN}/*`),
     }),
+    // A listing of many files goes up in parts, as a large object does.
     new PolicyStatement({
       sid: 'EndUploads',
       actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
-      resources: keys(objects),
+      resources: keys(objects, ownManifests),
     }),
   ];
 }

@@ -131,6 +131,15 @@ describe('a host', () => {
     ]);
   });
 
+  it('ends the uploads in parts that it may begin, of objects and of its own listings', () => {
+    for (const action of ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts']) {
+      expect(allowed(statements, action)).toEqual([
+        `<${vaultId}.Arn>/clusters/demo/backups/*/nodes/${OWN}/*`,
+        `<${vaultId}.Arn>/clusters/demo/objects/*`,
+      ]);
+    }
+  });
+
   it('reads its cluster’s backups and its own action documents', () => {
     const inVault = allowed(statements, 's3:GetObject').filter((arn) => arn.includes(vaultId));
     expect(inVault).toEqual([
