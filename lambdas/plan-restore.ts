@@ -82,6 +82,7 @@ async function planToRestore(
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
+  requireDrainable(live);
   const plan = planOf(run, { operation: 'restore', dryRun: request.dryRun, backup, nodes, live });
   requireSpace(nodes, plan, cluster.limits);
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [] };
@@ -100,7 +101,10 @@ async function planToUndoOrRelease(
   const { mapped, problems } = matchNodes(described, backup);
   const nodes = operation === 'release' ? mapped : mapNodes(described, backup);
   const live = await readLive(ports, run, { described, cluster, backup });
-  if (operation === 'undo') requireTablesOfUndo(restore.runId, live);
+  if (operation === 'undo') {
+    requireTablesOfUndo(restore.runId, live);
+    requireDrainable(live);
+  }
   const plan = planOf(run, { operation, dryRun: false, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
@@ -113,6 +117,20 @@ function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
   const problems = [...gone, ...difference.conflicts];
   if (problems.length === 0) return;
   throw new SchemaConflict(`the schema was changed since restore ${restoreRunId}: ${problems.join('; ')}`);
+}
+
+/**
+ * The commit log of a node that is down goes aside undrained, with the writes to tables that stay as they are.
+ * @throws NodeDown where there are such tables
+ */
+function requireDrainable({ described, difference }: Live): void {
+  const kept = difference?.liveOnly ?? [];
+  const down = described.filter(({ result }) => result.cassandra === 'down');
+  if (kept.length === 0 || down.length === 0) return;
+  const named = down.map(({ host, result }) => `${host.instanceId} (${result.downReason ?? 'unknown why'})`);
+  throw new NodeDown(
+    `got ${named.join(', ')} down, expected every node up where tables are not in the backup: ${kept.join(', ')}. Writes to these may be in its commit log alone: start it first, so that it can be drained`,
+  );
 }
 
 async function readLive(
@@ -164,13 +182,19 @@ function planOf(
   };
 }
 
+/** A cluster that is all down must be restorable. */
+const NOBODY_UP = [
+  'no node is up: ring and schema are compared only after the start',
+  'no node is up to be drained: if there are tables that are not in the backup, writes to them that were not flushed are lost to them (the commit logs are kept aside)',
+];
+
 function warningsOf(operation: RestorePlan['operation'], { described, difference }: Live): string[] {
   const down = described
     .filter(({ result }) => result.cassandra === 'down')
     .map(({ host, result }) => `${host.instanceId} is down: ${result.downReason ?? 'unknown why'}`);
-  const unknown = 'no node is up: ring and schema are compared only after the start';
-  if (operation !== 'restore') return down;
-  return [...down, ...(difference ? difference.warnings : [unknown])];
+  if (operation === 'release') return down;
+  if (!difference) return [...down, ...NOBODY_UP];
+  return operation === 'restore' ? [...down, ...difference.warnings] : down;
 }
 
 async function writePlan(

@@ -94,6 +94,37 @@ describe('PlanRestore: restore', () => {
     expect(plan.warnings).toEqual([expect.stringContaining('app.newer')]);
   });
 
+  it('refuses while a node is down whose commit log may hold writes to tables that stay', async () => {
+    const newer = {
+      ...schema.tables[0],
+      name: 'newer',
+      id: 'e'.repeat(32),
+    } as (typeof schema.tables)[number];
+    const live = { schema: { ...schema, tables: [...schema.tables, newer] } };
+    const more = { 1: { cassandra: 'down' as const, downReason: 'crashed' } };
+    const { world } = await backedUp();
+    await completedRestore(world);
+    for (const request of [{}, { operation: 'undo' }]) {
+      const operation = request.operation ?? 'restore';
+      const refused = plannedRestore(world, { name: operation, at: 900, request, live, more });
+      await expect(refused).rejects.toMatchObject({ name: 'NodeDown' });
+      await expect(refused).rejects.toThrow(
+        `got ${hosts[1]?.instanceId} (crashed) down, expected every node up where tables are not in the backup: app.newer`,
+      );
+      const lock = await world.catalog.readLock(CLUSTER);
+      if (lock) await world.catalog.release({ ...lock, startedAt: '', configurationKey: '' });
+    }
+  });
+
+  it('plans for a cluster that is all down, and says what is at risk', async () => {
+    const { world } = await backedUp();
+    const down = { cassandra: 'down' as const };
+    const planned = await plannedRestore(world, { more: { 0: down, 1: down, 2: down } });
+    const plan = await readDocument(world, planned.planKey, restorePlan);
+    expect(plan.nodes).toHaveLength(3);
+    expect(plan.warnings.join()).toMatch(/writes to them that were not flushed are lost/);
+  });
+
   it('finds a node that lost its host ID by the instance that it was backed up on', async () => {
     const { world } = await backedUp();
     const planned = await plannedRestore(world, { more: { 2: { cassandra: 'down', hostId: undefined } } });
