@@ -20,6 +20,8 @@ type Swap = ActionOutput<'end-run'>['swap'];
 /** What is to be done on the subject's hosts. */
 type Settlement = Pick<RecoveryPlan, 'direction' | 'restoreRunId' | 'releasedHosts' | 'warnings'> & {
   nodes: RestorePlan['nodes'];
+  /** Of these, those to be started. */
+  started: RestorePlan['nodes'];
 };
 
 /** @throws RecoveryIncomplete RunEnded */
@@ -27,12 +29,8 @@ export async function planRecovery(input: Input, ports: StepPorts): Promise<Step
   const { run, subject } = input;
   await requireLock(ports, run);
   const status = await statusOf(input, ports);
-  const settlement = await settle(input, ports);
-  const hosts = settlement.nodes.map(({ instanceId, instanceArn, hostId }) => ({
-    instanceId,
-    instanceArn,
-    hostId,
-  }));
+  const { started, ...settlement } = await settle(input, ports);
+  const hosts = hostsOf(settlement.nodes);
   const plan: RecoveryPlan = {
     formatVersion: FORMAT_VERSION,
     workflow: 'recover',
@@ -42,20 +40,23 @@ export async function planRecovery(input: Input, ports: StepPorts): Promise<Step
   };
   const planKey = ports.layout.plan(run.clusterId, run.runId);
   await ports.vault.put(planKey, serialize(plan), 'overwrite');
-  const isSeed = new Set(settlement.nodes.filter((node) => node.isSeed).map((node) => node.instanceId));
   const list = (name: string, listed: Host[]) => writeHosts(ports, run, name, listed);
   return {
-    ...{ planKey, status, direction: plan.direction, startNodes: hosts.length > 0 },
+    ...{ planKey, status, direction: plan.direction, startNodes: started.length > 0 },
     nodesKey: await list('nodes', hosts),
     seedsKey: await list(
       'seeds',
-      hosts.filter((host) => isSeed.has(host.instanceId)),
+      started.filter((node) => node.isSeed),
     ),
     othersKey: await list(
       'others',
-      hosts.filter((host) => !isSeed.has(host.instanceId)),
+      started.filter((node) => !node.isSeed),
     ),
   };
+}
+
+function hostsOf(nodes: RestorePlan['nodes']): Host[] {
+  return nodes.map(({ instanceId, instanceArn, hostId }) => ({ instanceId, instanceArn, hostId }));
 }
 
 /** A sealed backup is COMPLETED whatever happened to its execution; what was recorded stays. */
@@ -69,7 +70,7 @@ async function statusOf({ run, subject }: Input, ports: StepPorts): Promise<RunS
   return execution?.status === 'ABORTED' ? 'CANCELLED' : 'FAILED';
 }
 
-const NOTHING: Settlement = { direction: 'none', nodes: [], releasedHosts: [], warnings: [] };
+const NOTHING: Settlement = { direction: 'none', nodes: [], started: [], releasedHosts: [], warnings: [] };
 
 async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
   const { run, subject } = input;
@@ -86,7 +87,21 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
   }
   const direction = directionOf([...swaps.values()]);
-  return { ...NOTHING, direction, restoreRunId: plan.restoreRunId, nodes: plan.nodes };
+  const down = isAsBefore(plan, direction) ? plan.nodes.filter((node) => node.cassandra === 'down') : [];
+  return {
+    ...NOTHING,
+    ...{ direction, restoreRunId: plan.restoreRunId, nodes: plan.nodes },
+    started: plan.nodes.filter((node) => !down.includes(node)),
+    warnings: down.map(
+      ({ instanceId }) =>
+        `${instanceId} was down before the ${plan.operation} and is not started: start it yourself`,
+    ),
+  };
+}
+
+/** On the data from before the run a node that was down then need not come up: waiting for it would keep the lock. */
+function isAsBefore({ operation }: RestorePlan, direction: RecoveryPlan['direction']): boolean {
+  return operation === 'restore' ? direction !== 'forward' : direction === 'forward';
 }
 
 /** How the swap stands on every node before the run touches it. */

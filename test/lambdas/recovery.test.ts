@@ -234,6 +234,22 @@ describe('PlanRecovery of a restore', () => {
     expect(await readHosts(world, plan.nodesKey)).toEqual([]);
   });
 
+  it.each<[SwapState[], string, number]>([
+    [['none', 'none', 'none'], 'none', 2],
+    [['placed', 'none', 'none'], 'back', 2],
+    [['placed', 'placed', 'placed'], 'forward', 3],
+  ])('with %j starts the nodes that served before, all %s', async (swaps, direction, started) => {
+    const down = { more: { 1: { cassandra: 'down' as const } } };
+    const { world, run } = await stoppedRestore('place', down);
+    const { plan, history } = await recovered(world, run, swaps);
+    const lists = [...(await readHosts(world, plan.seedsKey)), ...(await readHosts(world, plan.othersKey))];
+    expect(plan.direction).toBe(direction);
+    expect(lists).toHaveLength(started);
+    expect(await readHosts(world, plan.nodesKey)).toHaveLength(3);
+    const told = history?.warnings.join().includes(`${hosts[1]?.instanceId} was down before the restore`);
+    expect(told).toBe(started === 2);
+  });
+
   it('ends a half-done undo undone, and says so of the restore', async () => {
     const { world, run } = await stoppedRestore('put-back', {
       name: 'undo',
