@@ -4,7 +4,7 @@ import { SchemaConflict, SchemaDisagreement } from '../../contracts/errors.ts';
 import type { SchemaStatement } from '../../contracts/ring.ts';
 import { type Cql, withCql } from '../cassandra/cql.ts';
 import { readKeyspaces, readSchemaVersions, readTables } from '../cassandra/schema.ts';
-import { splitStatements, tableIdIn, unquoted } from '../cassandra/statements.ts';
+import { columnChangeIn, splitStatements, tableIdIn, unquoted } from '../cassandra/statements.ts';
 import type { ActionContext } from '../context.ts';
 
 const AGREEMENT_LIMIT_MS = 120_000;
@@ -18,9 +18,10 @@ export async function applySchema(
     const live = await readLiveNames(cql);
     let applied = 0;
     for (const row of input.statements) {
-      if (existsAlready(row, live)) continue;
+      const statements = statementsLeft(row, live);
+      if (statements.length === 0) continue;
       context.signal.throwIfAborted();
-      for (const statement of splitStatements(row.statement)) await cql.rows(statement);
+      for (const statement of statements) await cql.rows(statement);
       applied += 1;
       context.log.info(
         { type: row.type, keyspace: row.keyspace, name: row.name },
@@ -32,11 +33,18 @@ export async function applySchema(
   });
 }
 
-interface LiveNames {
+export interface LiveNames {
   /** `type keyspace name` of what is not a table. */
   others: Set<string>;
-  /** `keyspace.name` → table ID. */
-  tables: Map<string, string>;
+  /** `keyspace.name` → table ID and names of columns. */
+  tables: Map<string, LiveTable>;
+}
+
+export interface LiveTable {
+  id: string;
+  columns: Set<string>;
+  /** Columns that were dropped; one may have been added again since. */
+  dropped: Set<string>;
 }
 
 async function readLiveNames(cql: Cql): Promise<LiveNames> {
@@ -58,23 +66,55 @@ async function readLiveNames(cql: Cql): Promise<LiveNames> {
       others.add(nameOf(type, String(row['keyspace_name']), types ? `${name}(${types.join(', ')})` : name));
     }
   }
-  return { others, tables: new Map(tables.map((table) => [`${table.keyspace}.${table.name}`, table.id])) };
+  const dropped = Map.groupBy(
+    await cql.rows('SELECT keyspace_name, table_name, column_name FROM system_schema.dropped_columns'),
+    (row) => `${row['keyspace_name']}.${row['table_name']}`,
+  );
+  const liveTables = tables.map(({ keyspace, name, id, columns }): [string, LiveTable] => {
+    const key = `${keyspace}.${name}`;
+    return [
+      key,
+      {
+        id,
+        columns: new Set(columns.map((column) => column.name)),
+        dropped: new Set((dropped.get(key) ?? []).map((row) => String(row['column_name']))),
+      },
+    ];
+  });
+  return { others, tables: new Map(liveTables) };
 }
 
 const nameOf = (type: string, keyspace: string, name: string) => `${type} ${keyspace} ${name}`;
 
-function existsAlready(row: SchemaStatement, live: LiveNames): boolean {
+/**
+ * A table that had columns dropped is one CREATE, then an ALTER … DROP of each, and an ADD where it was added again: an
+ * attempt that was killed between them has left a table whose dropped columns are live.
+ * @throws SchemaConflict
+ */
+export function statementsLeft(row: SchemaStatement, live: LiveNames): string[] {
   const keyspace = unquoted(row.keyspace);
   const name = unquoted(row.name);
+  const statements = splitStatements(row.statement);
   if (row.type !== 'table' && row.type !== 'materialized_view') {
-    return live.others.has(nameOf(row.type, keyspace, name));
+    return live.others.has(nameOf(row.type, keyspace, name)) ? [] : statements;
   }
-  const liveId = live.tables.get(`${keyspace}.${name}`);
+  const table = live.tables.get(`${keyspace}.${name}`);
+  if (!table) return statements;
   const wanted = tableIdIn(row.statement);
-  if (liveId !== undefined && liveId !== wanted) {
-    throw new SchemaConflict(`${keyspace}.${name}: the live table has ID ${liveId}, the backup's ${wanted}`);
+  if (table.id !== wanted) {
+    throw new SchemaConflict(
+      `${keyspace}.${name}: the live table has ID ${table.id}, the backup's ${wanted}`,
+    );
   }
-  return liveId !== undefined;
+  return statements.filter((statement) => isColumnChangeLeft(statement, table));
+}
+
+function isColumnChangeLeft(statement: string, table: LiveTable): boolean {
+  const change = columnChangeIn(statement);
+  if (!change) return false;
+  // A column that is added again is live before it is dropped, too: it is dropped first, and so not live then.
+  if (change.kind === 'drop') return !table.dropped.has(change.column);
+  return !table.columns.has(change.column) || !table.dropped.has(change.column);
 }
 
 async function untilAgreed(context: ActionContext, cql: Cql): Promise<void> {

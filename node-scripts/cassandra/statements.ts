@@ -24,6 +24,15 @@ export function tableIdIn(statement: string): string | undefined {
   return /\bWITH\s+ID\s*=\s*([0-9a-f-]{36})/i.exec(outside)?.[1]?.replaceAll('-', '').toLowerCase();
 }
 
+/** Of `ALTER TABLE … DROP column …` or `… ADD column …`, as DESCRIBE writes them. */
+export function columnChangeIn(statement: string): { kind: 'drop' | 'add'; column: string } | undefined {
+  const name = '(?:"(?:[^"]|"")*"|\\w+)';
+  const change = new RegExp(`^ALTER\\s+TABLE\\s+${name}\\.${name}\\s+(DROP|ADD)\\s+(${name})`, 'i');
+  const [, kind, column] = change.exec(statement) ?? [];
+  if (!kind || !column) return undefined;
+  return { kind: kind.toUpperCase() === 'DROP' ? 'drop' : 'add', column: unquoted(column) };
+}
+
 /** A name as the schema tables hold it: DESCRIBE quotes those that need it. */
 export function unquoted(name: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
