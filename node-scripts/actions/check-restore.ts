@@ -1,16 +1,24 @@
 // check-restore: whatever refuses a restore on this host, found before anything is changed.
 import { stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
-import { CassandraUnavailable, IncompatibleVersion, InsufficientSpace } from '../../contracts/errors.ts';
+import {
+  CassandraUnavailable,
+  IncompatibleVersion,
+  InsufficientSpace,
+  TopologyMismatch,
+} from '../../contracts/errors.ts';
 import type { NodeHeader } from '../../contracts/manifests.ts';
 import { readConfigurationFile } from '../cassandra/configuration-file.ts';
 import { withCql } from '../cassandra/cql.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { rememberedIdentity } from '../cassandra/identity.ts';
 import { readRing } from '../cassandra/ring.ts';
+import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { namesIn } from '../swap/place-tables.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
 
@@ -19,9 +27,10 @@ export async function checkRestore(
   input: ActionInput<'check-restore'>,
 ): Promise<ActionOutput<'check-restore'>> {
   await mustBeAllowed(context);
+  const { data } = await nodeDirectories(context);
+  await mustHaveIdentity(data);
   const backup = await readNodeBackup(context, input.source);
   await mustReadFormats(context, backup.header);
-  const { data } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));
   for await (const file of filesOfTables(backup.files(), input.tables)) {
@@ -29,6 +38,17 @@ export async function checkRestore(
     bytes.set(directory, (bytes.get(directory) ?? 0) + file.sizeBytes);
   }
   return mustHaveSpace(bytes, context.document.limits.reserveBytes);
+}
+
+/** A node knows its host ID and tokens by its own table system.local; started without it, it joins as another node. */
+async function mustHaveIdentity(data: string[]): Promise<void> {
+  for (const root of data) {
+    const names = await namesIn(join(root, 'system'));
+    if (names.some((name) => parseTableDirectory(name)?.table === 'local')) return;
+  }
+  throw new TopologyMismatch(
+    `this host's node has lost its identity: got no directory of table system.local in ${data.join(', ')}, expected one; a restore in place brings back the tables of users, not a node. Put its system keyspace back from a copy of the disk, or replace the node and take a new backup`,
+  );
 }
 
 async function mustReadFormats(context: ActionContext, header: NodeHeader): Promise<void> {

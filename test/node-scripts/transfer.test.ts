@@ -257,8 +257,18 @@ describe('download', () => {
     await expect(download()).rejects.toMatchObject({ name: 'BackupDamaged' });
   });
 
+  it('is refused beforehand where the node has lost its identity', async () => {
+    await write(join(data[0] ?? '', `system/local_metadata_log-${'8'.repeat(32)}`, 'nb-1-big-Data.db'), 'x');
+    const check = host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+    await expect(check).rejects.toMatchObject({
+      name: 'TopologyMismatch',
+      message: expect.stringMatching(/system\.local.*replace the node/s),
+    });
+  });
+
   it('is refused beforehand where it does not fit, or Cassandra is not known to read it', async () => {
     const check = () => host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+    await write(join(data[1] ?? '', `system/local-${'7'.repeat(32)}`, 'nb-1-big-Data.db'), 'its host ID');
     await expect(check()).rejects.toMatchObject({ name: 'IncompatibleVersion' });
     const directories = { data, commitLog: '/c', hints: '/h', savedCaches: '/s' };
     const identity = {
