@@ -48,16 +48,17 @@ export async function startAction(
     };
     await ports.vault.put(key, serialize(document), 'overwrite');
   }
+  const { instanceId, hostId } = host;
+  const begun = { instanceId, ...(hostId && { hostId }), status: 'STARTED' as const, phase, attempt };
+  // Before the command goes out: Recover tells by the phase which nodes may have been stopped.
+  await ports.catalog.putNode(run, begun);
   const { commandId } = await ports.hosts.send({
-    instanceId: host.instanceId,
+    instanceId,
     document: action === 'prepare' ? `prepare-${cluster.hosts.architecture}` : 'action',
     parameters: { runId: run.runId, actionId },
     comment: `ringvault ${run.clusterId} ${phase}`,
   });
-  const { instanceId, hostId } = host;
-  await ports.catalog.putNode(run, {
-    ...{ instanceId, ...(hostId && { hostId }), status: 'STARTED', phase, commandId, attempt },
-  });
+  await ports.catalog.putNode(run, { ...begun, commandId });
   return { commandId };
 }
 

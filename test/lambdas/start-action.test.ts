@@ -55,6 +55,19 @@ describe('StartAction', () => {
     });
   });
 
+  it('keeps the phase before the command goes out, so that no stop is hidden', async () => {
+    const world = newWorld();
+    const run = await claimedRun(world);
+    world.hosts.send = async () => {
+      const node = await world.catalog.readNode(run.runId, host.instanceId);
+      expect(node).toMatchObject({ status: 'STARTED', phase: 'flush-1', attempt: 1 });
+      throw new Error('killed after sending');
+    };
+    await expect(startAction(ask({ run, action: 'flush', phase: 'flush-1' }), world)).rejects.toThrow(
+      'killed after sending',
+    );
+  });
+
   it('gives a host that works on more time than the longest wait for its next token', async () => {
     const world = newWorld();
     const run = await claimedRun(world);
