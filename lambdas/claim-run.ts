@@ -59,6 +59,11 @@ function parseBackup(given: unknown): BackupRequest {
 function parseRestore(given: unknown): RestoreRequest {
   const operation = (given as { operation?: unknown } | null)?.operation;
   const [restore, undoOrRelease] = restoreRequest.options;
+  const known = ['restore', ...undoOrRelease.shape.operation.options];
+  if (operation !== undefined && !known.some((each) => each === operation)) {
+    const expected = known.map((each) => `"${each}"`).join('|');
+    throw new InvalidRequest(`operation: got ${JSON.stringify(operation)}, expected ${expected}`);
+  }
   return operation === 'undo' || operation === 'release'
     ? parseRequest(undoOrRelease, given)
     : parseRequest(restore, given);

@@ -42,6 +42,9 @@ describe('ClaimRun', () => {
     await expect(
       claim(newWorld(), { operation: 'undo', clusterId: CLUSTER, backupId: 'latest' }, 'r', 'restore'),
     ).rejects.toThrow(/backupId/);
+    await expect(
+      claim(newWorld(), { operation: 'rewind', clusterId: CLUSTER }, 'r', 'restore'),
+    ).rejects.toThrow('operation: got "rewind", expected "restore"|"undo"|"release"');
   });
 
   it('refuses a cluster that is not deployed, names of built-in properties too', async () => {
