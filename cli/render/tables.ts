@@ -38,7 +38,7 @@ export function runsTable(runs: readonly RunRecord[]): string {
       run.files?.toString() ?? '',
       formatBytes(run.bytes),
       formatBytes(run.uploadedBytes),
-      noteOf(run),
+      [...(run.error ? [run.error.errorName] : []), ...notesOf(run)].join(', '),
     ]),
   );
 }
@@ -51,15 +51,14 @@ function workflowOf(run: RunRecord): string {
   return typeof operation === 'string' ? operation : run.workflow;
 }
 
-function noteOf(run: RunRecord): string {
+function notesOf(run: RunRecord): string[] {
   const notes: string[] = [];
-  if (run.error) notes.push(run.error.errorName);
   if (run.workflow === 'restore' && run.backupId) notes.push(`backup ${run.backupId}`);
   if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);
   if (run.restoreRunId) notes.push(`of ${run.restoreRunId}`);
   if (run.recoveredRunId) notes.push(`of ${run.recoveredRunId}`);
   if (run.warnings.length > 0) notes.push(`${run.warnings.length} warning(s)`);
-  return notes.join(', ');
+  return notes;
 }
 
 function nodesTable(nodes: readonly NodeView[]): string {
@@ -78,7 +77,7 @@ function nodesTable(nodes: readonly NodeView[]): string {
   );
 }
 
-/** A run with its nodes, warnings and how its execution stands. */
+/** A run with its nodes, warnings and how its execution stands; whoever shows it tells its error. */
 export function runText(view: RunView): string {
   const { run, execution, nodes } = view;
   const lines: string[] = [];
@@ -92,7 +91,8 @@ export function runText(view: RunView): string {
     }
     if (run.files !== undefined) lines.push(`stored     ${run.files} files, ${formatBytes(run.bytes)}`);
     if (run.uploadedBytes !== undefined) lines.push(`uploaded   ${formatBytes(run.uploadedBytes)}`);
-    if (noteOf(run)) lines.push(`note       ${noteOf(run)}`);
+    const notes = notesOf(run);
+    if (notes.length > 0) lines.push(`note       ${notes.join(', ')}`);
     for (const warning of run.warnings) lines.push(`warning    ${warning}`);
   }
   lines.push(`execution  ${execution?.status ?? 'no longer known to Step Functions'} ${view.executionArn}`);

@@ -69,6 +69,7 @@ it('shows the run that people asked for, not the Recover run that followed it', 
   expect(await type('status demo')).toBe(0);
   expect(output.stdout).toContain(`backup ${RUN} of cluster demo: FAILED`);
   expect(output.stdout).toContain('NoHosts: got none\nTag them.');
+  expect(output.stdout.split('NoHosts')).toHaveLength(2);
 });
 
 it('shows a run under way with what its hosts report', async () => {
