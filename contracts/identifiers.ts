@@ -9,6 +9,9 @@ export const clusterId = z
     'a cluster ID has 1 to 40 of a-z, 0-9 and "-", no "-" at the ends',
   );
 
+/** In messages about a start whose cluster is not deployed. */
+export const UNKNOWN_CLUSTER = 'unknown';
+
 /** `<UTC start to the second>-<8 hex digits of the SHA-256 of the execution ARN>`; a backup's run ID is its backup ID. */
 export const runId = z
   .string()

@@ -1,4 +1,5 @@
 // ReportRefusal: a start was refused, so there is no run; people are told, and the cause goes up to the Fail state.
+import { UNKNOWN_CLUSTER } from '../contracts/identifiers.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { inOneLine, tellCaught } from './reporting/caught.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -10,7 +11,9 @@ export async function reportRefusal(
 ): Promise<StepOutput<'ReportRefusal'>> {
   const told = tellCaught(error);
   const asked = (request as { clusterId?: unknown } | null)?.clusterId;
-  const clusterId = typeof asked === 'string' ? asked.slice(0, 40) : 'unknown';
+  // No subscription's filter has an ID that is not deployed.
+  const clusterId =
+    typeof asked === 'string' && Object.hasOwn(ports.clusters, asked) ? asked : UNKNOWN_CLUSTER;
   const text = [
     `A ${workflow} of cluster "${clusterId}" was refused before it began; nothing was changed.`,
     `${told.errorName}: ${told.message}`,

@@ -5,6 +5,7 @@ import { SubscriptionFilter, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws
 import { EmailSubscription, UrlSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { ClusterConfiguration, RingvaultConfiguration } from '../../contracts/configuration.ts';
+import { UNKNOWN_CLUSTER } from '../../contracts/identifiers.ts';
 
 export class Notifications extends Construct {
   readonly topic: Topic;
@@ -47,11 +48,11 @@ function subscribers(
       clusters.set(address, [...(clusters.get(address) ?? []), clusterId]);
     }
   }
-  // CloudWatch's alarms carry no attributes.
+  // Refused starts of a cluster that is not deployed concern whoever may have meant theirs. Alarms carry no attributes.
   return new Map(
     [...clusters].map(([address, ids]) => [
       address,
-      { clusterId: new SubscriptionFilter([...ids, { exists: false }]) },
+      { clusterId: new SubscriptionFilter([...ids, UNKNOWN_CLUSTER, { exists: false }]) },
     ]),
   );
 }

@@ -14,7 +14,7 @@ import { type StepResources, stepNeeds } from './step-needs.ts';
 export type StepFunctions = Readonly<Record<StepName, Lambda>>;
 
 /** Steps that no run has told yet which cluster and which configuration they are about. */
-const BEFORE_A_RUN: readonly StepName[] = ['ClaimRun', 'ClaimRecovery', 'SweepRuns'];
+const BEFORE_A_RUN: readonly StepName[] = ['ClaimRun', 'ClaimRecovery', 'SweepRuns', 'ReportRefusal'];
 
 export interface StepsProps extends StepResources {
   configuration: RingvaultConfiguration;

@@ -73,7 +73,7 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   });
   template.resourceCountIs('AWS::IAM::ManagedPolicy', 2);
   template.hasResourceProperties('AWS::SNS::Subscription', {
-    FilterPolicy: { clusterId: ['orders', 'users', { exists: false }] },
+    FilterPolicy: { clusterId: ['orders', 'users', 'unknown', { exists: false }] },
   });
   template.hasResourceProperties('AWS::Lambda::Function', {
     Environment: { Variables: Match.objectLike({ RINGVAULT_PREFIX: 'backups/cassandra/' }) },

@@ -129,6 +129,16 @@ describe('ReportRefusal', () => {
     });
   });
 
+  it('tells everybody of a start whose cluster is not deployed, by an ID that every filter passes', async () => {
+    for (const request of [{}, { clusterId: 'dmeo' }, { clusterId: 'constructor' }, null]) {
+      const world = newWorld();
+      await reportRefusal({ ...refusal, request }, world);
+      const [mail] = world.notifier.published;
+      expect(mail?.attributes).toEqual({ clusterId: 'unknown', workflow: 'backup', status: 'REFUSED' });
+      expect(mail?.text).toContain(`Asked for: ${JSON.stringify(request)}`);
+    }
+  });
+
   it('tells the Fail state even where no mail goes out, and whatever was asked for', async () => {
     const world = newWorld();
     world.notifier.publish = () => Promise.reject(new Error('SNS is down'));
