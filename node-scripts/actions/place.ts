@@ -36,7 +36,10 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
     emptiedTables: input.emptied,
     emptiedDirectories: [commitLog, hints, savedCaches],
   });
-  await placeTables(paths.journals, plan, () => context.failPoint('place.table'));
+  await placeTables(paths.journals, plan, async () => {
+    await context.beforeDestroying('swap a restored table in');
+    await context.failPoint('place.table');
+  });
   const total = await mustHoldAll(context, backup, input, mapped, 'place');
   return { tables: plan.tables.length, ...total };
 }

@@ -20,6 +20,6 @@ export async function putBack(
   }
   await context.beforeDestroying('put the data from before back');
   await mustBeStopped(context);
-  await putBackTables(journals, plan);
+  await putBackTables(journals, plan, context.beforeDestroying);
   return { tables: plan.tables.length };
 }

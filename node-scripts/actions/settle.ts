@@ -26,6 +26,8 @@ export async function settle(
   }
   await context.beforeDestroying(`settle ${direction}`);
   await stopCassandra(context);
+  // Not asked again at each table, as place and put-back do: a Recover that takes over from this one carries the same
+  // journal on in the same direction, so that to stop here would only leave the node in halves for longer.
   const plan = await readPlanOf(journals, restoreRunId);
   if (direction === 'back') await putBackTables(journals, plan);
   else await placeTables(journals, plan);

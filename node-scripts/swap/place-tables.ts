@@ -58,7 +58,7 @@ async function readPlanAgain(journals: string, runId: string): Promise<SwapPlan>
   return plan;
 }
 
-/** Idempotent. @param beforeTable is called before each table's live directory is moved */
+/** Idempotent. @param beforeTable is called before the first rename of each table */
 export async function placeTables(
   journals: string,
   plan: SwapPlan,

@@ -9,15 +9,27 @@ import { type RenameStep, renameJournal } from './journalled-renames.ts';
 import { KEPT_WITH_TABLE, namesIn, rootOf } from './place-tables.ts';
 import { journalPaths, type SwapPlan, type SwappedTable } from './plan.ts';
 
-/** Idempotent. */
-export async function putBackTables(journals: string, plan: SwapPlan): Promise<void> {
+/** Idempotent. @param before is called before the first rename of each table, and before anything is deleted */
+export async function putBackTables(
+  journals: string,
+  plan: SwapPlan,
+  before: (step: string) => Promise<void> = async () => undefined,
+): Promise<void> {
   const journal = renameJournal(journalPaths(journals, plan.runId).putBack);
   if (!(await journal.exists())) {
     await makeTargets(plan);
     const place = renameJournal(journalPaths(journals, plan.runId).place);
     await journal.write(await renamesBack(plan, await place.isDone()));
   }
-  await journal.carryOut();
+  const tableAt = new Map(plan.tables.flatMap((table) => [table.live, table.aside].map((at) => [at, table])));
+  const asked = new Set<SwappedTable>();
+  await journal.carryOut(async ({ from }) => {
+    const table = tableAt.get(from) ?? tableAt.get(dirname(from));
+    if (!table || asked.has(table)) return;
+    asked.add(table);
+    await before('put a table back');
+  });
+  await before('delete what the restore had placed');
   await deleteAll(plan);
 }
 

@@ -118,9 +118,9 @@ async function settle(direction: 'back' | 'forward'): Promise<void> {
   if (direction === 'forward' && state === 'partly-placed') await place();
 }
 
-async function putBack(): Promise<void> {
+async function putBack(before?: () => Promise<void>): Promise<void> {
   const plan = await readPlan(journals, RUN);
-  if (plan) await putBackTables(journals, plan);
+  if (plan) await putBackTables(journals, plan, before);
 }
 
 function fresh(...trees: Tree[]): void {
@@ -184,6 +184,35 @@ describe('the swap', () => {
       [`data1/${T3}/snapshots/since/nb-2-big-Data.db`]: 'a snapshot since, of a table that was lost',
     });
     expect(await swapState(journals, RUN)).toBe('put-back');
+  });
+
+  it('asks before each table that it moves, and before it deletes', async () => {
+    const refuseAt = (count: number) => {
+      let asked = 0;
+      return async () => {
+        asked += 1;
+        if (asked === count) throw new Error('the right is lost');
+      };
+    };
+    const tables = 7;
+    for (let count = 1; count <= tables; count += 1) {
+      fresh(BEFORE, STAGED);
+      await expect(place(refuseAt(count))).rejects.toThrow('the right is lost');
+      const moved = (await readPlan(journals, RUN))?.tables.filter(
+        ({ live, staged }) => existsSync(live) && !existsSync(staged),
+      );
+      expect(moved).toHaveLength(count - 1);
+    }
+    await place(refuseAt(tables + 1));
+    for (let count = 1; count <= tables + 1; count += 1) {
+      fresh(BEFORE, STAGED);
+      await place();
+      await expect(putBack(refuseAt(count))).rejects.toThrow('the right is lost');
+      const undone = (await readPlan(journals, RUN))?.tables.filter((table) => existsSync(table.undone));
+      expect(undone).toHaveLength(count - 1);
+    }
+    await putBack();
+    expect(tree()).toEqual(BEFORE);
   });
 
   it.each(['forward', 'back'] as const)(

@@ -1,12 +1,14 @@
 // Upload and download between real directories and a vault: what is stored is what Cassandra wrote, what comes back is what
 // was stored, and everything else is refused by name.
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { nodeHeader } from '../../contracts/manifests.ts';
+import { swapState } from '../../node-scripts/swap/state.ts';
 import { fakeNode, ITEMS, ORDERS, ROLES, tablePath, uploadInput, write, writeSnapshot } from './fake-node.ts';
 import { CLUSTER, type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
@@ -289,4 +291,30 @@ describe('download', () => {
       error: { errorName: 'InsufficientSpace' },
     });
   });
+
+  it.each(['place', 'put-back'] as const)(
+    'is swapped, by %s, for as long as the run is the one that may',
+    async (action) => {
+      const tables = [ORDERS];
+      await download();
+      const place = { source, tables, emptied: [] };
+      const putBack = { restoreRunId: RESTORE };
+      if (action === 'put-back') await host.run(RESTORE, 'place', place);
+      // The run's token is no longer good once the renames have begun.
+      const begun = join(host.paths.journals, `${RESTORE}.${action}.json`);
+      const { heartbeat } = host.callback;
+      host.callback.heartbeat = async (token) =>
+        existsSync(begun) ? 'invalid-token' : heartbeat.call(host.callback, token);
+      const document = host.document(RESTORE, action, action === 'place' ? place : putBack, 'lost');
+      const lost = await host.request({ ...document, graceUntil: '2026-01-01T00:00:00.000Z' });
+      expect(await host.carryOut(lost)).toBe('failed');
+      expect(host.callback.answers.get(lost.taskToken)).toMatchObject({ error: { errorName: 'ActionLost' } });
+      expect(await swapState(host.paths.journals, RESTORE)).toBe(
+        `partly-${action.replace('place', 'placed')}`,
+      );
+      host.callback.heartbeat = heartbeat;
+      await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back' });
+      expect(await swapState(host.paths.journals, RESTORE)).toBe('put-back');
+    },
+  );
 });
