@@ -51,8 +51,8 @@ export async function runAction(options: RunOptions): Promise<RunOutcome> {
     if (saved) {
       await storeResult(options, saved.output);
       await release();
-      await options.callback.succeed(document.taskToken, saved.output);
-      options.log.info('saved success was told again');
+      const told = await tellSuccess(options, document.taskToken, saved.output);
+      options.log.info({ told }, 'saved success was told again');
       return 'replayed';
     }
     return await attempt(options, document, directory, release);
@@ -80,7 +80,7 @@ async function attempt(
     await session.close();
     await progress.end('succeeded');
     await release();
-    const told = await callback.succeed(session.token, output);
+    const told = await tellSuccess(options, session.token, output);
     log.info({ told, durationMs: clock.now().getTime() - startedAt }, 'action succeeded');
     return 'succeeded';
   } catch (error) {
@@ -92,6 +92,18 @@ async function attempt(
     await callback.fail(session.token, told);
     return 'failed';
   }
+}
+
+/** A retry that came while the lock was held, and after the last look for it, has attached to this program. */
+async function tellSuccess(options: RunOptions, token: string, output: unknown) {
+  const { callback, log } = options;
+  const told = await callback.succeed(token, output);
+  if (told !== 'invalid-token') return told;
+  const later = await readDocument(options).catch((error: unknown) => {
+    log.warn({ err: error }, 'action document was not read');
+    return undefined;
+  });
+  return later && later.taskToken !== token ? callback.succeed(later.taskToken, output) : told;
 }
 
 async function readDocument(options: RunOptions): Promise<ActionDocument> {

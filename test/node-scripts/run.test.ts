@@ -3,6 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ManualClock, manualClock } from '../../adapters/clock-manual.ts';
+import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import type { ObjectStore } from '../../adapters/ports.ts';
 import type { ActionDocument } from '../../contracts/actions.ts';
 import { progress } from '../../contracts/runs.ts';
 import { isThere } from '../../node-scripts/durable-files.ts';
@@ -104,6 +106,28 @@ describe('an attempt at an action', () => {
     expect(answerOf(document)).toBeUndefined();
     if (lock !== 'held') await lock.release();
     expect(await host.carryOut(document)).toBe('succeeded');
+  });
+
+  it('answers a later token that came when it had stopped looking for one', async () => {
+    const memory = memoryObjectStore({ clock });
+    const { put } = memory;
+    let second: ActionDocument | undefined;
+    const store: ObjectStore = Object.assign(memory, {
+      async put(...[key, body, mode]: Parameters<ObjectStore['put']>) {
+        // The last that is told before the lock is given back.
+        if (!second && key.startsWith('progress/') && String(body).includes('"succeeded"')) {
+          host.callback.expire(first.taskToken);
+          second = await host.request(first);
+        }
+        return put(key, body, mode);
+      },
+    });
+    await host.remove();
+    host = await hostUnderTest({ clock, memory, store });
+    const first = await host.request(prepare());
+    expect(await host.carryOut(first)).toBe('succeeded');
+    expect(answerOf(first)).toBeUndefined();
+    expect(second && answerOf(second)).toEqual({ output: await resultOf(first) });
   });
 
   it('goes on under a later token where its own is no longer valid', async () => {
