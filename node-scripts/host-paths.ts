@@ -3,6 +3,9 @@
 import { join } from 'node:path';
 import { HOST_RESTORE_GUARD, HOST_STATE_DIRECTORY } from '../contracts/layout.ts';
 
+/** There where systemd is the host's service manager (sd_booted(3)). */
+export const SYSTEMD = '/run/systemd/system';
+
 export interface HostPaths {
   /** A fixed absolute path, as it is found on this host. */
   fixed(path: string): string;

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Clock } from '../adapters/ports.ts';
 import { ActionLost } from '../contracts/errors.ts';
 import { isThere, makeDirectory, readIfThere, writeDurably } from './durable-files.ts';
-import type { HostPaths } from './host-paths.ts';
+import { type HostPaths, SYSTEMD } from './host-paths.ts';
 import { lockHolder } from './process-lock.ts';
 
 const LAUNCH_LIMIT_MS = 30_000;
@@ -33,7 +33,7 @@ export async function startOrAttach(options: StartOptions): Promise<{ outcome: '
   const launch = randomUUID();
   const [node, script] = options.program;
   const command = [node, script, 'run', ...options.arguments, '--launch', launch];
-  const launched = (await isThere(paths.fixed('/run/systemd/system')))
+  const launched = (await isThere(paths.fixed(SYSTEMD)))
     ? launchUnit(options, command)
     : launchSession(options, command);
   await untilLocked(options, join(directory, LAUNCHED), launch, launched);

@@ -1,7 +1,10 @@
 // Stopping and starting Cassandra by the commands of the configuration, and knowing that it is gone, or serves.
 import { connect } from 'node:net';
+import { basename } from 'node:path';
 import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
+import { isThere } from '../durable-files.ts';
+import { SYSTEMD } from '../host-paths.ts';
 import { commandName, processesUsing } from '../processes.ts';
 import { runCommand } from './command.ts';
 import { readConfigurationFile } from './configuration-file.ts';
@@ -50,7 +53,9 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
   if (!(await servesCql(context))) {
     await stopIfDrained(context, deadline);
-    const result = await runCommand(start, { timeoutMs: startTimeoutSeconds * 1_000 });
+    const result = await runCommand(startCommand(start, await hasSystemd(context)), {
+      timeoutMs: startTimeoutSeconds * 1_000,
+    });
     if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
   }
   for (;;) {
@@ -64,6 +69,14 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
     await context.clock.sleep(POLL_MS, context.signal);
     context.signal.throwIfAborted();
   }
+}
+
+const hasSystemd = ({ paths }: ActionContext) => isThere(paths.fixed(SYSTEMD));
+
+/** What a command forks would end with this program's own unit; in a scope of its own it outlives it. */
+export function startCommand(start: string[], withSystemd: boolean): string[] {
+  if (!withSystemd || basename(start[0] ?? '') === 'systemctl') return start;
+  return ['systemd-run', '--scope', '--collect', '--quiet', '--', ...start];
 }
 
 /** A drained node never serves again, and to start what runs does nothing. A node in any other mode may be coming up. */

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startCommand } from '../../node-scripts/cassandra/service.ts';
 import { fakeNode, write } from './fake-node.ts';
 import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
@@ -95,4 +96,19 @@ describe('start', () => {
   it('starts a node that is down', async () => {
     expect(await start()).toMatchObject({ output: { hostId: HOST_ID } });
   }, 30_000);
+});
+
+describe('the start command', () => {
+  it('is given a scope of its own where systemd would end what it forks with this program', () => {
+    const command = ['/opt/cassandra/bin/cassandra', '-p', '/run/cassandra.pid'];
+    expect(startCommand(command, true)).toEqual([
+      ...['systemd-run', '--scope', '--collect', '--quiet', '--'],
+      ...command,
+    ]);
+    expect(startCommand(command, false)).toEqual(command);
+  });
+
+  it.each(['systemctl', '/usr/bin/systemctl'])('is left as it is where it is %s', (systemctl) => {
+    expect(startCommand([systemctl, 'start', 'cassandra'], true)).toEqual([systemctl, 'start', 'cassandra']);
+  });
 });
