@@ -2,8 +2,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
-import { CommandFailed } from '../../contracts/errors.ts';
+import { CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
+import { snapshotTags } from '../cassandra/nodetool.ts';
 import { servesCql } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile, writeDurably } from '../durable-files.ts';
@@ -15,6 +16,8 @@ import { clearTag, mustBeTagOf } from './clear-snapshot.ts';
 
 const KILL_LIMIT_MS = 10_000;
 const POLL_MS = 100;
+const CLEAR_ATTEMPTS = 5;
+const CLEAR_PAUSE_MS = 1_000;
 
 export async function endRun(
   context: ActionContext,
@@ -29,11 +32,33 @@ export async function endRun(
   const isUp = await servesCql(context);
   const cleared: string[] = [];
   for (const tag of isUp ? input.tags : []) {
-    await context.beforeDestroying(`clear snapshot ${tag}`);
-    await clearTag(context, tag);
-    cleared.push(tag);
+    if (await clearUntilGone(context, tag)) cleared.push(tag);
   }
   return { swap, cassandra: isUp ? 'up' : 'down', cleared };
+}
+
+/** A nodetool that was killed leaves its snapshot to Cassandra, which may finish it after it was cleared. */
+async function clearUntilGone(context: ActionContext, tag: string): Promise<boolean> {
+  for (let attempt = 1; attempt <= CLEAR_ATTEMPTS; attempt += 1) {
+    await context.beforeDestroying(`clear snapshot ${tag}`);
+    await clearTag(context, tag);
+    if (!(await isListed(context, tag))) return true;
+    await context.clock.sleep(CLEAR_PAUSE_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+  context.log.warn({ tag }, 'snapshot of the ended run is there again each time that it is cleared');
+  return false;
+}
+
+/** A list that cannot be had holds no recovery up: the snapshot was cleared. */
+async function isListed(context: ActionContext, tag: string): Promise<boolean> {
+  try {
+    return (await snapshotTags(context)).has(tag);
+  } catch (error) {
+    if (!(error instanceof NodetoolFailed)) throw error;
+    context.log.warn({ err: error }, 'snapshots were not listed');
+    return false;
+  }
 }
 
 /** A program that is just being started sees the marker before it does anything. */

@@ -74,3 +74,9 @@ export async function operationMode(context: NodetoolContext): Promise<string | 
   const { stdout } = await tryNodetool(context, 'netstats');
   return /^Mode\s*:\s*(\S+)/m.exec(stdout)?.[1];
 }
+
+/** Tags of the snapshots that the node has. @throws NodetoolFailed */
+export async function snapshotTags(context: NodetoolContext): Promise<Set<string>> {
+  const lines = (await nodetool(context, 'listsnapshots')).split('\n');
+  return new Set(lines.map((line) => line.trim().split(/\s+/)[0] ?? ''));
+}
