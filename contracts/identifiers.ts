@@ -65,6 +65,11 @@ export function snapshotTagOf(run: string, round: number): string {
   return `ringvault-${run}-${round}`;
 }
 
+/** Of both rounds: a run takes its snapshot at most twice. */
+export function snapshotTagsOf(runId: string): string[] {
+  return [1, 2].map((round) => snapshotTagOf(runId, round));
+}
+
 /** A run's hosts are in the account and region of its execution: one stack serves one account and region. */
 export function instanceArnBeside(execution: string, instance: string): string {
   const [, partition, , region, account] = execution.split(':');

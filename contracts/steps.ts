@@ -152,7 +152,13 @@ export const steps = {
   },
   /** Reads the vault and what each host said of its swap; chooses the one end for all. @throws RecoveryIncomplete */
   PlanRecovery: {
-    input: z.strictObject({ run: runRef, subject, hostsKey: s3Key }),
+    input: z.strictObject({
+      run: runRef,
+      subject,
+      hostsKey: s3Key,
+      /** Hosts that DiscoverHosts left out. */
+      unreachable: z.array(z.string()),
+    }),
     output: z.strictObject({
       planKey: s3Key,
       /** What the subject's history will say. */

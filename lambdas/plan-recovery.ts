@@ -7,6 +7,7 @@ import type { Host, RecoveryPlan, RestorePlan } from '../contracts/plans.ts';
 import { type RunStatus, runRecord } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
+import { leftOnHosts, servedData, UNTOUCHED } from './planning/recovery-warnings.ts';
 import { findSubjectPlan } from './planning/subject-plan.ts';
 import { directionOf } from './planning/swap-direction.ts';
 import { findDocument, serialize, writeHosts } from './vault/documents.ts';
@@ -30,6 +31,7 @@ export async function planRecovery(input: Input, ports: StepPorts): Promise<Step
   await requireLock(ports, run);
   const status = await statusOf(input, ports);
   const { started, ...settlement } = await settle(input, ports);
+  const told = status === 'COMPLETED' ? [] : settlement.warnings;
   const hosts = hostsOf(settlement.nodes);
   const plan: RecoveryPlan = {
     formatVersion: FORMAT_VERSION,
@@ -37,6 +39,7 @@ export async function planRecovery(input: Input, ports: StepPorts): Promise<Step
     ...{ runId: run.runId, clusterId: run.clusterId, subjectRunId: subject.runId, status },
     ...settlement,
     nodes: hosts,
+    warnings: [...told, ...(await leftOnHosts(input, ports))],
   };
   const planKey = ports.layout.plan(run.clusterId, run.runId);
   await ports.vault.put(planKey, serialize(plan), 'overwrite');
@@ -74,14 +77,15 @@ const NOTHING: Settlement = { direction: 'none', nodes: [], started: [], release
 
 async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
   const { run, subject } = input;
-  const plan =
-    subject.workflow === 'restore' ? await findSubjectPlan(ports, run.clusterId, subject.runId) : undefined;
-  if (plan?.workflow !== 'restore' || plan.dryRun) return NOTHING;
+  if (subject.workflow !== 'restore') return NOTHING;
+  const plan = await findSubjectPlan(ports, run.clusterId, subject.runId);
+  if (plan?.workflow !== 'restore' || plan.dryRun) return { ...NOTHING, warnings: [UNTOUCHED] };
   const swaps = await swapsOf(input, plan, ports);
   const unknown = plan.nodes.filter((node) => !swaps.has(node.instanceId));
   if (plan.operation === 'release') return releaseSettlement(plan, swaps, unknown);
   const began = [...swaps.values()].some((swap) => swap !== startingSwap(plan));
-  if (!began && !(await stoppedAny(subject.runId, ports))) return NOTHING;
+  if (!began && !(await stoppedAny(subject.runId, ports)))
+    return { ...NOTHING, warnings: [servedData(plan, plan.operation === 'undo')] };
   if (unknown.length > 0) {
     const named = unknown.map((node) => node.instanceId).join(', ');
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
@@ -92,10 +96,13 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     ...NOTHING,
     ...{ direction, restoreRunId: plan.restoreRunId, nodes: plan.nodes },
     started: plan.nodes.filter((node) => !down.includes(node)),
-    warnings: down.map(
-      ({ instanceId }) =>
-        `${instanceId} was down before the ${plan.operation} and is not started: start it yourself`,
-    ),
+    warnings: [
+      servedData(plan, direction === 'forward'),
+      ...down.map(
+        ({ instanceId }) =>
+          `${instanceId} was down before the ${plan.operation} and is not started: start it yourself`,
+      ),
+    ],
   };
 }
 

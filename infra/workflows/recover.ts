@@ -33,7 +33,12 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
   const discoverHosts = states.step(
     'DiscoverHosts',
     { run, tolerateUnreachable: true },
-    { assign: { hostsKey: jsonata(`${ANSWER}.hostsKey`) } },
+    {
+      assign: {
+        hostsKey: jsonata(`${ANSWER}.hostsKey`),
+        unreachable: jsonata(`[${ANSWER}.unreachable]`),
+      },
+    },
   );
   const endRunOnEachHost = states.onEach('EndRunOnEachHost', 'end-run', {
     list: 'hostsKey',
@@ -42,7 +47,7 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
   });
   const planRecovery = states.step(
     'PlanRecovery',
-    { run, subject, hostsKey: jsonata('$hostsKey') },
+    { run, subject, hostsKey: jsonata('$hostsKey'), unreachable: jsonata('$unreachable') },
     {
       assign: {
         planKey: jsonata(`${ANSWER}.planKey`),

@@ -1,13 +1,10 @@
 // What ends a run on a host: its snapshots' tags, and whose swap it worked on where it is a restore, undo or release.
 import type { ActionInput } from '../../contracts/actions.ts';
-import { snapshotTagOf } from '../../contracts/identifiers.ts';
+import { snapshotTagsOf } from '../../contracts/identifiers.ts';
 import { findSubjectPlan } from '../planning/subject-plan.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import type { ActionRequest } from './action-input.ts';
 import { parameter } from './parameter.ts';
-
-/** A run takes its snapshot at most twice. */
-const ROUNDS = [1, 2];
 
 export async function endRunInput(
   { run, parameters }: ActionRequest,
@@ -17,7 +14,7 @@ export async function endRunInput(
   const plan = await findSubjectPlan(ports, run.clusterId, endedRunId);
   return {
     endedRunId,
-    tags: ROUNDS.map((round) => snapshotTagOf(endedRunId, round)),
+    tags: snapshotTagsOf(endedRunId),
     ...(plan?.workflow === 'restore' && { restoreRunId: plan.restoreRunId }),
   };
 }

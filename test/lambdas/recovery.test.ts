@@ -40,10 +40,10 @@ const ended = (swap: SwapState) => ({ swap, cassandra: 'up' as const, cleared: [
 
 async function planned(world: World, subject: RunRef, swaps: Array<SwapState | undefined> = []) {
   const { run, subject: found } = await claimed(world, subject.executionArn);
-  const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: true }, world);
+  const { hostsKey, unreachable } = await discoverHosts({ run, tolerateUnreachable: true }, world);
   const answers = swaps.map((swap) => swap && ended(swap));
   await answer<'end-run'>(world, run, 'end-run', answers);
-  const plan = await planRecovery({ run, subject: found, hostsKey }, world);
+  const plan = await planRecovery({ run, subject: found, hostsKey, unreachable }, world);
   return { run, plan, subject: found };
 }
 
@@ -168,6 +168,29 @@ describe('PlanRecovery of a backup', () => {
     expect(await releaseRun({ run: own, warnings: [] }, world)).toEqual({ released: true });
   });
 
+  it('says on which hosts its snapshots may be left: unreachable, silent or with the node down', async () => {
+    const world = newWorld();
+    const { run: subject } = await uploadedBackup(world);
+    stop(world, subject);
+    const { run, subject: found } = await claimed(world, subject.executionArn);
+    const [first, second, third] = hosts.map((host) => host.instanceId);
+    world.hosts.listHosts = async () =>
+      hosts.map(({ instanceId }, index) => ({ instanceId, online: index > 0, pingStatus: 'Online' }));
+    const discovered = await discoverHosts({ run, tolerateUnreachable: true }, world);
+    const down = { swap: 'none' as const, cassandra: 'down' as const, cleared: [] };
+    await answer<'end-run'>(world, run, 'end-run', [undefined, down, undefined]);
+    const { hostsKey, unreachable } = discovered;
+    const { planKey } = await planRecovery({ run, subject: found, hostsKey, unreachable }, world);
+    const told = { runId: subject.runId, status: 'CANCELLED' as const };
+    await recordRun({ run, planKey, status: 'COMPLETED', recovered: told, warnings: [] }, world);
+    const left = expect.stringContaining(`(ringvault-${subject.runId}-1, ringvault-${subject.runId}-2)`);
+    const warnings = (await world.catalog.readRun(CLUSTER, subject.runId))?.warnings ?? [];
+    expect(warnings).toEqual([left, left, left]);
+    expect(warnings[0]).toContain(`${first} was not online`);
+    expect(warnings[1]).toContain(`the node of ${second} was down`);
+    expect(warnings[2]).toContain(`${third} did not answer`);
+  });
+
   it('keeps the cause that FailRun found', async () => {
     const world = newWorld();
     const { run } = await uploadedBackup(world);
@@ -250,6 +273,29 @@ describe('PlanRecovery of a restore', () => {
     expect(told).toBe(started === 2);
   });
 
+  it.each<[string, string, SwapState[], RegExp]>([
+    ['restore', 'download', ['none', 'none', 'none'], /serves the data from before the restore$/],
+    ['restore', 'place', ['placed', 'none', 'none'], /serves the data from before the restore$/],
+    ['restore', 'start', ['placed', 'placed', 'placed'], /serves the restored data.*ringvault undo demo \w+/],
+    ['undo', 'describe', ['placed', 'placed', 'placed'], /serves the restored data.*ringvault undo demo \w+/],
+    ['undo', 'put-back', ['put-back', 'placed', 'placed'], /serves the data from before restore \w+/],
+  ])('says which data is live after a %s that ended at %s with %j', async (operation, phase, swaps, says) => {
+    const restore = operation === 'undo' ? { name: 'undo', at: 900, request: { operation } } : {};
+    const { world, run } = await stoppedRestore(phase, restore);
+    const { history } = await recovered(world, run, swaps);
+    expect(history?.warnings).toEqual([expect.stringMatching(says)]);
+  });
+
+  it('says that nothing was changed by a restore that came to no plan', async () => {
+    const world = newWorld();
+    const run = await claimedRun(world, { workflow: 'restore' });
+    stop(world, run, 'FAILED');
+    const swaps: SwapState[] = ['none', 'none', 'none'];
+    expect((await recovered(world, run, swaps)).history?.warnings).toEqual([
+      expect.stringContaining('Nothing was changed'),
+    ]);
+  });
+
   it('ends a half-done undo undone, and says so of the restore', async () => {
     const { world, run } = await stoppedRestore('put-back', {
       name: 'undo',
@@ -292,7 +338,10 @@ describe('PlanRecovery of a restore', () => {
       const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: true }, world);
       await answer<'end-run'>(world, run, 'end-run', [ended('placed'), ended('none'), ended('none')]);
       const step = async (ports: World) => {
-        const { planKey, status } = await planRecovery({ run, subject: found, hostsKey }, ports);
+        const { planKey, status } = await planRecovery(
+          { run, subject: found, hostsKey, unreachable: [] },
+          ports,
+        );
         const told = { runId: subject.runId, status };
         return recordRun({ run, planKey, status: 'COMPLETED', recovered: told, warnings: [] }, ports);
       };
