@@ -8,6 +8,8 @@ import { runRef, runStatus, toldError, workflowName } from './runs.ts';
 
 const execution = z.strictObject({ arn: executionArn, startedAt: z.iso.datetime() });
 const s3Key = z.string().min(1).max(1024);
+/** S3 key of a host list, or "" where it would be empty: its Map is left out then. */
+const listKey = z.string().max(1024);
 /** As Step Functions hands it to a Catch. */
 const caught = z.looseObject({ Error: z.string(), Cause: z.string().default('') });
 
@@ -95,9 +97,9 @@ export const steps = {
       planKey: s3Key,
       nodesKey: s3Key,
       /** One node that is up: applies the schema. Empty where there is nothing to apply. */
-      schemaNodeKey: s3Key,
-      seedsKey: s3Key,
-      othersKey: s3Key,
+      schemaNodeKey: listKey,
+      seedsKey: listKey,
+      othersKey: listKey,
       /** What a person wants to read before going on. */
       summary: z.record(z.string(), z.unknown()),
     }),
@@ -164,11 +166,10 @@ export const steps = {
       /** What the subject's history will say. */
       status: runStatus,
       direction: z.enum(['none', 'back', 'forward']),
-      /** True for a restore: every node is started, whether or not its swap had begun. */
-      startNodes: z.boolean(),
-      nodesKey: s3Key,
-      seedsKey: s3Key,
-      othersKey: s3Key,
+      nodesKey: listKey,
+      /** Of a restore: nodes are started whether or not their swap had begun. */
+      seedsKey: listKey,
+      othersKey: listKey,
     }),
   },
   /** By schedule: starts Recover for runs that nobody executes, and emits the age of each cluster's newest backup. */

@@ -10,7 +10,7 @@ import { requireLock } from './locking/held-lock.ts';
 import { leftOnHosts, servedData, UNTOUCHED } from './planning/recovery-warnings.ts';
 import { findSubjectPlan } from './planning/subject-plan.ts';
 import { directionOf } from './planning/swap-direction.ts';
-import { findDocument, serialize, writeHosts } from './vault/documents.ts';
+import { findDocument, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { findResult } from './vault/results.ts';
 import { findManifest } from './vault/sealed-backups.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -43,9 +43,9 @@ export async function planRecovery(input: Input, ports: StepPorts): Promise<Step
   };
   const planKey = ports.layout.plan(run.clusterId, run.runId);
   await ports.vault.put(planKey, serialize(plan), 'overwrite');
-  const list = (name: string, listed: Host[]) => writeHosts(ports, run, name, listed);
+  const list = (name: string, listed: Host[]) => writeHostsIfAny(ports, run, name, listed);
   return {
-    ...{ planKey, status, direction: plan.direction, startNodes: started.length > 0 },
+    ...{ planKey, status, direction: plan.direction },
     nodesKey: await list('nodes', hosts),
     seedsKey: await list(
       'seeds',

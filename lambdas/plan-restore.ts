@@ -2,7 +2,7 @@
 import type { TableRef } from '../contracts/actions.ts';
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
-import { NodeDown, SchemaConflict } from '../contracts/errors.ts';
+import { NodeDown, SchemaConflict, TopologyMismatch } from '../contracts/errors.ts';
 import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
@@ -31,7 +31,7 @@ import {
 import { findRestore } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
-import { readConfiguration, readHosts, serialize, writeHosts } from './vault/documents.ts';
+import { readConfiguration, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { readResults, readRing, readSchema } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
@@ -100,6 +100,7 @@ async function planToUndoOrRelease(
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const { mapped, problems } = matchNodes(described, backup);
   const nodes = operation === 'release' ? mapped : mapNodes(described, backup);
+  if (nodes.length === 0) throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
   const live = await readLive(ports, run, { described, cluster, backup });
   if (operation === 'undo') {
     requireTablesOfUndo(restore.runId, live);
@@ -209,7 +210,7 @@ async function writePlan(
   }
   const planKey = ports.layout.plan(run.clusterId, run.runId);
   await ports.vault.put(planKey, serialize(plan), 'overwrite');
-  const list = (name: string, listed: RestorePlan['nodes']) => writeHosts(ports, run, name, listed);
+  const list = (name: string, listed: RestorePlan['nodes']) => writeHostsIfAny(ports, run, name, listed);
   return {
     ...{ operation, dryRun, planKey },
     nodesKey: await list('nodes', nodes),

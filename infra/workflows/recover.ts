@@ -36,6 +36,7 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
     {
       assign: {
         hostsKey: jsonata(`${ANSWER}.hostsKey`),
+        hostCount: jsonata(`${ANSWER}.hostCount`),
         unreachable: jsonata(`[${ANSWER}.unreachable]`),
       },
     },
@@ -53,7 +54,6 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
         planKey: jsonata(`${ANSWER}.planKey`),
         status: jsonata(`${ANSWER}.status`),
         direction: jsonata(`${ANSWER}.direction`),
-        startNodes: jsonata(`${ANSWER}.startNodes`),
         nodesKey: jsonata(`${ANSWER}.nodesKey`),
         seedsKey: jsonata(`${ANSWER}.seedsKey`),
         othersKey: jsonata(`${ANSWER}.othersKey`),
@@ -84,19 +84,22 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
     { run, aboutRunId: jsonata('$subject.runId'), warnings },
     { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
   );
-  const whetherToStart = states.fork('NodesToStart', { '$not($startNodes)': recordRun });
+  const othersToStart = states.fork('OthersToStart', { "$othersKey = ''": recordRun });
+  const seedsToStart = states.fork('SeedsToStart', { "$seedsKey = ''": othersToStart });
 
   return states
     .begin({ warnings: [] })
     .next(claimRecovery)
     .next(states.fork('ClaimOutcome', { "$outcome = 'nothing-to-recover'": nothingToRecover }))
     .next(discoverHosts)
+    .next(states.fork('HostsToEnd', { '$hostCount = 0': planRecovery }))
     .next(endRunOnEachHost)
     .next(planRecovery)
-    .next(states.fork('SwapToSettle', { "$direction = 'none'": whetherToStart }))
+    .next(states.fork('SwapToSettle', { "$direction = 'none'": seedsToStart }))
     .next(settleEachNode)
-    .next(whetherToStart)
+    .next(seedsToStart)
     .next(startSeedNodes)
+    .next(othersToStart)
     .next(startOtherNodes)
     .next(recordRun)
     .next(notifyRun)

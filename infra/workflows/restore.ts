@@ -55,6 +55,8 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     phase: 'describe-after',
     planned,
   });
+  const othersToStart = states.fork('OthersToStart', { "$othersKey = ''": describeEachHostAfter });
+  const seedsToStart = states.fork('SeedsToStart', { "$seedsKey = ''": othersToStart });
   const verifyRestore = states.step('VerifyRestore', { run, planKey });
   const recordRun = states.step('RecordRun', { run, planKey, status: 'COMPLETED', warnings });
   const releaseRun = states.step(
@@ -73,7 +75,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const undo = states
     .onEach('StopEachNodeToUndo', 'stop', { list: 'nodesKey', planned })
     .next(states.onEach('PutBackEachNode', 'put-back', { list: 'nodesKey', planned }));
-  undo.next(startSeedNodes);
+  undo.next(seedsToStart);
   const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
   release.next(recordRun);
 
@@ -88,10 +90,13 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .next(checkEachHost)
     .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
     .next(downloadEachNode)
+    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": stopEachNode }))
     .next(applySchema)
     .next(stopEachNode)
     .next(placeEachNode)
+    .next(seedsToStart)
     .next(startSeedNodes)
+    .next(othersToStart)
     .next(startOtherNodes)
     .next(describeEachHostAfter)
     .next(verifyRestore)

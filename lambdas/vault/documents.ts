@@ -83,3 +83,13 @@ export async function writeHosts(
   await vault.put(key, serialize(items), 'overwrite');
   return key;
 }
+
+/** @returns its key, or "" where there is nothing to list: of a Map over an empty list nothing is promised */
+export async function writeHostsIfAny(
+  ports: Pick<StepPorts, 'vault' | 'layout'>,
+  run: RunRef,
+  name: string,
+  hosts: readonly Host[],
+): Promise<string> {
+  return hosts.length === 0 ? '' : writeHosts(ports, run, name, hosts);
+}

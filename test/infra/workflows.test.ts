@@ -94,6 +94,24 @@ it('tolerates failed hosts only where it cleans up', () => {
   expect(tolerant).toEqual(['ClearEachSnapshot', 'EndRunOnEachHost']);
 });
 
+it('leaves out each map whose host list is empty', () => {
+  const skips = (['Restore', 'Recover'] as const).flatMap((name) =>
+    Object.values(all[name].States).flatMap(({ Type, Choices = [], Default }) =>
+      Type !== 'Choice' ? [] : Choices.map(({ Condition, Next }) => [name, Condition, Default, Next]),
+    ),
+  );
+  expect(skips).toEqual(
+    expect.arrayContaining([
+      ['Restore', "{% $schemaNodeKey = '' %}", 'ApplySchema', 'StopEachNode'],
+      ['Restore', "{% $seedsKey = '' %}", 'StartSeedNodes', 'OthersToStart'],
+      ['Restore', "{% $othersKey = '' %}", 'StartOtherNodes', 'DescribeEachHostAfter'],
+      ['Recover', '{% $hostCount = 0 %}', 'EndRunOnEachHost', 'PlanRecovery'],
+      ['Recover', "{% $seedsKey = '' %}", 'StartSeedNodes', 'OthersToStart'],
+      ['Recover', "{% $othersKey = '' %}", 'StartOtherNodes', 'RecordRun'],
+    ]),
+  );
+});
+
 describe('the procedure', () => {
   it('of a backup', () => {
     expect(straightWay(all.Backup).filter((state) => all.Backup.States[state]?.Type !== 'Choice')).toEqual([

@@ -37,7 +37,15 @@ describe('PlanRestore: restore', () => {
     );
     expect(await readHosts(world, planned.seedsKey)).toEqual(hosts.slice(0, 1));
     expect(await readHosts(world, planned.othersKey)).toEqual(hosts.slice(1));
-    expect(await readHosts(world, planned.schemaNodeKey)).toEqual([]);
+    expect(planned.schemaNodeKey).toBe('');
+  });
+
+  it('names no list that would be empty: seeds, others', async () => {
+    for (const isSeed of [true, false]) {
+      const { world } = await backedUp();
+      const planned = await plannedRestore(world, { more: { 0: { isSeed }, 1: { isSeed }, 2: { isSeed } } });
+      expect([planned.seedsKey === '', planned.othersKey === '']).toEqual([!isSeed, isSeed]);
+    }
   });
 
   it('comes to the same end wherever it is killed', () =>

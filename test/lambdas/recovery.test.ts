@@ -142,7 +142,7 @@ describe('PlanRecovery of a backup', () => {
     const { run } = await sealedBackup(world);
     stop(world, run);
     const { plan, history } = await recovered(world, run);
-    expect(plan).toMatchObject({ status: 'COMPLETED', direction: 'none', startNodes: false });
+    expect(plan).toMatchObject({ status: 'COMPLETED', direction: 'none', seedsKey: '', othersKey: '' });
     expect(history).toMatchObject({ status: 'COMPLETED', backupId: run.runId, files: 81 });
   });
 
@@ -226,7 +226,7 @@ describe('PlanRecovery of a restore', () => {
   ])('brings %j all %s, and starts every node', async (swaps, direction) => {
     const { world, run } = await stoppedRestore('place');
     const { plan } = await planned(world, run, swaps);
-    expect(plan).toMatchObject({ status: 'CANCELLED', direction, startNodes: true });
+    expect(plan).toMatchObject({ status: 'CANCELLED', direction });
     expect(await readHosts(world, plan.nodesKey)).toEqual(hosts);
     expect(await readHosts(world, plan.seedsKey)).toEqual(hosts.slice(0, 1));
     expect(await readHosts(world, plan.othersKey)).toEqual(hosts.slice(1));
@@ -253,8 +253,8 @@ describe('PlanRecovery of a restore', () => {
   it('leaves nodes alone that were never stopped, reachable or not', async () => {
     const { world, run } = await stoppedRestore('download');
     const { plan } = await planned(world, run, ['none', undefined, 'none']);
-    expect(plan).toMatchObject({ direction: 'none', startNodes: false });
-    expect(await readHosts(world, plan.nodesKey)).toEqual([]);
+    expect(plan).toMatchObject({ direction: 'none', seedsKey: '', othersKey: '' });
+    expect(plan.nodesKey).toBe('');
   });
 
   it.each<[SwapState[], string, number]>([
@@ -303,7 +303,7 @@ describe('PlanRecovery of a restore', () => {
       request: { operation: 'undo' },
     });
     const { plan, history } = await recovered(world, run, ['put-back', 'placed', 'placed']);
-    expect(plan).toMatchObject({ direction: 'back', startNodes: true });
+    expect(plan).toMatchObject({ direction: 'back' });
     const restore = await world.catalog.readRun(CLUSTER, history?.restoreRunId ?? '');
     expect(restore).toMatchObject({ workflow: 'restore', undo: 'undone' });
   });
@@ -315,7 +315,7 @@ describe('PlanRecovery of a restore', () => {
       request: { operation: 'undo' },
     });
     const { plan, history } = await recovered(world, run, ['placed', 'placed', 'placed']);
-    expect(plan).toMatchObject({ direction: 'forward', startNodes: true });
+    expect(plan).toMatchObject({ direction: 'forward' });
     expect(await world.catalog.readRun(CLUSTER, history?.restoreRunId ?? '')).toMatchObject({
       undo: 'possible',
     });
@@ -325,7 +325,7 @@ describe('PlanRecovery of a restore', () => {
     const release = { name: 'release', at: 900, request: { operation: 'release' } };
     const { world, run } = await stoppedRestore('release-old', release);
     const { plan, history } = await recovered(world, run, ['released', 'placed', undefined]);
-    expect(plan).toMatchObject({ direction: 'none', startNodes: false });
+    expect(plan).toMatchObject({ direction: 'none', seedsKey: '', othersKey: '' });
     expect(history?.warnings.join()).toContain('still kept on 2 of 3 hosts');
     const restoreRunId = history?.restoreRunId ?? '';
     expect(await world.catalog.readRun(CLUSTER, restoreRunId)).toMatchObject({ undo: 'released' });
