@@ -11,6 +11,8 @@ export default defineConfig({
           // Most files are short, and what they import is long: workers keep it.
           isolate: false,
           maxWorkers: 2,
+          // Before the other: two cores for it, then two cores for Cassandra.
+          sequence: { groupOrder: 0 },
           globalSetup: 'test/shared/made-once.ts',
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -24,6 +26,7 @@ export default defineConfig({
           fileParallelism: false,
           isolate: false,
           maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           globalSetup: 'test/end-to-end/global-teardown.ts',
           testTimeout: 600_000,
           hookTimeout: 600_000,
