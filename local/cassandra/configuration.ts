@@ -92,7 +92,8 @@ function smallness(version: CassandraVersion): Record<string, unknown> {
     range_request_timeout: '30s',
     write_request_timeout: '15s',
     counter_write_request_timeout: '15s',
-    request_timeout: '30s',
+    // Of all other requests, gossip's echo among them: nodes that drain at once wait for an answer that never comes.
+    request_timeout: '5s',
     // At this heap an index build with the default buffer runs out of memory.
     ...(version.startsWith('4.') ? {} : { sai_options: { segment_write_buffer_size: '16MiB' } }),
   };

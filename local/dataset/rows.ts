@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { types } from 'cassandra-driver';
 
-export const CUSTOMERS = 2_000;
+export const CUSTOMERS = 1_000;
 export const PRODUCTS = 1_000;
-export const ORDERS = 2_500;
-export const LINES_PER_ORDER = 8;
+export const ORDERS = 1_000;
+export const LINES_PER_ORDER = 20;
 export const PAGES = 200;
 /** Sessions that outlive the demo, and sessions that end during it. */
 export const LONG_SESSIONS = 600;

@@ -8,7 +8,7 @@ import { FunctionProcess, type Outcome } from './function-process.ts';
 
 /** Of a synchronous invocation, request and response alike (Lambda quotas). */
 const PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024;
-const IDLE_MS = 30_000;
+const IDLE_MS = 90_000;
 
 export interface FunctionSettings {
   name: string;
