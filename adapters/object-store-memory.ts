@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { FileUnstable } from '../contracts/errors.ts';
+import { FileUnstable, FileVanished } from '../contracts/errors.ts';
 import { systemClock } from './clock-system.ts';
 import type { Clock, ObjectStore } from './ports.ts';
 
@@ -30,8 +30,8 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
         }
       );
     },
-    async getStream(key) {
-      const body = objects.get(key);
+    async getStream(key, range) {
+      const body = objects.get(key)?.subarray(range?.start, range?.end);
       return body && { body: Readable.from(chunks(body)), sizeBytes: body.length };
     },
     async put(key, body, mode) {
@@ -40,16 +40,16 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
       objects.set(key, bytes);
       return 'created';
     },
-    async putFile({ key, path, sizeBytes, sha256, onBytes }) {
-      const body = await readExactly(path, sizeBytes);
-      const got = sha256Of(body);
-      if (got !== sha256 || body.length !== sizeBytes) {
+    async putObject({ key, body, sizeBytes, sha256, onBytes }) {
+      const bytes = typeof body === 'string' ? await readExactly(body, sizeBytes) : Buffer.from(body);
+      const got = sha256Of(bytes);
+      if (got !== sha256 || bytes.length !== sizeBytes) {
         throw new FileUnstable(
-          `${path}: got ${body.length} bytes of SHA-256 ${got}, expected ${sizeBytes} of ${sha256}`,
+          `${key}: got ${bytes.length} bytes of SHA-256 ${got}, expected ${sizeBytes} of ${sha256}`,
         );
       }
       onBytes?.(sizeBytes);
-      return create(key, body);
+      return create(key, bytes);
     },
     async attributes(key) {
       const body = objects.get(key);
@@ -77,7 +77,9 @@ function* chunks(body: Buffer): Generator<Buffer> {
 }
 
 async function readExactly(path: string, sizeBytes: number): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new FileVanished(`${path}: it is gone`) : error;
+  });
   try {
     const body = Buffer.alloc(sizeBytes);
     const { bytesRead } = await file.read(body, 0, sizeBytes, 0);

@@ -18,6 +18,11 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && ['NoSuchKey', 'NotFound'].includes(nameOf(error));
 }
 
+/** The range begins after the object's end. */
+export function isBeyondEnd(error: unknown): boolean {
+  return statusOf(error) === 416;
+}
+
 /** `If-None-Match: *` met an object. */
 export function isExisting(error: unknown): boolean {
   return statusOf(error) === 412;
@@ -25,7 +30,16 @@ export function isExisting(error: unknown): boolean {
 
 /** Another conditional writer was at work, or an answer was lost after the upload was completed: look again. */
 export function mustTryAgain(error: unknown): boolean {
-  return statusOf(error) === 409 || nameOf(error) === 'NoSuchUpload';
+  return statusOf(error) === 409 || isUploadGone(error);
+}
+
+/** What arrived was not what its checksum, or its length, said. */
+export function isOtherBytes(error: unknown): boolean {
+  return ['BadDigest', 'IncompleteBody', 'XAmzContentChecksumMismatch'].includes(nameOf(error));
+}
+
+export function isUploadGone(error: unknown): boolean {
+  return nameOf(error) === 'NoSuchUpload';
 }
 
 /** @param key the key, or prefix, that was asked for */

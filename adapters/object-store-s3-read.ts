@@ -2,20 +2,31 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { VaultUnavailable } from '../contracts/errors.ts';
-import { isMissing, namedS3Error } from './object-store-s3-errors.ts';
+import { isBeyondEnd, isMissing, namedS3Error } from './object-store-s3-errors.ts';
+import type { ByteRange } from './ports.ts';
 
 /** Connections that may break one after another without a byte in between. */
 const MOST_BREAKS = 8;
 
 interface Opened {
-  output: GetObjectCommandOutput;
+  output: Pick<GetObjectCommandOutput, 'Body' | 'ContentLength' | 'ETag'>;
+  /** Of its first byte in the object. */
+  start: number;
   /** The server's Date header. */
   servedAt: Date;
 }
 
-/** @throws VaultUnavailable, VaultDenied */
-export async function openObject(client: S3Client, Bucket: string, Key: string): Promise<Opened | undefined> {
-  const command = new GetObjectCommand({ Bucket, Key });
+const EMPTY = { ContentLength: 0 };
+
+/** @param range at least one byte @throws VaultUnavailable, VaultDenied */
+export async function openObject(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  range?: ByteRange,
+): Promise<Opened | undefined> {
+  const Range = range && `bytes=${range.start}-${range.end - 1}`;
+  const command = new GetObjectCommand({ Bucket, Key, Range });
   let date: string | undefined;
   command.middlewareStack.add(
     (next) => async (args) => {
@@ -27,25 +38,27 @@ export async function openObject(client: S3Client, Bucket: string, Key: string):
   );
   try {
     const output = await client.send(command);
-    return { output, servedAt: new Date(date ?? Number.NaN) };
+    return { output, start: range?.start ?? 0, servedAt: new Date(date ?? Number.NaN) };
   } catch (error) {
     if (isMissing(error)) return undefined;
+    // The object ends before the range begins.
+    if (isBeyondEnd(error)) return { output: EMPTY, start: 0, servedAt: new Date(Number.NaN) };
     throw namedS3Error(error, 'GetObject', Key);
   }
 }
 
 export function bodyOf(client: S3Client, Bucket: string, Key: string, opened: Opened): Readable {
-  return Readable.from(continued(client, Bucket, Key, opened.output), { objectMode: false });
+  return Readable.from(continued(client, Bucket, Key, opened), { objectMode: false });
 }
 
 async function* continued(
   client: S3Client,
   Bucket: string,
   Key: string,
-  first: GetObjectCommandOutput,
+  { output, start }: Opened,
 ): AsyncGenerator<Buffer> {
-  const size = first.ContentLength ?? 0;
-  let body = first.Body as Readable;
+  const size = output.ContentLength ?? 0;
+  let body = (output.Body as Readable | undefined) ?? Readable.from([]);
   let done = 0;
   for (let breaks = 0; ; breaks += 1) {
     let cause: unknown;
@@ -62,7 +75,12 @@ async function* continued(
     if (done > size || breaks >= MOST_BREAKS) {
       throw new VaultUnavailable(`GetObject ${Key}: got ${done} of ${size} bytes`, { cause });
     }
-    body = await reopened(client, { Bucket, Key, IfMatch: first.ETag, Range: `bytes=${done}-` });
+    body = await reopened(client, {
+      Bucket,
+      Key,
+      IfMatch: output.ETag,
+      Range: `bytes=${start + done}-${start + size - 1}`,
+    });
   }
 }
 

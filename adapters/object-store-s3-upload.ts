@@ -1,28 +1,24 @@
-// Putting a file into S3, create-only: in one request, or in parts with a checksum of the whole.
-import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
-import { crc32 } from 'node:zlib';
+// Putting an object into S3, create-only: in one request, or in parts that a later attempt goes on with. S3 itself checks
+// every request's bytes against the checksum that was made when they were hashed.
 import {
   AbortMultipartUploadCommand,
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   PutObjectCommand,
+  paginateListParts,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { FileUnstable } from '../contracts/errors.ts';
-import { isExisting, mustTryAgain, namedS3Error } from './object-store-s3-errors.ts';
-import type { ObjectStore } from './ports.ts';
+import { FileUnstable, FileVanished } from '../contracts/errors.ts';
+import { sendBody } from './object-store-s3-body.ts';
+import { isExisting, isUploadGone, mustTryAgain, namedS3Error } from './object-store-s3-errors.ts';
+import type { NewObject } from './ports.ts';
 
-type PutFile = Parameters<ObjectStore['putFile']>[0];
 interface Target {
   client: S3Client;
   Bucket: string;
-  /** Size of a part, unless 10,000 of them do not suffice. */
-  partBytes: number;
 }
-const MOST_PARTS = 10_000;
 const MOST_CONFLICTS = 5;
 
 /** Runs a conditional write, again where another writer was in the way. */
@@ -37,101 +33,126 @@ export async function createOnce(
       return 'created';
     } catch (error) {
       if (isExisting(error)) return 'exists';
-      if (error instanceof FileUnstable) throw error;
+      if (error instanceof FileUnstable || error instanceof FileVanished) throw error;
       if (!mustTryAgain(error) || attempt === MOST_CONFLICTS) throw namedS3Error(error, operation, key);
     }
   }
 }
 
-/** @throws FileUnstable where the bytes read do not have the hash given, VaultUnavailable, VaultDenied */
-export async function putFileToS3(target: Target, file: PutFile): Promise<'created' | 'exists'> {
-  const handle = await open(file.path, 'r');
-  try {
-    if (file.sizeBytes <= target.partBytes) {
-      return await createOnce('PutObject', file.key, () => putWhole(target, file, handle));
-    }
-    return await createOnce('CompleteMultipartUpload', file.key, () => putInParts(target, file, handle));
-  } finally {
-    await handle.close();
+/** @throws FileUnstable where the bytes are not those that were hashed, VaultUnavailable, VaultDenied */
+export async function putObjectToS3(target: Target, object: NewObject): Promise<'created' | 'exists'> {
+  if (object.partCrc32.length <= 1) {
+    return createOnce('PutObject', object.key, () => putWhole(target, object));
   }
+  const outcome = await createOnce('CompleteMultipartUpload', object.key, () => putInParts(target, object));
+  if (outcome === 'exists') await abort(target, object);
+  return outcome;
 }
 
-async function putWhole({ client, Bucket }: Target, file: PutFile, handle: FileHandle): Promise<void> {
-  const Body = await readAt(handle, file, 0, file.sizeBytes);
-  checkHash(file, createHash('sha256').update(Body).digest('hex'));
-  const ChecksumSHA256 = Buffer.from(file.sha256, 'hex').toString('base64');
-  await client.send(new PutObjectCommand({ Bucket, Key: file.key, Body, ChecksumSHA256, IfNoneMatch: '*' }));
-  file.onBytes?.(file.sizeBytes);
-}
-
-async function putInParts(target: Target, file: PutFile, handle: FileHandle): Promise<void> {
-  const { client, Bucket } = target;
-  const upload = { Bucket, Key: file.key };
-  const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({ ...upload, ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
+async function putWhole({ client, Bucket }: Target, object: NewObject): Promise<void> {
+  const ChecksumSHA256 = Buffer.from(object.sha256, 'hex').toString('base64');
+  const input = { Bucket, Key: object.key, ChecksumSHA256, IfNoneMatch: '*' };
+  await object.slot(() =>
+    sendBody(object, { at: 0, length: object.sizeBytes }, async (body, options) => {
+      await client.send(new PutObjectCommand({ ...input, ...body }), options);
+    }),
   );
+}
+
+async function putInParts(target: Target, object: NewObject): Promise<void> {
+  const { client, Bucket } = target;
+  const { id: UploadId, sent } = (await earlierUpload(target, object)) ?? (await begin(target, object));
   try {
-    const { parts, checksum } = await putParts(target, file, handle, UploadId);
+    const Parts = await putParts(target, object, UploadId, sent);
     await client.send(
       new CompleteMultipartUploadCommand({
-        ...upload,
+        Bucket,
+        Key: object.key,
         UploadId,
-        MultipartUpload: { Parts: parts },
-        ChecksumCRC32: checksum,
+        MultipartUpload: { Parts },
+        ChecksumCRC32: base64OfCrc32(object.crc32),
         ChecksumType: 'FULL_OBJECT',
         IfNoneMatch: '*',
       }),
     );
   } catch (error) {
-    // A failed abort leaves parts that the bucket's lifecycle removes; the first failure is the one to tell.
-    await client.send(new AbortMultipartUploadCommand({ ...upload, UploadId })).catch(() => undefined);
+    if (error instanceof FileUnstable) await abort(target, object);
     throw error;
   }
 }
 
-async function putParts(
-  { client, Bucket, partBytes }: Target,
-  file: PutFile,
-  handle: FileHandle,
-  UploadId: string | undefined,
-): Promise<{ parts: CompletedPart[]; checksum: string }> {
-  const size = Math.max(partBytes, Math.ceil(file.sizeBytes / MOST_PARTS));
-  const parts: CompletedPart[] = [];
-  const sha256 = createHash('sha256');
-  let checksum = 0;
-  for (let at = 0; at < file.sizeBytes; at += size) {
-    const Body = await readAt(handle, file, at, Math.min(size, file.sizeBytes - at));
-    sha256.update(Body);
-    checksum = crc32(Body, checksum);
-    const PartNumber = parts.length + 1;
-    const ChecksumCRC32 = base64OfCrc32(crc32(Body));
-    const part = { Bucket, Key: file.key, UploadId, PartNumber, Body, ChecksumCRC32 };
-    const { ETag } = await client.send(new UploadPartCommand(part));
-    parts.push({ ETag, PartNumber, ChecksumCRC32 });
-    file.onBytes?.(Body.length);
-  }
-  checkHash(file, sha256.digest('hex'));
-  return { parts, checksum: base64OfCrc32(checksum) };
+interface Upload {
+  id: string;
+  sent: CompletedPart[];
 }
 
-async function readAt(handle: FileHandle, file: PutFile, at: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, at + filled);
-    if (bytesRead === 0) {
-      throw new FileUnstable(`${file.path}: ends at byte ${at + filled}, expected ${file.sizeBytes} bytes`);
-    }
-    filled += bytesRead;
-  }
-  return buffer;
-}
-
-function checkHash(file: PutFile, got: string): void {
-  if (got === file.sha256) return;
-  throw new FileUnstable(
-    `${file.path}: its first ${file.sizeBytes} bytes have SHA-256 ${got}, expected ${file.sha256}`,
+async function begin({ client, Bucket }: Target, object: NewObject): Promise<Upload> {
+  const { UploadId: id = '' } = await client.send(
+    new CreateMultipartUploadCommand({
+      Bucket,
+      Key: object.key,
+      ChecksumAlgorithm: 'CRC32',
+      ChecksumType: 'FULL_OBJECT',
+    }),
   );
+  await object.upload.begun(id);
+  return { id, sent: [] };
+}
+
+/** What an attempt before began, with its parts that are right; undefined where S3 knows of none. */
+async function earlierUpload(
+  { client, Bucket }: Target,
+  { key, partCrc32, upload }: NewObject,
+): Promise<Upload | undefined> {
+  const id = upload.id();
+  if (id === undefined) return undefined;
+  const sent: CompletedPart[] = [];
+  try {
+    for await (const page of paginateListParts({ client }, { Bucket, Key: key, UploadId: id })) {
+      for (const { PartNumber = 0, ETag, ChecksumCRC32 } of page.Parts ?? []) {
+        const crc = partCrc32[PartNumber - 1];
+        if (crc !== undefined && ChecksumCRC32 === base64OfCrc32(crc)) {
+          sent.push({ PartNumber, ETag, ChecksumCRC32 });
+        }
+      }
+    }
+  } catch (error) {
+    if (isUploadGone(error)) return undefined;
+    throw error;
+  }
+  return { id, sent };
+}
+
+async function putParts(
+  { client, Bucket }: Target,
+  object: NewObject,
+  UploadId: string,
+  sent: CompletedPart[],
+): Promise<CompletedPart[]> {
+  const parts = new Map(sent.map((part) => [part.PartNumber, part]));
+  const send = async (PartNumber: number, crc: number) => {
+    const at = (PartNumber - 1) * object.partBytes;
+    const length = Math.min(object.partBytes, object.sizeBytes - at);
+    const ChecksumCRC32 = base64OfCrc32(crc);
+    await sendBody(object, { at, length }, async (body, options) => {
+      const part = { Bucket, Key: object.key, UploadId, PartNumber, ChecksumCRC32 };
+      const { ETag } = await client.send(new UploadPartCommand({ ...part, ...body }), options);
+      parts.set(PartNumber, { ETag, PartNumber, ChecksumCRC32 });
+    });
+  };
+  const sending = object.partCrc32.map((crc, index) =>
+    parts.has(index + 1) ? undefined : object.slot(() => send(index + 1, crc)),
+  );
+  const failed = (await Promise.allSettled(sending)).find((each) => each.status === 'rejected');
+  if (failed) throw failed.reason;
+  return object.partCrc32.flatMap((_, index) => parts.get(index + 1) ?? []);
+}
+
+/** A failed abort leaves parts that the bucket's lifecycle removes. */
+async function abort({ client, Bucket }: Target, { key, upload }: NewObject): Promise<void> {
+  const UploadId = upload.id();
+  if (UploadId === undefined) return;
+  await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
 }
 
 function base64OfCrc32(value: number): string {

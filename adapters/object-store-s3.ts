@@ -1,38 +1,36 @@
-// The vault in S3. Every body that is sent carries a checksum header, so that S3 refuses other bytes than were meant;
-// bodies are sent as buffers of at most one part, so that the SDK can retry them and memory stays bounded.
+// The vault in S3. Every body that is sent carries a checksum header, so that S3 refuses other bytes than were meant.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { isMissing, namedS3Error } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
-import { createOnce, putFileToS3 } from './object-store-s3-upload.ts';
+import { createOnce, putObjectToS3 } from './object-store-s3-upload.ts';
 import type { ObjectAttributes, ObjectStore } from './ports.ts';
-
-/** Larger files go in parts. AWS allows 10,000 parts: an object over 160 GiB gets larger ones. */
-const PART_BYTES = 16 * 1024 ** 2;
 
 export interface S3ObjectStoreOptions {
   bucket: string;
   region?: string;
   /** The default client takes endpoint and credentials from the environment. */
   client?: S3Client;
-  /** For tests; AWS wants at least 5 MiB. */
-  partBytes?: number;
 }
 
 export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
-  const { bucket: Bucket, partBytes = PART_BYTES } = options;
+  const { bucket: Bucket } = options;
   const client = options.client ?? s3Client(options.region);
   signWithoutBody(client);
+  client.config.logger = QUIET;
   return {
     async get(key) {
       const opened = await openObject(client, Bucket, key);
       return opened && { body: await buffer(bodyOf(client, Bucket, key, opened)), servedAt: opened.servedAt };
     },
-    async getStream(key) {
-      const opened = await openObject(client, Bucket, key);
+    async getStream(key, range) {
+      const opened = await openObject(client, Bucket, key, range);
       if (!opened) return undefined;
-      return { body: bodyOf(client, Bucket, key, opened), sizeBytes: opened.output.ContentLength ?? 0 };
+      return {
+        body: bodyOf(client, Bucket, key, opened),
+        sizeBytes: opened.output.ContentLength ?? 0,
+      };
     },
     put(key, body, mode) {
       const Body = Buffer.from(body);
@@ -48,16 +46,22 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
         await client.send(new PutObjectCommand(input));
       });
     },
-    putFile: (file) => putFileToS3({ client, Bucket, partBytes }, file),
+    putObject: (object) => putObjectToS3({ client, Bucket }, object),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),
   };
 }
 
+const ignore = () => undefined;
+/** The SDK warns on the console of each stream that it cannot send again: who sends it does. */
+const QUIET = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
 function s3Client(region: string | undefined): S3Client {
   return new S3Client({
     ...(region && { region }),
     maxAttempts: 8,
+    // A server that falls silent counts as a broken connection.
+    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
     // Checksums are set here for each request; responses are hashed by who reads them.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

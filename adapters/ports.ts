@@ -24,21 +24,39 @@ export interface ObjectAttributes {
   sha256?: string;
 }
 
+/** Bytes that were hashed, on their way into the vault. */
+export interface NewObject {
+  key: string;
+  /** In memory; or the path of a file, of which the first `sizeBytes` are sent. */
+  body: Uint8Array | string;
+  sizeBytes: number;
+  sha256: string;
+  crc32: number;
+  /** Several: it is sent in parts of `partBytes`, the last one smaller. */
+  partCrc32: number[];
+  partBytes: number;
+  /** Each part is sent when this lets it. */
+  slot<Value>(send: () => Promise<Value>): Promise<Value>;
+  /** Remembers the multipart upload, so that a later attempt goes on with its parts. */
+  upload: { id(): string | undefined; begun(id: string): Promise<void> };
+  onBytes?(bytes: number): void;
+}
+
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
 /** The vault's objects. @throws VaultUnavailable after all retries, VaultDenied */
 export interface ObjectStore {
   /** Whole, for documents; undefined where there is none. */
   get(key: string): Promise<StoredObject | undefined>;
-  getStream(key: string): Promise<{ body: Readable; sizeBytes: number } | undefined>;
+  /** @param range at least one byte, from `start` to before `end`; fewer come where the object is shorter */
+  getStream(key: string, range?: ByteRange): Promise<{ body: Readable; sizeBytes: number } | undefined>;
   /** Bytes of a document, its SHA-256 sent along so that S3 checks it. `create`: only if there is none yet. */
   put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
-  /** A file's first `sizeBytes` bytes, whose SHA-256 is known, created only if there is none: large ones in parts. */
-  putFile(file: {
-    key: string;
-    path: string;
-    sizeBytes: number;
-    sha256: string;
-    onBytes?: (bytes: number) => void;
-  }): Promise<'created' | 'exists'>;
+  /** Created only if there is none; S3 refuses other bytes than were hashed. @throws FileUnstable */
+  putObject(object: NewObject): Promise<'created' | 'exists'>;
   attributes(key: string): Promise<ObjectAttributes | undefined>;
   /** Keys and, with a delimiter, common prefixes, in order. Hosts may not list. */
   list(prefix: string, options?: { delimiter?: '/'; startAfter?: string }): AsyncIterable<string>;

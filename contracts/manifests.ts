@@ -24,15 +24,23 @@ const dataPath = z
   );
 
 /** One line of `files.gz` (gzip of JSON lines), sorted by `path` in code-unit order, then by `dataDirectory`. */
-export const listedFile = z.strictObject({
-  path: dataPath,
-  /** Index into the header's `dataDirectories`. */
-  dataDirectory: z.int().nonnegative(),
-  sizeBytes: byteCount,
-  sha256,
-  /** The key's suffix where the bytes are not under the plain name (tampering was found): "2". */
-  variant: z.literal('2').optional(),
-});
+export const listedFile = z
+  .strictObject({
+    path: dataPath,
+    /** Index into the header's `dataDirectories`. */
+    dataDirectory: z.int().nonnegative(),
+    sizeBytes: byteCount,
+    sha256,
+    /** SHA-256 of the pack that holds the file; absent where the file is an object of its own, named by `sha256`. */
+    pack: sha256.optional(),
+    /** Where in the pack its first byte is. */
+    offset: byteCount.optional(),
+    /** The object key's suffix where the bytes are not under the plain name (tampering was found): "2". */
+    variant: z.literal('2').optional(),
+  })
+  .refine((file) => (file.pack === undefined) === (file.offset === undefined), {
+    message: 'expected pack and offset, or neither',
+  });
 export type ListedFile = z.infer<typeof listedFile>;
 
 export const tableTotals = z.strictObject({

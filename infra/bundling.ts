@@ -16,3 +16,11 @@ export const BUNDLING = {
   legalComments: 'none',
   logLevel: 'error',
 } as const satisfies BuildOptions;
+
+/** The host program: `host.mjs`, its worker thread, and what it loads only to carry an action out, not to start one. */
+export const HOST_PROGRAM = {
+  ...BUNDLING,
+  entryPoints: { host: 'node-scripts/host.ts', 'hash-worker': 'node-scripts/hashing/hash-worker.ts' },
+  outExtension: { '.js': '.mjs' },
+  splitting: true,
+} as const satisfies BuildOptions;

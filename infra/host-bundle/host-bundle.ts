@@ -16,7 +16,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
 import { create } from 'tar';
-import { BUNDLING } from '../bundling.ts';
+import { HOST_PROGRAM } from '../bundling.ts';
 import { PROJECT_ROOT } from '../project-root.ts';
 import { type HostArchitecture, lockedRuntime, runtimeBinary } from './runtimes.ts';
 
@@ -78,16 +78,9 @@ function archive(architecture: HostArchitecture): string {
   return path;
 }
 
-/** File name → content: `host.mjs`, and what it loads only to carry an action out, not to start one. */
+/** File name → content. */
 function hostProgram(): ReadonlyMap<string, Uint8Array> {
-  const { outputFiles } = buildSync({
-    ...BUNDLING,
-    entryPoints: ['node-scripts/host.ts'],
-    outdir: '.',
-    outExtension: { '.js': '.mjs' },
-    splitting: true,
-    write: false,
-  });
+  const { outputFiles } = buildSync({ ...HOST_PROGRAM, outdir: '.', write: false });
   const files = outputFiles.map(({ path, contents }) => [basename(path), contents] as const);
   const program = new Map(files.sort(([one], [other]) => (one < other ? -1 : 1)));
   if (!program.has('host.mjs')) throw new Error('node-scripts/host.ts: esbuild made no host.mjs of it');

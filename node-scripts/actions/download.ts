@@ -6,11 +6,12 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
 import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
-import { fetchFile } from '../transfer/fetch-file.ts';
+import { fetchObject, type WantedFile, type WantedObject } from '../transfer/fetch-object.ts';
 import { inOrder } from '../transfer/in-order.ts';
 import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
+import { byObject } from '../transfer/wanted-objects.ts';
 
 export async function download(
   context: ActionContext,
@@ -26,29 +27,36 @@ export async function download(
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
-  const fetch = async (file: ListedFile) => {
-    context.signal.throwIfAborted();
-    const dataDirectory = mapped[file.dataDirectory] ?? '';
+  const wantedOf = async (listed: ListedFile): Promise<WantedFile> => {
+    const dataDirectory = mapped[listed.dataDirectory] ?? '';
     const owner = ownership.get(dataDirectory) ?? (await ownershipOf(dataDirectory));
-    const target = join(stagingRoot(dataDirectory, context.document.runId), file.path);
+    const target = join(stagingRoot(dataDirectory, context.document.runId), listed.path);
     const directory = dirname(target);
     const made = directories.get(directory) ?? makeOwnedDirectory(directory, owner);
     directories.set(directory, made);
     await made;
-    const outcome = await fetchFile(context, file, target, owner);
-    await context.failPoint('download.file');
-    return { file, outcome };
+    return { listed, target, ownership: owner };
+  };
+  const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
+    context.signal.throwIfAborted();
+    const wanted: WantedObject = [await wantedOf(first), ...(await Promise.all(more.map(wantedOf)))];
+    return { wanted, downloaded: await fetchObject(context, wanted) };
   };
 
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
   const { downloadsAtOnce } = context.document.limits;
-  const fetched = inOrder(filesOfTables(backup.files(), input.tables), downloadsAtOnce, fetch);
-  for await (const { file, outcome } of fetched) {
-    total.files += 1;
-    total.bytes += file.sizeBytes;
-    if (outcome === 'downloaded') total.downloadedBytes += file.sizeBytes;
-    context.progress.add({ files: 1, bytes: file.sizeBytes });
+  const objects = byObject(filesOfTables(backup.files(), input.tables));
+  for await (const { wanted, downloaded } of inOrder(objects, downloadsAtOnce, fetch)) {
+    const bytes = bytesOf(wanted);
+    total.files += wanted.length;
+    total.bytes += bytes;
+    total.downloadedBytes += bytesOf(downloaded);
+    context.progress.add({ files: wanted.length, bytes });
   }
   for (const directory of directories.keys()) await syncDirectory(directory);
   return total;
+}
+
+function bytesOf(files: WantedFile[]): number {
+  return files.reduce((sum, { listed }) => sum + listed.sizeBytes, 0);
 }

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type ActionInput, type ActionOutput, actions } from '../../contracts/actions.ts';
 import { FORMAT_VERSION, parseDocument } from '../../contracts/documents.ts';
-import { ManifestConflict, SnapshotIncomplete } from '../../contracts/errors.ts';
+import { FileUnstable, ManifestConflict, SnapshotIncomplete } from '../../contracts/errors.ts';
 import { type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { type SnapshotTable, snapshotTables } from '../cassandra/snapshot-files.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere, writeDurably } from '../durable-files.ts';
+import { openHasher } from '../hashing/hasher.ts';
 import { createListing, type WrittenListing } from '../transfer/listing-writer.ts';
 import { openStoredObjects } from '../transfer/stored-objects.ts';
 import { type UploadTotals, uploadTables } from '../transfer/upload-tables.ts';
@@ -46,12 +47,13 @@ async function uploadObjects(context: ActionContext, input: Input): Promise<Prep
   mustHoldAll(tables, input);
   const stored = await openStoredObjects(context, input.previous);
   const listing = createListing(listingPath(context));
-  const totals = await uploadTables(context, tables, stored, listing)
+  const hasher = openHasher(context.document.limits.hashesAtOnce, context.signal);
+  const totals = await uploadTables(context, tables, { stored, hasher, listing })
     .catch(async (error: unknown) => {
       await listing.abandon();
       throw error;
     })
-    .finally(() => stored.close());
+    .finally(() => Promise.all([stored.close(), hasher.close()]));
   const written = await listing.close();
   if (totals.files === 0)
     throw new SnapshotIncomplete(`snapshot ${input.tag} has no files in ${data.join(', ')}`);
@@ -119,10 +121,11 @@ function outputOf(header: string, listing: WrittenListing, totals: UploadTotals)
 
 async function putManifests(context: ActionContext, input: Input, ready: Prepared): Promise<void> {
   const { layout, document, store, instanceArn } = context;
-  const { sha256, sizeBytes } = ready.listing;
+  const { sha256 } = ready.listing;
   const listingKey = layout.nodeListing(document.clusterId, input.backupId, instanceArn);
-  const listing = { key: listingKey, path: listingPath(context), sizeBytes, sha256 };
-  if ((await store.putFile(listing)) === 'exists') await mustBeOurs(context, listingKey, sha256);
+  if ((await putListing(context, listingKey, ready.listing)) === 'exists') {
+    await mustBeOurs(context, listingKey, sha256);
+  }
   await context.failPoint('upload.listing-put');
   const headerKey = layout.nodeHeader(document.clusterId, input.backupId, instanceArn);
   if ((await store.put(headerKey, ready.header, 'create')) === 'exists') {
@@ -130,6 +133,33 @@ async function putManifests(context: ActionContext, input: Input, ready: Prepare
   }
   await context.failPoint('upload.header-put');
 }
+
+async function putListing(
+  context: ActionContext,
+  key: string,
+  written: WrittenListing,
+): Promise<'created' | 'exists'> {
+  const path = listingPath(context);
+  const hasher = openHasher(1, context.signal);
+  try {
+    const { sha256, sizeBytes, crc32, partCrc32, partBytes } = await hasher.hash({
+      paths: [path],
+      keepUpTo: 0,
+    });
+    if (sha256 !== written.sha256)
+      throw new FileUnstable(`${path}: got SHA-256 ${sha256}, expected ${written.sha256}`);
+    return await context.store.putObject({
+      ...{ key, body: path, sizeBytes, sha256, crc32, partCrc32, partBytes },
+      slot: (send) => send(),
+      upload: NO_UPLOAD_BEFORE,
+    });
+  } finally {
+    await hasher.close();
+  }
+}
+
+/** A listing is sent anew by each attempt. */
+const NO_UPLOAD_BEFORE = { id: () => undefined, begun: async () => undefined };
 
 /** A manifest that stands already is this run's own where its bytes are the same. */
 async function mustBeOurs({ store, log }: ActionContext, key: string, sha256: string): Promise<void> {

@@ -21,12 +21,15 @@ export interface SnapshotTable {
   parts: Array<{ dataDirectory: number; snapshot: string }>;
 }
 
-export interface SnapshotFile {
-  /** Below the snapshot: `nb-1-big-Data.db`, `.by_name/nb-1-big-Data.db`. */
-  name: string;
+/** The files of one SSTable in one data directory; or one file that is no part of an SSTable. */
+export interface SnapshotSSTable {
+  /** What all its files begin with, below the snapshot: `nb-1-big-`, `.by_name/nb-1-big-`; of another file its name. */
+  stem: string;
   dataDirectory: number;
-  /** Absolute. */
-  source: string;
+  /** Absolute, of the snapshot. */
+  directory: string;
+  /** What follows the stem, sorted: `Data.db`, `Filter.db`, …. SSTables with the same components share one array. */
+  components: readonly string[];
 }
 
 /** Every table that has a snapshot of the tag, in any data directory, sorted by path. */
@@ -50,36 +53,53 @@ export async function snapshotTables(dataDirectories: string[], tag: string): Pr
 }
 
 /**
- * The files of one table's snapshot, checked, sorted by name and data directory.
+ * What one table's snapshot holds, sorted by stem and data directory; the Data.db files are those of Cassandra's manifest.
  * @throws SnapshotIncomplete
  */
-export async function checkedFiles(table: SnapshotTable): Promise<SnapshotFile[]> {
-  const files: SnapshotFile[] = [];
+export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[]> {
+  const sstables: SnapshotSSTable[] = [];
   const listed = new Set<string>();
   let manifests = 0;
+  const interned = new Map<string, readonly string[]>();
   for (const { dataDirectory, snapshot } of table.parts) {
+    const stems = new Map<string, string[]>();
     for await (const name of filesBelow(snapshot)) {
-      const source = join(snapshot, name);
       if (name === 'manifest.json') {
         manifests += 1;
-        for (const each of await readManifest(source)) listed.add(each);
+        for (const each of await readManifest(join(snapshot, name))) listed.add(each);
       }
-      if (!NOT_DATA.has(name)) files.push({ name, dataDirectory, source });
+      if (NOT_DATA.has(name)) continue;
+      const stem = stemOf(name);
+      const component = name.slice(stem.length);
+      const components = stems.get(stem);
+      if (components) components.push(component);
+      else stems.set(stem, [component]);
+    }
+    for (const [stem, found] of stems) {
+      const key = found.sort().join('\0');
+      const components = interned.get(key) ?? found;
+      interned.set(key, components);
+      sstables.push({ stem, dataDirectory, directory: snapshot, components });
     }
   }
   if (manifests === 0) {
     throw new SnapshotIncomplete(`${table.path}: its snapshot has no manifest.json in any data directory`);
   }
-  checkAgainstManifest(table, files, listed);
-  await checkComponents(table, files);
-  return files.sort((one, other) =>
-    one.name === other.name ? one.dataDirectory - other.dataDirectory : one.name < other.name ? -1 : 1,
+  checkAgainstManifest(table, sstables, listed);
+  return sstables.sort((one, other) =>
+    one.stem === other.stem ? one.dataDirectory - other.dataDirectory : one.stem < other.stem ? -1 : 1,
   );
 }
 
+function stemOf(name: string): string {
+  const folder = name.slice(0, name.lastIndexOf('/') + 1);
+  return folder + (parseFileName(name.slice(folder.length))?.prefix ?? name.slice(folder.length));
+}
+
 /** The manifest is one for all data directories, and lists Data.db alone. */
-function checkAgainstManifest(table: SnapshotTable, files: SnapshotFile[], listed: Set<string>): void {
-  const found = new Set(files.filter((file) => file.name.endsWith('-Data.db')).map((file) => file.name));
+function checkAgainstManifest(table: SnapshotTable, sstables: SnapshotSSTable[], listed: Set<string>): void {
+  const withData = sstables.filter((each) => each.components.includes('Data.db'));
+  const found = new Set(withData.map((each) => `${each.stem}Data.db`));
   const missing = [...listed].filter((name) => !found.has(name));
   const unknown = [...found].filter((name) => !listed.has(name));
   if (missing.length + unknown.length === 0) return;
@@ -92,37 +112,28 @@ function tell(what: string, names: string[]): string {
   return names.length > 0 ? ` ${what}: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}` : '';
 }
 
-async function checkComponents(table: SnapshotTable, files: SnapshotFile[]): Promise<void> {
-  const here = new Set(files.map((file) => `${file.dataDirectory}/${file.name}`));
-  for (const file of files) {
-    const folder = file.name.includes('/') ? file.name.slice(0, file.name.indexOf('/') + 1) : '';
-    const parsed = parseFileName(file.name.slice(folder.length));
-    if (!parsed) continue;
-    const isThere = (component: string) =>
-      here.has(`${file.dataDirectory}/${folder}${parsed.prefix}${component}`);
-    if (parsed.component === 'Data.db') demand(table, file, requiredComponents(parsed.kind), isThere);
-    if (parsed.component === 'TOC.txt') {
-      const toc = (await readFile(file.source, 'utf8')).split('\n').map((line) => line.trim());
-      // An SAI index made after the snapshot was added to the linked TOC; Cassandra builds SAI again at start.
-      demand(
-        table,
-        file,
-        toc.filter((component) => component !== '' && !component.startsWith('SAI+')),
-        isThere,
-      );
-    }
+/** @throws SnapshotIncomplete where a component is missing */
+export async function checkComponents(table: SnapshotTable, sstable: SnapshotSSTable): Promise<void> {
+  const { stem, directory, components } = sstable;
+  const parsed = parseFileName(`${stem.slice(stem.lastIndexOf('/') + 1)}x`);
+  if (!parsed) return;
+  if (components.includes('Data.db')) demand(table, sstable, requiredComponents(parsed.kind));
+  if (components.includes('TOC.txt')) {
+    const toc = await readFile(join(directory, `${stem}TOC.txt`), 'utf8');
+    const listed = toc.split('\n').map((line) => line.trim());
+    // An SAI index made after the snapshot was added to the linked TOC; Cassandra builds SAI again at start.
+    demand(
+      table,
+      sstable,
+      listed.filter((component) => component !== '' && !component.startsWith('SAI+')),
+    );
   }
 }
 
-function demand(
-  table: SnapshotTable,
-  file: SnapshotFile,
-  components: string[],
-  isThere: (component: string) => boolean,
-): void {
-  const missing = components.filter((component) => !isThere(component));
+function demand(table: SnapshotTable, { stem, components }: SnapshotSSTable, needed: string[]): void {
+  const missing = needed.filter((component) => !components.includes(component));
   if (missing.length > 0) {
-    throw new SnapshotIncomplete(`${table.path}: the SSTable of ${file.name} lacks ${missing.join(', ')}`);
+    throw new SnapshotIncomplete(`${table.path}: the SSTable ${stem}* lacks ${missing.join(', ')}`);
   }
 }
 

@@ -1,10 +1,10 @@
 // Remembers a file's SHA-256 by its inode, so that a backup with no change reads no data. The key leaves out ctime: making
 // or clearing a snapshot changes an SSTable's link count and so its ctime.
 import { createHash } from 'node:crypto';
-import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isMissingFile, makeDirectory, syncDirectory } from '../durable-files.ts';
+import type { FileIdentity } from '../hashing/messages.ts';
 import { CompactTable } from './compact-table.ts';
 
 const KEY_BYTES = 16;
@@ -14,9 +14,9 @@ const RECORD_BYTES = KEY_BYTES + VALUE_BYTES;
 const SETTLED_MS = 2_000n;
 
 export interface HashCache {
-  get(stats: BigIntStats): string | undefined;
+  get(stats: FileIdentity): string | undefined;
   /** @param nowMs when hashing began */
-  set(stats: BigIntStats, sha256: string, nowMs: number): Promise<void>;
+  set(stats: FileIdentity, sha256: string, nowMs: number): Promise<void>;
   /** Keeps what was asked for or set since it was opened, and forgets the rest. */
   close(): Promise<void>;
 }
@@ -55,7 +55,7 @@ export async function openHashCache(cacheDirectory: string): Promise<HashCache> 
   };
 }
 
-function keyOf(stats: BigIntStats): Buffer {
+function keyOf(stats: FileIdentity): Buffer {
   const { dev, ino, birthtimeNs, size, mtimeNs } = stats;
   const text = [dev, ino, birthtimeNs, size, mtimeNs].join(' ');
   return createHash('sha256').update(text).digest().subarray(0, KEY_BYTES);

@@ -1,8 +1,10 @@
 // Which objects the vault holds for sure: those of the newest sealed backup, and those that this action stored itself.
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
+import type { ListedFile } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere } from '../durable-files.ts';
 import { CompactTable } from './compact-table.ts';
@@ -10,11 +12,27 @@ import { readNodeBackup } from './read-backup.ts';
 
 export type Variant = 'plain' | '2';
 
+/** Where an object's bytes are. */
+export interface StoredObject {
+  sha256: string;
+  variant: Variant;
+}
+
+/** One file of an object, in the order in which they lie in it. */
+export interface Member {
+  sha256: string;
+  sizeBytes: number;
+}
+
 export interface StoredObjects {
-  /** Under which name the object is, if it is stored. */
-  has(sha256: string): Variant | undefined;
+  /** By the hash of its bytes. */
+  find(sha256: string): StoredObject | undefined;
+  /** By its files, of which a pack's own hash is not known before they are read. */
+  findByMembers(members: readonly Member[]): StoredObject | undefined;
   /** Call when the object is durable. A lost entry costs one refused PUT. */
-  add(sha256: string, variant: Variant): Promise<void>;
+  add(object: StoredObject): Promise<void>;
+  /** The multipart upload of an object that an attempt before left unfinished. */
+  uploadOf(key: string): { id(): string | undefined; begun(id: string): Promise<void> };
   close(): Promise<void>;
 }
 
@@ -23,34 +41,64 @@ export async function openStoredObjects(
   context: ActionContext,
   previous: BackupSource | undefined,
 ): Promise<StoredObjects> {
-  const table = new CompactTable(32, 1);
-  if (previous) await addSealed(context, table, previous);
+  const objects = new CompactTable(32, 1);
+  const packs = new CompactTable(32, 33);
+  const uploads = new Map<string, string>();
+  if (previous) await addSealed(context, objects, packs, previous);
   await makeDirectory(context.directory);
   const path = join(context.directory, 'stored-objects');
   for (const line of ((await readIfThere(path)) ?? '').split('\n')) {
-    const entry = /^([0-9a-f]{64}) (plain|2)$/.exec(line);
-    if (entry) put(table, entry[1] ?? '', entry[2] as Variant);
+    const [, sha256 = '', variant] = /^([0-9a-f]{64}) (plain|2)$/.exec(line) ?? [];
+    if (variant) putObject(objects, { sha256, variant: variant as Variant });
+    const [, id = '', key] = /^upload (\S+) (.+)$/.exec(line) ?? [];
+    if (key) uploads.set(key, id);
   }
   // A line that was torn by a crash is ended, so that the next one is whole.
   const journal: FileHandle = await open(path, 'a', 0o600);
   await journal.write('\n');
+  const find = (sha256: string) => {
+    const value = objects.get(Buffer.from(sha256, 'hex'));
+    return value && { sha256, variant: variantOf(value[0]) };
+  };
   return {
-    has(sha256) {
-      const value = table.get(Buffer.from(sha256, 'hex'));
-      return value && (value[0] === 2 ? '2' : 'plain');
+    find,
+    findByMembers(members) {
+      const [only, ...more] = members;
+      if (only && more.length === 0) return find(only.sha256);
+      const recipe = createHash('sha256');
+      for (const member of members) addMember(recipe, member);
+      const value = packs.get(recipe.digest());
+      return value && { sha256: value.subarray(1).toString('hex'), variant: variantOf(value[0]) };
     },
-    async add(sha256, variant) {
-      put(table, sha256, variant);
-      await journal.write(`${sha256} ${variant}\n`);
+    async add(object) {
+      putObject(objects, object);
+      await journal.write(`${object.sha256} ${object.variant}\n`);
     },
+    uploadOf: (key) => ({
+      id: () => uploads.get(key),
+      async begun(id) {
+        uploads.set(key, id);
+        await journal.write(`upload ${id} ${key}\n`);
+      },
+    }),
     close: () => journal.close(),
   };
 }
 
-async function addSealed(context: ActionContext, table: CompactTable, previous: BackupSource): Promise<void> {
+async function addSealed(
+  context: ActionContext,
+  objects: CompactTable,
+  packs: CompactTable,
+  previous: BackupSource,
+): Promise<void> {
   try {
     const backup = await readNodeBackup(context, previous);
-    for await (const file of backup.files()) put(table, file.sha256, file.variant ?? 'plain');
+    const recipes = new PackRecipes(packs);
+    for await (const file of backup.files()) {
+      putObject(objects, { sha256: file.pack ?? file.sha256, variant: file.variant ?? 'plain' });
+      recipes.add(file);
+    }
+    recipes.finish();
   } catch (error) {
     if (!(error instanceof BackupDamaged)) throw error;
     // Its objects are found one by one, when their PUT is refused.
@@ -58,6 +106,62 @@ async function addSealed(context: ActionContext, table: CompactTable, previous: 
   }
 }
 
-function put(table: CompactTable, sha256: string, variant: Variant): void {
-  table.set(Buffer.from(sha256, 'hex'), Buffer.from([variant === '2' ? 2 : 1]));
+/** Collects the files of each pack as they pass by; a pack's are near each other. */
+class PackRecipes {
+  readonly #packs: CompactTable;
+  readonly #open = new Map<string, OpenPack>();
+
+  constructor(packs: CompactTable) {
+    this.#packs = packs;
+  }
+
+  add({ pack: sha256, offset, dataDirectory, variant, ...member }: ListedFile): void {
+    if (sha256 === undefined) return;
+    // Data directories may have SSTables of the same name, whose files are listed in turn.
+    const key = `${dataDirectory} ${sha256}`;
+    if (offset !== this.#open.get(key)?.nextOffset) {
+      this.#close(key);
+      // Without its first file nothing is learnt of it.
+      if (offset === 0)
+        this.#open.set(key, {
+          ...{ sha256, variant: variant ?? 'plain', nextOffset: 0 },
+          recipe: createHash('sha256'),
+        });
+    }
+    const pack = this.#open.get(key);
+    if (!pack) return;
+    addMember(pack.recipe, member);
+    pack.nextOffset += member.sizeBytes;
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > MOST_OPEN_PACKS && oldest) this.#close(oldest);
+  }
+
+  finish(): void {
+    for (const key of [...this.#open.keys()]) this.#close(key);
+  }
+
+  #close(key: string): void {
+    const pack = this.#open.get(key);
+    if (!pack) return;
+    this.#open.delete(key);
+    const value = Buffer.concat([Buffer.from([variantByte(pack.variant)]), Buffer.from(pack.sha256, 'hex')]);
+    this.#packs.set(pack.recipe.digest(), value);
+  }
 }
+
+interface OpenPack extends StoredObject {
+  recipe: Hash;
+  nextOffset: number;
+}
+const MOST_OPEN_PACKS = 256;
+
+function addMember(recipe: Hash, { sha256, sizeBytes }: Member): void {
+  recipe.update(`${sha256} ${sizeBytes}\n`);
+}
+
+function putObject(objects: CompactTable, { sha256, variant }: StoredObject): void {
+  objects.set(Buffer.from(sha256, 'hex'), Buffer.from([variantByte(variant)]));
+}
+
+const variantByte = (variant: Variant) => (variant === '2' ? 2 : 1);
+const variantOf = (byte: number | undefined): Variant => (byte === 2 ? '2' : 'plain');

@@ -1,15 +1,25 @@
-// Uploads what a snapshot holds, table after table, several files at once, and lists it in order.
-
+// Uploads what a snapshot holds, SSTable after SSTable, several at once, and lists its files in order.
+import { stat } from 'node:fs/promises';
 import pLimit from 'p-limit';
-import type { TableTotals } from '../../contracts/manifests.ts';
+import { FileVanished } from '../../contracts/errors.ts';
+import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
-import { checkedFiles, type SnapshotFile, type SnapshotTable } from '../cassandra/snapshot-files.ts';
+import {
+  checkComponents,
+  type SnapshotSSTable,
+  type SnapshotTable,
+  sstablesOf,
+} from '../cassandra/snapshot-files.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
+import { isMissingFile } from '../durable-files.ts';
+import type { Hasher } from '../hashing/hasher.ts';
+import type { FileIdentity } from '../hashing/messages.ts';
 import { openHashCache } from './hash-cache.ts';
 import { inOrder } from './in-order.ts';
 import type { ListingWriter } from './listing-writer.ts';
-import { type StoreContext, type StoredFile, storeFile } from './store-file.ts';
+import { type PlannedObject, planObjects } from './plan-objects.ts';
+import { type StoreContext, type Stored, storeObject } from './store-object.ts';
 import type { StoredObjects } from './stored-objects.ts';
 
 export interface UploadTotals {
@@ -24,21 +34,22 @@ export interface UploadTotals {
   tampered: string[];
 }
 
+/** Where an upload's results go. */
+export interface UploadTarget {
+  stored: StoredObjects;
+  hasher: Hasher;
+  listing: ListingWriter;
+}
+
 export async function uploadTables(
   action: ActionContext,
   tables: SnapshotTable[],
-  stored: StoredObjects,
-  listing: ListingWriter,
+  { stored, hasher, listing }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
-  const hashSlots = pLimit(action.document.limits.hashesAtOnce);
-  const context: StoreContext = {
-    action,
-    stored,
-    hashing: { cache, clock: action.clock, signal: action.signal },
-    hashSlot: (work) => hashSlots(work),
-    onTransferred: (transferred) => action.progress.add({ transferred }),
-  };
+  const { uploadsAtOnce, hashesAtOnce } = action.document.limits;
+  const slots = pLimit(uploadsAtOnce);
+  const context: StoreContext = { action, stored, cache, hasher, slot: (send) => slots(send) };
   const totals: UploadTotals = {
     tables: [],
     formats: new Set(),
@@ -51,61 +62,124 @@ export async function uploadTables(
     tampered: [],
   };
   try {
-    for (const table of tables) await uploadTable(context, table, listing, totals);
+    // While as many as may are sent, the next ones are hashed.
+    const atOnce = uploadsAtOnce + 2 * hashesAtOnce;
+    const uploaded = inOrder(namesakesOf(tables, totals), atOnce, (each) => upload(context, each));
+    for await (const each of uploaded) await list(action, each, listing, totals);
   } finally {
     await cache.close();
   }
   return totals;
 }
 
-async function uploadTable(
-  context: StoreContext,
-  table: SnapshotTable,
+/** The SSTables of one name in all data directories: their files are listed in turn. */
+interface Namesakes {
+  table: SnapshotTable;
+  own: TableTotals;
+  sstables: SnapshotSSTable[];
+}
+
+async function* namesakesOf(tables: SnapshotTable[], totals: UploadTotals): AsyncGenerator<Namesakes> {
+  for (const table of tables) {
+    const { keyspace, table: name, tableId } = table;
+    const own: TableTotals = { keyspace, table: name, tableId, files: 0, bytes: 0, sstables: 0 };
+    totals.tables.push(own);
+    let sstables: SnapshotSSTable[] = [];
+    for (const sstable of await sstablesOf(table)) {
+      if (sstables[0] && sstables[0].stem !== sstable.stem) {
+        yield { table, own, sstables };
+        sstables = [];
+      }
+      sstables.push(sstable);
+    }
+    if (sstables.length > 0) yield { table, own, sstables };
+  }
+}
+
+interface Uploaded extends Namesakes {
+  objects: Array<Stored & { planned: PlannedObject }>;
+}
+
+async function upload(context: StoreContext, namesakes: Namesakes): Promise<Uploaded> {
+  const { action } = context;
+  const objects: Uploaded['objects'] = [];
+  for (const sstable of namesakes.sstables) {
+    action.signal.throwIfAborted();
+    await checkComponents(namesakes.table, sstable);
+    for (const planned of planObjects(sstable, await identitiesOf(sstable))) {
+      const stored = await storeObject(context, planned);
+      if (stored.outcome === 'uploaded') await action.failPoint('upload.object');
+      objects.push({ planned, ...stored });
+    }
+  }
+  return { ...namesakes, objects };
+}
+
+async function identitiesOf({ directory, stem, components }: SnapshotSSTable): Promise<FileIdentity[]> {
+  const identities: FileIdentity[] = [];
+  for (const component of components) {
+    const path = `${directory}/${stem}${component}`;
+    identities.push(
+      await stat(path, { bigint: true }).catch((error: unknown) => {
+        if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone`, { cause: error });
+        throw error;
+      }),
+    );
+  }
+  return identities;
+}
+
+async function list(
+  { progress }: ActionContext,
+  { table, own, objects }: Uploaded,
   listing: ListingWriter,
   totals: UploadTotals,
 ): Promise<void> {
-  const files = await checkedFiles(table);
-  const { uploadsAtOnce } = context.action.document.limits;
-  const uploaded = inOrder(files, uploadsAtOnce, async (file) => ({
-    file,
-    stored: await uploadFile(context, file),
-  }));
-  const { keyspace, table: name, tableId } = table;
-  const own: TableTotals = { keyspace, table: name, tableId, files: 0, bytes: 0, sstables: 0 };
-  for await (const { file, stored } of uploaded) {
-    await listing.add({
-      path: `${table.path}/${file.name}`,
-      dataDirectory: file.dataDirectory,
-      sizeBytes: stored.sizeBytes,
-      sha256: stored.sha256,
-      ...(stored.variant === '2' && { variant: '2' }),
-    });
+  const isSystem = isSystemKeyspace(table.keyspace);
+  for (const object of objects) count(totals, object, isSystem);
+  const lines = objects.flatMap((object) => linesOf(table, object));
+  lines.sort((one, other) =>
+    one.path === other.path ? one.dataDirectory - other.dataDirectory : one.path < other.path ? -1 : 1,
+  );
+  for (const line of lines) {
+    await listing.add(line);
     own.files += 1;
-    own.bytes += stored.sizeBytes;
-    if (file.name.endsWith('-Data.db')) own.sstables += 1;
-    const parsed = parseFileName(file.name.slice(file.name.lastIndexOf('/') + 1));
+    own.bytes += line.sizeBytes;
+    if (line.path.endsWith('-Data.db')) own.sstables += 1;
+    const parsed = parseFileName(line.path.slice(line.path.lastIndexOf('/') + 1));
     if (parsed) totals.formats.add(parsed.format);
-    count(totals, stored, isSystemKeyspace(keyspace));
-    context.action.progress.add({ files: 1, bytes: stored.sizeBytes });
+    progress.add({ files: 1, bytes: line.sizeBytes });
   }
-  totals.tables.push(own);
 }
 
-async function uploadFile(context: StoreContext, file: SnapshotFile): Promise<StoredFile> {
-  context.action.signal.throwIfAborted();
-  const stored = await storeFile(context, file.source);
-  if (stored.outcome === 'uploaded') await context.action.failPoint('upload.object');
-  return stored;
+function linesOf(
+  table: SnapshotTable,
+  { planned, members, object }: Uploaded['objects'][number],
+): ListedFile[] {
+  let offset = 0;
+  return planned.map(({ name, dataDirectory }, index) => {
+    const { sha256, sizeBytes } = members[index] ?? { sha256: '', sizeBytes: 0 };
+    const line: ListedFile = {
+      path: `${table.path}/${name}`,
+      dataDirectory,
+      sizeBytes,
+      sha256,
+      ...(planned.length > 1 && { pack: object.sha256, offset }),
+      ...(object.variant === '2' && { variant: '2' }),
+    };
+    offset += sizeBytes;
+    return line;
+  });
 }
 
-function count(totals: UploadTotals, stored: StoredFile, isSystem: boolean): void {
-  const uploaded = stored.outcome === 'uploaded';
-  totals.files += 1;
-  totals.bytes += stored.sizeBytes;
-  if (isSystem) totals.systemBytes += stored.sizeBytes;
-  if (stored.tampered) totals.tampered.push(stored.tampered);
-  if (!uploaded) return;
-  totals.uploadedFiles += 1;
-  totals.uploadedBytes += stored.sizeBytes;
-  if (isSystem) totals.systemUploadedBytes += stored.sizeBytes;
+function count(totals: UploadTotals, { members, outcome, tampered }: Stored, isSystem: boolean): void {
+  const bytes = members.reduce((sum, member) => sum + member.sizeBytes, 0);
+  totals.files += members.length;
+  totals.bytes += bytes;
+  if (isSystem) totals.systemBytes += bytes;
+  if (tampered) totals.tampered.push(tampered);
+  if (outcome !== 'uploaded') return;
+  totals.uploadedFiles += members.length;
+  totals.uploadedBytes += bytes;
+  if (isSystem) totals.systemUploadedBytes += bytes;
 }

@@ -9,5 +9,5 @@ objectStoreSuite('S3', PART_BYTES, async () => {
   const { url: endpoint, credentials } = await shared('s3proxy');
   const client = new S3Client({ endpoint, credentials, region: 'eu-west-1', forcePathStyle: true });
   await client.send(new CreateBucketCommand({ Bucket: 'object-store-suite' }));
-  return s3ObjectStore({ bucket: 'object-store-suite', client, partBytes: PART_BYTES });
+  return s3ObjectStore({ bucket: 'object-store-suite', client });
 });

@@ -37,7 +37,7 @@ export async function readStoredBackup(
   await read(layout.backupSchema(clusterId, backupId), manifest.schema.sha256);
   await read(layout.backupSchemaCql(clusterId, backupId), manifest.schemaCql.sha256);
   const files: StoredFile[] = [];
-  const seen = new Set<string>();
+  const objects = new Map<string, Buffer>();
   for (const { instanceArn, headerSha256, listingSha256 } of manifest.nodes) {
     const header = nodeHeader.parse(
       json(await read(layout.nodeHeader(clusterId, backupId, instanceArn), headerSha256)),
@@ -46,13 +46,18 @@ export async function readStoredBackup(
     const lines = gunzipSync(listing).toString().trimEnd().split('\n');
     if (lines.length !== header.files) throw new Error(`got ${lines.length} files, expected ${header.files}`);
     for (const line of lines) {
-      const { path, sha256, sizeBytes } = listedFile.parse(JSON.parse(line));
-      const key = layout.object(clusterId, sha256);
+      const { path, sha256, sizeBytes, pack, offset = 0 } = listedFile.parse(JSON.parse(line));
+      const key = layout.object(clusterId, pack ?? sha256);
       files.push({ instanceArn, path, key });
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const body = await read(key, sha256);
-      if (body.length !== sizeBytes) throw new Error(`${key}: got ${body.length} bytes of ${sizeBytes}`);
+      if (objects.size > 64) objects.clear();
+      const object = objects.get(key) ?? (await read(key, pack ?? sha256));
+      objects.set(key, object);
+      const got = createHash('sha256')
+        .update(object.subarray(offset, offset + sizeBytes))
+        .digest('hex');
+      if (got !== sha256) throw new Error(`${key}: ${path} in it is ${got}, expected ${sha256}`);
+      if (!pack && object.length !== sizeBytes)
+        throw new Error(`${key}: got ${object.length} of ${sizeBytes}`);
     }
   }
   return { manifest, files };

@@ -13,7 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import type { ActionDocument } from '../../contracts/actions.ts';
-import { BUNDLING } from '../../infra/bundling.ts';
+import { HOST_PROGRAM } from '../../infra/bundling.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
@@ -37,7 +37,7 @@ let host: HostUnderTest;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'host-program-'));
   program = join(directory, 'host.mjs');
-  await build({ ...BUNDLING, entryPoints: ['node-scripts/host.ts'], outfile: program });
+  await build({ ...HOST_PROGRAM, outdir: directory });
   s3 = await shared('s3proxy');
   const client = new S3Client({
     endpoint: s3.url,

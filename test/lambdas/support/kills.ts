@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { stateOf, type World } from './world.ts';
 
 const WRITES = {
-  vault: ['put', 'putFile'],
+  vault: ['put', 'putObject'],
   catalog: ['claim', 'takeOver', 'release', 'claimSchedule', 'putRun', 'putEndedRun', 'amendRun', 'putNode'],
   hosts: ['send'],
   notifier: ['publish'],

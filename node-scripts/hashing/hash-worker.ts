@@ -1,0 +1,139 @@
+// A worker thread that reads files once: the SHA-256 of each and of all one after another, the CRC32 that S3 checks parts
+// by, and whether Data.db still is what Cassandra wrote. Small ones come back with their bytes, to be sent from memory.
+import { createHash } from 'node:crypto';
+import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+import { partBytesFor } from '../../adapters/part-size.ts';
+import type { FileIdentity, FromHashWorker, Hashed, HashJob } from './messages.ts';
+
+const CHUNK_BYTES = 1024 ** 2;
+/** Not zero: somebody stopped the work. */
+const stopped = new Int32Array(workerData as SharedArrayBuffer);
+const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+
+parentPort?.on('message', (job: HashJob) => {
+  const answer = carryOut(job);
+  parentPort?.postMessage(answer, 'body' in answer && answer.body ? [answer.body] : []);
+});
+
+function carryOut(job: HashJob): FromHashWorker {
+  try {
+    return hashFiles(job);
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    return { outcome: 'failed', message, code };
+  }
+}
+
+function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
+  const sizes = paths.map((path) => statSync(path).size);
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const body = sizeBytes <= keepUpTo ? new ArrayBuffer(sizeBytes) : undefined;
+  const whole = createHash('sha256');
+  const parts = new PartChecksums(sizeBytes);
+  const files: Hashed['files'] = [];
+  let at = 0;
+  for (const [index, path] of paths.entries()) {
+    const size = sizes[index] ?? 0;
+    // One file's hash is that of the whole.
+    const own = paths.length > 1 ? createHash('sha256') : undefined;
+    let crc = 0;
+    const identity = readOnce(path, size, body && Buffer.from(body, at, size), (bytes) => {
+      whole.update(bytes);
+      own?.update(bytes);
+      parts.update(bytes);
+      crc = crc32(bytes, crc);
+    });
+    if (identity === 'stopped') return { outcome: 'stopped' };
+    if (identity === 'changed') return { outcome: 'changed', path };
+    const rot = path.endsWith('-Data.db') ? rotOf(path, crc) : undefined;
+    if (rot) return { outcome: 'rotten', message: rot };
+    files.push({ sha256: own?.digest('hex') ?? '', identity });
+    at += size;
+  }
+  const sha256 = whole.digest('hex');
+  if (files.length === 1 && files[0]) files[0].sha256 = sha256;
+  return { outcome: 'hashed', files, sha256, sizeBytes, ...parts.finish(), ...(body && { body }) };
+}
+
+/** CRC32 of everything, and of each part that a file of this size is sent in. */
+class PartChecksums {
+  readonly #partBytes: number;
+  readonly #done: number[] = [];
+  #whole = 0;
+  #current = 0;
+  #filled = 0;
+
+  constructor(sizeBytes: number) {
+    this.#partBytes = partBytesFor(sizeBytes);
+  }
+
+  update(bytes: Buffer): void {
+    this.#whole = crc32(bytes, this.#whole);
+    for (let at = 0; at < bytes.length; ) {
+      const slice = bytes.subarray(at, at + this.#partBytes - this.#filled);
+      this.#current = crc32(slice, this.#current);
+      this.#filled += slice.length;
+      at += slice.length;
+      if (this.#filled === this.#partBytes) this.#next();
+    }
+  }
+
+  finish(): Pick<Hashed, 'crc32' | 'partCrc32' | 'partBytes'> {
+    if (this.#filled > 0 || this.#done.length === 0) this.#next();
+    return { crc32: this.#whole, partCrc32: this.#done, partBytes: this.#partBytes };
+  }
+
+  #next(): void {
+    this.#done.push(this.#current);
+    this.#current = 0;
+    this.#filled = 0;
+  }
+}
+
+/** @param into takes the bytes where they are kept; else they pass through one buffer */
+function readOnce(
+  path: string,
+  size: number,
+  into: Buffer | undefined,
+  take: (bytes: Buffer) => void,
+): FileIdentity | 'changed' | 'stopped' {
+  const file = openSync(path, 'r');
+  try {
+    const before = fstatSync(file, { bigint: true });
+    if (Number(before.size) !== size) return 'changed';
+    for (let at = 0; at < size; ) {
+      if (Atomics.load(stopped, 0) !== 0) return 'stopped';
+      const target = into?.subarray(at, at + CHUNK_BYTES) ?? chunk.subarray(0, size - at);
+      const bytesRead = readSync(file, target, 0, target.length, at);
+      if (bytesRead === 0) return 'changed';
+      take(target.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    return isSame(before, statSync(path, { bigint: true })) ? identityOf(before) : 'changed';
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** SSTables that were streamed whole have no Digest.crc32 until they are compacted. */
+function rotOf(path: string, crc: number): string | undefined {
+  let expected: string;
+  try {
+    expected = readFileSync(`${path.slice(0, -'Data.db'.length)}Digest.crc32`, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  if (expected === String(crc)) return undefined;
+  return `${path}: got CRC32 ${crc}, expected ${expected} as its Digest.crc32 says`;
+}
+
+function identityOf({ dev, ino, birthtimeNs, size, mtimeNs, mtimeMs }: BigIntStats): FileIdentity {
+  return { dev, ino, birthtimeNs, size, mtimeNs, mtimeMs };
+}
+
+function isSame(one: BigIntStats, other: BigIntStats): boolean {
+  return one.ino === other.ino && one.size === other.size && one.mtimeNs === other.mtimeNs;
+}

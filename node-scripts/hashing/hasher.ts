@@ -1,0 +1,75 @@
+// Hashes files in worker threads, so that the main thread only moves bytes to the network.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import pLimit from 'p-limit';
+import { DataRot, FileUnstable, FileVanished } from '../../contracts/errors.ts';
+import type { FromHashWorker, Hashed, HashJob } from './messages.ts';
+
+/** The bundle has it as an entry of its own, beside the program. */
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.mjs',
+  import.meta.url,
+);
+
+export interface Hasher {
+  /**
+   * Files as one run of bytes; read again once where one of them changes meanwhile.
+   * @throws FileVanished FileUnstable DataRot
+   */
+  hash(job: HashJob): Promise<Hashed>;
+  close(): Promise<void>;
+}
+
+/** @param threads started when there is work for them */
+export function openHasher(threads: number, signal: AbortSignal): Hasher {
+  const stopFlag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const stop = () => Atomics.store(new Int32Array(stopFlag), 0, 1);
+  signal.addEventListener('abort', stop, { once: true });
+  const slots = pLimit(threads);
+  const all: Worker[] = [];
+  const idle: Worker[] = [];
+  const start = () => {
+    const worker = new Worker(WORKER, { workerData: stopFlag, name: 'hash' });
+    all.push(worker);
+    return worker;
+  };
+  const attempt = (job: HashJob) =>
+    slots(async () => {
+      signal.throwIfAborted();
+      const worker = idle.pop() ?? start();
+      worker.postMessage(job);
+      // Rejects with the error that a worker dies of; it is not used again.
+      const [answer] = (await once(worker, 'message')) as [FromHashWorker];
+      idle.push(worker);
+      return answer;
+    });
+  return {
+    async hash(job) {
+      const first = await attempt(job);
+      const answer = first.outcome === 'changed' ? await attempt(job) : first;
+      signal.throwIfAborted();
+      return hashedOrThrow(answer, job);
+    },
+    async close() {
+      signal.removeEventListener('abort', stop);
+      stop();
+      await Promise.all(all.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function hashedOrThrow(answer: FromHashWorker, { paths }: HashJob): Hashed {
+  switch (answer.outcome) {
+    case 'hashed':
+      return answer;
+    case 'changed':
+      throw new FileUnstable(`${answer.path}: it changed both times while it was read`);
+    case 'rotten':
+      throw new DataRot(answer.message);
+    case 'stopped':
+      throw new Error(`${paths[0]}: hashing was stopped`);
+    case 'failed':
+      if (answer.code === 'ENOENT' || answer.code === 'ENOTDIR') throw new FileVanished(answer.message);
+      throw new Error(answer.message);
+  }
+}

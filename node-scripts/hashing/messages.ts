@@ -1,0 +1,33 @@
+// What the hasher and its worker threads tell each other.
+import type { BigIntStats } from 'node:fs';
+
+/** What a file is known by while its bytes are the same. Not ctime, which every snapshot changes through the link count. */
+export type FileIdentity = Pick<BigIntStats, 'dev' | 'ino' | 'birthtimeNs' | 'size' | 'mtimeNs' | 'mtimeMs'>;
+
+export interface HashJob {
+  /** Read one after another, as one run of bytes. */
+  paths: string[];
+  /** The bytes come back where they are no more than this. */
+  keepUpTo: number;
+}
+
+export interface Hashed {
+  outcome: 'hashed';
+  /** Of each path. */
+  files: Array<{ sha256: string; identity: FileIdentity }>;
+  /** Of all bytes. */
+  sha256: string;
+  sizeBytes: number;
+  crc32: number;
+  /** Of the parts that so many bytes are sent in. */
+  partCrc32: number[];
+  partBytes: number;
+  body?: ArrayBuffer;
+}
+
+export type FromHashWorker =
+  | Hashed
+  | { outcome: 'changed'; path: string }
+  | { outcome: 'rotten'; message: string }
+  | { outcome: 'stopped' }
+  | { outcome: 'failed'; message: string; code: string | undefined };

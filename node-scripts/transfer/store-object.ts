@@ -1,0 +1,122 @@
+// Puts one object, a file or a pack of small ones, into the vault under its SHA-256, and sees to it that what lies there is
+// what its name says.
+import { createHash } from 'node:crypto';
+import { FileUnstable } from '../../contracts/errors.ts';
+import type { ActionContext } from '../context.ts';
+import type { Hasher } from '../hashing/hasher.ts';
+import type { Hashed } from '../hashing/messages.ts';
+import type { HashCache } from './hash-cache.ts';
+import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
+import type { Member, StoredObject, StoredObjects, Variant } from './stored-objects.ts';
+
+export interface StoreContext {
+  action: ActionContext;
+  stored: StoredObjects;
+  cache: HashCache;
+  hasher: Hasher;
+  /** Lets so many requests with bodies be under way at once. */
+  slot<Value>(send: () => Promise<Value>): Promise<Value>;
+}
+
+export interface Stored {
+  object: StoredObject;
+  /** Of each planned file. */
+  members: Member[];
+  outcome: 'uploaded' | 'already-stored';
+  /** The key under which other bytes were found. */
+  tampered?: string;
+}
+
+/** @throws FileVanished FileUnstable DataRot VaultUnavailable VaultDenied */
+export async function storeObject(context: StoreContext, planned: PlannedObject): Promise<Stored> {
+  const known = knownByCache(context, planned);
+  if (known) return known;
+  try {
+    return await hashAndPut(context, planned);
+  } catch (error) {
+    if (!(error instanceof FileUnstable)) throw error;
+    // It changed between its hashing and its upload; once more, and then it is told.
+    return await hashAndPut(context, planned);
+  }
+}
+
+/** Not read at all: its files are as they were when they were hashed, and a backup before holds them. */
+function knownByCache({ cache, stored }: StoreContext, planned: PlannedObject): Stored | undefined {
+  const members: Member[] = [];
+  for (const { identity } of planned) {
+    const sha256 = cache.get(identity);
+    if (sha256 === undefined) return undefined;
+    members.push({ sha256, sizeBytes: Number(identity.size) });
+  }
+  const object = stored.findByMembers(members);
+  return object && { object, members, outcome: 'already-stored' };
+}
+
+async function hashAndPut(context: StoreContext, planned: PlannedObject): Promise<Stored> {
+  const { action, cache, hasher, stored } = context;
+  const startedMs = action.clock.now().getTime();
+  const paths = planned.map((file) => file.source);
+  const hashed = await hasher.hash({ paths, keepUpTo: PACK_MOST_BYTES });
+  if (paths.length > 1 && !hashed.body) {
+    throw new FileUnstable(`${paths[0]} and others: they grew to ${hashed.sizeBytes} bytes`);
+  }
+  for (const { identity, sha256 } of hashed.files) await cache.set(identity, sha256, startedMs);
+  const members = hashed.files.map(({ sha256, identity }) => ({ sha256, sizeBytes: Number(identity.size) }));
+  const known = stored.find(hashed.sha256);
+  if (known) return { object: known, members, outcome: 'already-stored' };
+  return { members, ...(await putRight(context, paths[0] ?? '', hashed)) };
+}
+
+/** Under the plain name or, where other bytes have taken it, beside. */
+async function putRight(
+  context: StoreContext,
+  path: string,
+  hashed: Hashed,
+): Promise<Pick<Stored, 'object' | 'outcome' | 'tampered'>> {
+  const { layout, document, log } = context.action;
+  const { sha256 } = hashed;
+  const plainKey = layout.object(document.clusterId, sha256);
+  const plain = await putUnder(context, plainKey, path, hashed);
+  if (plain !== 'other-bytes') return { object: await remember(context, sha256, 'plain'), outcome: plain };
+  const besideKey = layout.objectBesideTampered(document.clusterId, sha256);
+  const beside = await putUnder(context, besideKey, path, hashed);
+  if (beside === 'other-bytes')
+    throw new FileUnstable(`${besideKey} and ${plainKey} both hold other bytes than ${path}`);
+  log.error({ key: plainKey }, 'an object holds other bytes than its name says');
+  return { object: await remember(context, sha256, '2'), outcome: beside, tampered: plainKey };
+}
+
+async function remember({ stored }: StoreContext, sha256: string, variant: Variant): Promise<StoredObject> {
+  await stored.add({ sha256, variant });
+  return { sha256, variant };
+}
+
+async function putUnder(
+  context: StoreContext,
+  key: string,
+  path: string,
+  hashed: Hashed,
+): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
+  const { action, stored, slot } = context;
+  const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
+  const outcome = await action.store.putObject({
+    ...{ key, sha256, sizeBytes, crc32, partCrc32, partBytes, slot },
+    body: body ? new Uint8Array(body) : path,
+    upload: stored.uploadOf(key),
+    onBytes: (transferred) => action.progress.add({ transferred }),
+  });
+  if (outcome === 'created') return 'uploaded';
+  return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
+}
+
+/** Whether an object is what its name says: by S3's own checksum, or by reading it where S3 has none of the whole. */
+async function holds({ action }: StoreContext, key: string, file: Hashed): Promise<boolean> {
+  const attributes = await action.store.attributes(key);
+  if (attributes?.sizeBytes !== file.sizeBytes) return false;
+  if (attributes.sha256) return attributes.sha256 === file.sha256;
+  const stored = await action.store.getStream(key);
+  if (!stored) return false;
+  const sha256 = createHash('sha256');
+  for await (const chunk of stored.body) sha256.update(chunk as Buffer);
+  return sha256.digest('hex') === file.sha256;
+}
