@@ -2,8 +2,8 @@
 
 const MIB = 1024 ** 2;
 /** Up to here an object is one PUT, and this is the size of a part. AWS takes 5 GiB for both. */
-export const PART_BYTES = 64 * MIB;
-export const MOST_PARTS = 10_000;
+const PART_BYTES = 64 * MIB;
+const MOST_PARTS = 10_000;
 
 /** Of a file that goes in parts: whole MiB, so that the last part is the only smaller one. */
 export function partBytesFor(sizeBytes: number): number {
