@@ -32,6 +32,7 @@ FIELDS = {
 }
 PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
+HOST_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 BLOCK = 1 << 20
 LINES_AT_ONCE = 1000  # An object is fetched once for all files among these that need it.
 PARTS = '.ringvault-parts'  # In each target directory: what is not whole or not checked yet.
@@ -56,6 +57,8 @@ def main(options):
         known = ' '.join(node['hostId'] for node in manifest['nodes'])
         raise Refused(f'{backup}/backup.json: got no node {options.host}, expected one of {known}')
     for node in nodes:
+        if not HOST_ID.fullmatch(node['hostId']):  # It names a directory.
+            raise Refused(f'{backup}/backup.json: got host ID {node["hostId"]}, expected a UUID')
         prefix, kept = f'{backup}/nodes/{node["instanceArn"]}', os.path.join(documents, node['hostId'])
         header = read_document(f'{prefix}/node.json', kept, node['headerSha256'])
         totals = {name: node[name] for name in ('hostId', 'instanceArn', 'files', 'bytes')}

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { clusterManifest, type ListedFile, listedFile, nodeHeader } from '../../contracts/manifests.ts';
+import {
+  type ClusterManifest,
+  clusterManifest,
+  type ListedFile,
+  listedFile,
+  nodeHeader,
+} from '../../contracts/manifests.ts';
 import {
   BACKUP_ID,
   CLUSTER_ID,
@@ -276,6 +282,18 @@ describe('what it does not understand is refused before a file is made', () => {
     expect(stderr).toMatch(message);
     expect(stderr).not.toContain('Traceback');
     expect(await staged()).toEqual({});
+  });
+
+  it('a host ID that leads out of the documents', async () => {
+    const climb = (it: ClusterManifest) => ({
+      ...it,
+      nodes: it.nodes.map((node) => ({ ...node, hostId: '../climbed' })),
+    });
+    await writeVault(root, FILES, { manifest: climb });
+    const { exitCode, stderr } = await script('--list');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('got host ID ../climbed, expected a UUID');
+    expect(await readdir(root)).not.toContain('climbed');
   });
 
   it('a manifest that is cut off', async () => {
