@@ -6,7 +6,7 @@ import { filesOf, mustBeSameTree } from './data/files.ts';
 import { type BenchData, type StateName, treeOf } from './data/states.ts';
 import { type Command, measure } from './measure/measure.ts';
 import { cached } from './paths.ts';
-import { type Sample, SCENARIOS, type Scenario } from './results/sample.ts';
+import { type Failure, type Sample, SCENARIOS, type Scenario } from './results/sample.ts';
 import { startTaskServer } from './servers/task-server.ts';
 import { startVaultServer } from './servers/vault-server.ts';
 import type { Arena, Contestant, Subject } from './subjects/subject.ts';
@@ -15,6 +15,8 @@ export interface CompareOptions {
   data: BenchData;
   subjects: Subject[];
   rounds: number;
+  /** Whether the subjects speak TLS with the server. */
+  tls: boolean;
   /** Each sample is appended to it at once, so that a run that is ended early is not lost. */
   samplesFile: string;
   say(line: string): void;
@@ -31,22 +33,36 @@ const stateOf: Record<Exclude<Scenario, 'restore'>, StateName> = {
   compacted: 'compacted',
 };
 
-export async function compare(options: CompareOptions): Promise<Sample[]> {
+export interface Compared {
+  samples: Sample[];
+  failures: Failure[];
+}
+
+export async function compare(options: CompareOptions): Promise<Compared> {
   const work = cached('work');
   await rm(work, { recursive: true, force: true });
-  const vault = await startVaultServer(join(work, 's3'));
+  const vault = await startVaultServer(join(work, 's3'), options.tls);
   const tasks = await startTaskServer();
   const samples: Sample[] = [];
+  const failures: Failure[] = [];
   const shared = { vault, tasks, data: options.data };
   const play = async (subject: Subject, round: number) => {
     const bucket = `bench-${round}-${subject.name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()}`;
     const directory = join(work, bucket);
     await mkdir(directory, { recursive: true });
-    await vault.createBucket(bucket);
-    const played = await playAll({ ...shared, bucket, directory }, subject, round, options.say);
-    await vault.removeBucket(bucket);
-    await rm(directory, { recursive: true, force: true });
-    return played;
+    try {
+      await vault.createBucket(bucket);
+      return await playAll({ ...shared, bucket, directory }, subject, round, options.say);
+    } catch (error) {
+      // One that fails is told in the results, and does not take the others' figures with it.
+      const message = error instanceof Error ? error.message : String(error);
+      options.say(`round ${round}  ${subject.name}  FAILED: ${message}`);
+      failures.push({ round, subject: subject.name, message });
+      return [];
+    } finally {
+      await vault.removeBucket(bucket);
+      await rm(directory, { recursive: true, force: true });
+    }
   };
   try {
     // The server's code is compiled while it runs: the first to use it would pay for all.
@@ -58,7 +74,7 @@ export async function compare(options: CompareOptions): Promise<Sample[]> {
         await appendFile(options.samplesFile, played.map((each) => `${JSON.stringify(each)}\n`).join(''));
       }
     }
-    return samples;
+    return { samples, failures };
   } finally {
     await tasks.stop();
     await vault.stop();

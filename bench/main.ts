@@ -18,6 +18,7 @@ const say = (line: string) => console.log(`${new Date().toISOString().slice(11, 
 interface Options {
   size: string;
   rounds: string;
+  tls?: true;
   only?: string[];
   samples?: string;
   report?: string;
@@ -37,11 +38,13 @@ async function run(options: Options): Promise<void> {
   const wanted = installed.filter((subject) => options.only?.includes(subject.tool) ?? true);
   const samplesFile = cached('samples', `${startedAt.toISOString().replaceAll(':', '')}.jsonl`);
   await mkdir(cached('samples'), { recursive: true });
-  const samples = options.samples
-    ? await readSamples(options.samples)
-    : await compare({ data, subjects: wanted, rounds: Number(options.rounds), samplesFile, say });
-  const path = options.report ?? (sizeMiB >= FULL_MIB ? source('RESULTS.md') : cached('RESULTS.md'));
-  await writeReport(path, { data, samples, subjects, versions, machine, startedAt });
+  const tls = options.tls ?? false;
+  const compared = options.samples
+    ? { samples: await readSamples(options.samples), failures: [] }
+    : await compare({ data, subjects: wanted, rounds: Number(options.rounds), tls, samplesFile, say });
+  const name = tls ? 'RESULTS-tls.md' : 'RESULTS.md';
+  const path = options.report ?? (sizeMiB >= FULL_MIB ? source(name) : cached(name));
+  await writeReport(path, { data, ...compared, subjects, versions, machine, startedAt, tls });
   say(`results are in ${path}`);
 }
 
@@ -54,6 +57,7 @@ const bench = new Command('bench')
   .description('Measures the host program against its peers and writes the results.')
   .option('--size <MiB>', 'how much data', process.env['BENCH_MIB'] ?? String(FULL_MIB))
   .option('--rounds <number>', 'how often', '3')
+  .option('--tls', 'over TLS; the results are RESULTS-tls.md then')
   .option(
     '--only <tool...>',
     'Ringvault, bare, rclone, s5cmd, "aws s3 sync", restic; all that are installed by default',

@@ -6,7 +6,7 @@ import { LEFT_OUT } from '../subjects/all.ts';
 import { OURS } from '../subjects/host-program.ts';
 import type { Subject } from '../subjects/subject.ts';
 import type { Machine } from './machine.ts';
-import { type Sample, SCENARIOS, type Scenario } from './sample.ts';
+import { type Failure, type Sample, SCENARIOS, type Scenario } from './sample.ts';
 import { BACKUPS, cpu, HEADINGS, requestsOf, Samples, wall } from './samples.ts';
 import { show } from './statistics.ts';
 import { table } from './table.ts';
@@ -15,11 +15,13 @@ import { targetsOf, verdictOf } from './targets.ts';
 export interface Report {
   data: BenchData;
   samples: Sample[];
+  failures: Failure[];
   subjects: Subject[];
   /** By tool; undefined: not installed. */
   versions: ReadonlyMap<string, string | undefined>;
   machine: Machine;
   startedAt: Date;
+  tls: boolean;
 }
 
 const MIB = 1024 ** 2;
@@ -32,6 +34,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
   const sections = [
     '# Benchmark results',
     introduction(report),
+    ...failed(report),
     '## Targets',
     targets(report, samples),
     '## Against each peer',
@@ -61,9 +64,17 @@ function introduction({ data, samples, startedAt }: Report): string {
   const rounds = Math.max(0, ...samples.map((each) => each.round));
   return (
     `Written by \`npm run bench\` on ${startedAt.toISOString().slice(0, 10)}: one Cassandra node's snapshot of ${(bytes / MIB).toFixed(0)} MiB ` +
-    `in ${files} files of ${sstables} SSTables, ${rounds} rounds. Figures are the median of the rounds, with least and most in brackets. ` +
+    `in ${files} files of ${sstables} SSTables, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}. Figures are the median of the rounds, with least and most in brackets. ` +
     'Ratios are taken within a round.'
   );
+}
+
+function failed({ failures }: Report): string[] {
+  if (failures.length === 0) return [];
+  const lines = failures.map(
+    ({ round, subject, message }) => `- ${subject}, round ${round}: ${message.replaceAll(/\s+/g, ' ')}`,
+  );
+  return ['## Failures: the rest of these rounds is missing', lines.join('\n')];
 }
 
 function targets({ data, subjects }: Report, samples: Samples): string {
@@ -133,7 +144,7 @@ function operations({ subjects }: Report, samples: Samples): string {
   return table(['of the last round', ...scenarios.map((each) => HEADINGS[each])], rows);
 }
 
-function method({ data }: Report): string {
+function method({ data, tls }: Report): string {
   const { added, compacted } = data.states;
   return [
     `- Data made by Cassandra ${data.cassandraVersion}: twelve big SSTables, two hundred small ones, fifty tiny tables, and the system's; random bytes, which nothing shrinks.`,
@@ -141,7 +152,7 @@ function method({ data }: Report): string {
     `- ${OURS} is the program that hosts get, from the deployed bundle, one process per action, with its action document, progress and result in the bucket; the snapshot is there already. The peers copy a tree of hard links to the same files, made anew for each backup as a snapshot is. Nobody's time has \`nodetool\` in it.`,
     '- Subjects take turns within a round and begin each round with another; the warm-up is not counted. Before each measurement the files are read once and the disk is flushed. Each subject and round has a bucket of its own.',
     '- Wall, CPU and peak memory are those of the process and its children, by wait4(2). Requests are counted by the server, whose own counters (`s3proxy.metrics`) cost every subject the same; nothing stands between client and server.',
-    `- Server: ${S3_SERVER}, authorisation on, on the same cores as its clients.`,
+    `- Server: ${S3_SERVER}, ${tls ? 'TLS' : 'plain HTTP'} over loopback, authorisation on, on the same cores as its clients.`,
   ].join('\n');
 }
 

@@ -20,3 +20,10 @@ export const sample = z.strictObject({
   syncSeconds: z.number().optional(),
 });
 export type Sample = z.infer<typeof sample>;
+
+/** A subject that did not do what it should have: the rest of its round is missing. */
+export interface Failure {
+  round: number;
+  subject: string;
+  message: string;
+}

@@ -7,13 +7,17 @@ import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { startJavaServer } from '../../local/servers/java-server.ts';
 import { fetchJar } from '../../local/servers/maven.ts';
+import { makeCertificate } from './certificate.ts';
 
 /** As local/servers/s3proxy.ts has it. */
 const COORDINATE = 'org.gaul:s3proxy:4.1.0:jar-with-dependencies';
-export const S3_SERVER = 's3proxy 4.1.0, plain HTTP over loopback';
+export const S3_SERVER = 's3proxy 4.1.0';
 
 export interface VaultServer {
+  /** As the subjects know it. */
   url: string;
+  /** Of its TLS, where it speaks that: a PEM file to be trusted. */
+  certificate?: string;
   region: string;
   credentials: { accessKeyId: string; secretAccessKey: string };
   client: S3Client;
@@ -27,7 +31,8 @@ export interface VaultServer {
   stop(): Promise<void>;
 }
 
-export async function startVaultServer(directory: string): Promise<VaultServer> {
+/** @param tls whether the subjects are given its TLS endpoint */
+export async function startVaultServer(directory: string, tls: boolean): Promise<VaultServer> {
   const jar = await fetchJar(COORDINATE);
   const data = join(directory, 'data');
   await rm(directory, { recursive: true, force: true });
@@ -36,7 +41,17 @@ export async function startVaultServer(directory: string): Promise<VaultServer> 
     accessKeyId: randomBytes(10).toString('hex'),
     secretAccessKey: randomBytes(20).toString('hex'),
   };
+  const certificate = tls ? await makeCertificate(directory) : undefined;
   let metricsPort = 0;
+  let securePort = 0;
+  const secure = (port: number) =>
+    certificate
+      ? [
+          `s3proxy.secure-endpoint=https://127.0.0.1:${port}`,
+          `s3proxy.keystore-path=${certificate.keyStore}`,
+          `s3proxy.keystore-password=${certificate.password}`,
+        ]
+      : [];
   const server = await startJavaServer({
     name: 's3proxy',
     classPath: jar,
@@ -45,8 +60,13 @@ export async function startVaultServer(directory: string): Promise<VaultServer> 
     logFile: join(directory, 's3proxy.log'),
     async arguments(port) {
       metricsPort = await freePort();
+      securePort = await freePort();
       const path = join(directory, 's3proxy.conf');
-      await writeFile(path, propertiesOf({ port, metricsPort, data, ...credentials }), { mode: 0o600 });
+      await writeFile(
+        path,
+        [...propertiesOf({ port, metricsPort, data, ...credentials }), ...secure(securePort)].join('\n'),
+        { mode: 0o600 },
+      );
       return ['--properties', path];
     },
   });
@@ -54,7 +74,9 @@ export async function startVaultServer(directory: string): Promise<VaultServer> 
   const client = new S3Client({ endpoint: server.url, region, credentials, forcePathStyle: true });
   const bucketDirectory = (bucket: string) => join(data, bucket);
   return {
-    url: server.url,
+    ...(certificate
+      ? { url: `https://127.0.0.1:${securePort}`, certificate: certificate.certificate }
+      : { url: server.url }),
     region,
     credentials,
     client,
@@ -77,7 +99,7 @@ function propertiesOf(values: {
   data: string;
   accessKeyId: string;
   secretAccessKey: string;
-}): string {
+}): string[] {
   return [
     `s3proxy.endpoint=http://127.0.0.1:${values.port}`,
     's3proxy.authorization=aws-v2-or-v4',
@@ -90,8 +112,7 @@ function propertiesOf(values: {
     `s3proxy.metrics.port=${values.metricsPort}`,
     'jclouds.provider=filesystem-nio2',
     `jclouds.filesystem.basedir=${values.data}`,
-    '',
-  ].join('\n');
+  ];
 }
 
 /** From Prometheus' text: `http_server_request_duration_seconds_count{…s3_bucket="b",s3_operation="PutObject"…} 12`. */

@@ -16,7 +16,7 @@ export const subjects: Subject[] = [
   ...resticForms,
 ];
 
-/** Measured elsewhere or not at all, and why. */
+/** What an operator may use and is not in the tables, and why. */
 export const LEFT_OUT = [
-  'Medusa: needs a running Cassandra with its agent, and takes snapshots itself, so that it cannot be given the same snapshot as the others',
+  'Medusa is not measured: it takes its own snapshot of a running node, so that it cannot be given the same one as the others',
 ];

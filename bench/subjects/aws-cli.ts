@@ -12,11 +12,14 @@ function awsCli(form: string, settings: string[]): Subject {
     version: () => versionOf('aws', '--version'),
     async begin({ vault, bucket, directory }) {
       const configuration = join(directory, 'aws-config');
-      await writeFile(
-        configuration,
-        ['[default]', 's3 =', ...settings.map((line) => `    ${line}`), ''].join('\n'),
-      );
-      const env = { ...awsEnvironment(vault), AWS_CONFIG_FILE: configuration };
+      const nested = settings.map((line) => `    ${line}`);
+      const lines = ['[default]', ...(nested.length > 0 ? ['s3 =', ...nested] : []), ''];
+      await writeFile(configuration, lines.join('\n'));
+      const env = {
+        ...awsEnvironment(vault),
+        AWS_CONFIG_FILE: configuration,
+        ...(vault.certificate && { AWS_CA_BUNDLE: vault.certificate }),
+      };
       const sync = (from: string, to: string) => ({
         file: program('aws'),
         args: ['s3', 'sync', '--only-show-errors', '--endpoint-url', vault.url, from, to],

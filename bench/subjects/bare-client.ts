@@ -3,7 +3,8 @@
 import { createHmac } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import pMap from 'p-map';
@@ -15,6 +16,7 @@ const CHUNK_BYTES = 1024 ** 2;
 const WHOLE_BYTES = 16 * 1024 ** 2;
 
 const [verb, url = '', bucket = '', directory = '', list = ''] = process.argv.slice(2);
+const { Agent, request } = url.startsWith('https:') ? https : http;
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
 const { AWS_ACCESS_KEY_ID: keyId = '', AWS_SECRET_ACCESS_KEY: secret = '' } = process.env;
 

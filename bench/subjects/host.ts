@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 
 /** What of the arena a host needs. */
 export type HostArena = Pick<Arena, 'tasks' | 'bucket'> & {
-  vault: Pick<Arena['vault'], 'url' | 'region' | 'credentials' | 'client'>;
+  vault: Pick<Arena['vault'], 'url' | 'region' | 'credentials' | 'client' | 'certificate'>;
 };
 
 export const newRunId = () => runIdOf(new Date().toISOString(), randomBytes(4).toString('hex'));

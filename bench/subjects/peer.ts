@@ -13,12 +13,20 @@ export async function versionOf(name: string, ...args: string[]): Promise<string
   return failed ? undefined : stdout.split('\n')[0];
 }
 
-export function awsEnvironment(vault: Pick<VaultServer, 'credentials' | 'region'>): Record<string, string> {
+type Known = Pick<VaultServer, 'credentials' | 'region' | 'certificate'>;
+
+export function awsEnvironment(vault: Known): Record<string, string> {
   return {
+    ...trust(vault),
     AWS_ACCESS_KEY_ID: vault.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: vault.credentials.secretAccessKey,
     AWS_REGION: vault.region,
     AWS_DEFAULT_REGION: vault.region,
     AWS_EC2_METADATA_DISABLED: 'true',
   };
+}
+
+/** The server's certificate, as Go's and Node's programs are told of it. */
+export function trust({ certificate }: Pick<Known, 'certificate'>): Record<string, string> {
+  return certificate ? { SSL_CERT_FILE: certificate, NODE_EXTRA_CA_CERTS: certificate } : {};
 }

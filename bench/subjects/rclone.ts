@@ -1,5 +1,5 @@
 // rclone copy.
-import { program, versionOf } from './peer.ts';
+import { program, trust, versionOf } from './peer.ts';
 import type { Subject } from './subject.ts';
 
 function rclone(form: string, options: string[]): Subject {
@@ -10,6 +10,7 @@ function rclone(form: string, options: string[]): Subject {
     version: () => versionOf('rclone', 'version'),
     async begin({ vault, bucket }) {
       const env = {
+        ...trust(vault),
         RCLONE_CONFIG: '/dev/null',
         RCLONE_CONFIG_VAULT_TYPE: 's3',
         RCLONE_CONFIG_VAULT_PROVIDER: 'Other',
