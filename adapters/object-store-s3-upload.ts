@@ -5,8 +5,10 @@ import {
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  ListPartsCommand,
+  type ListPartsCommandOutput,
+  type Part,
   PutObjectCommand,
-  paginateListParts,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -44,7 +46,13 @@ export async function putObjectToS3(target: Target, object: NewObject): Promise<
   if (object.partCrc32.length <= 1) {
     return createOnce('PutObject', object.key, () => putWhole(target, object));
   }
-  const outcome = await createOnce('CompleteMultipartUpload', object.key, () => putInParts(target, object));
+  // Tried once: whatever is wrong with it, a new one may go through.
+  let earlier = object.upload.id();
+  const outcome = await createOnce('CompleteMultipartUpload', object.key, () => {
+    const id = earlier;
+    earlier = undefined;
+    return putInParts(target, object, id);
+  });
   if (outcome === 'exists') await abort(target, object);
   return outcome;
 }
@@ -59,9 +67,10 @@ async function putWhole({ client, Bucket }: Target, object: NewObject): Promise<
   );
 }
 
-async function putInParts(target: Target, object: NewObject): Promise<void> {
+async function putInParts(target: Target, object: NewObject, earlier: string | undefined): Promise<void> {
   const { client, Bucket } = target;
-  const { id: UploadId, sent } = (await earlierUpload(target, object)) ?? (await begin(target, object));
+  const { id: UploadId, sent } =
+    (earlier && (await partsSent(target, object, earlier))) || (await begin(target, object));
   try {
     const Parts = await putParts(target, object, UploadId, sent);
     await client.send(
@@ -99,28 +108,43 @@ async function begin({ client, Bucket }: Target, object: NewObject): Promise<Upl
   return { id, sent: [] };
 }
 
-/** What an attempt before began, with its parts that are right; undefined where S3 knows of none. */
-async function earlierUpload(
+/** Of an upload that an attempt before began the parts that are right; undefined where S3 knows of none. */
+async function partsSent(
   { client, Bucket }: Target,
-  { key, partCrc32, upload }: NewObject,
+  { key, partCrc32 }: NewObject,
+  id: string,
 ): Promise<Upload | undefined> {
-  const id = upload.id();
-  if (id === undefined) return undefined;
   const sent: CompletedPart[] = [];
   try {
-    for await (const page of paginateListParts({ client }, { Bucket, Key: key, UploadId: id })) {
-      for (const { PartNumber = 0, ETag, ChecksumCRC32 } of page.Parts ?? []) {
-        const crc = partCrc32[PartNumber - 1];
-        if (crc !== undefined && ChecksumCRC32 === base64OfCrc32(crc)) {
-          sent.push({ PartNumber, ETag, ChecksumCRC32 });
-        }
-      }
+    for await (const { PartNumber = 0, ETag, ChecksumCRC32 } of listParts(client, {
+      Bucket,
+      Key: key,
+      UploadId: id,
+    })) {
+      const crc = partCrc32[PartNumber - 1];
+      if (crc === undefined || ChecksumCRC32 !== base64OfCrc32(crc)) continue;
+      sent.push({ PartNumber, ETag, ChecksumCRC32 });
     }
   } catch (error) {
     if (isUploadGone(error)) return undefined;
     throw error;
   }
   return { id, sent };
+}
+
+/** The SDK's paginator asks for ever: S3 names a next marker on the last page too. */
+async function* listParts(
+  client: S3Client,
+  upload: { Bucket: string; Key: string; UploadId: string },
+): AsyncGenerator<Part> {
+  let PartNumberMarker: string | undefined;
+  do {
+    const page: ListPartsCommandOutput = await client.send(
+      new ListPartsCommand({ ...upload, PartNumberMarker }),
+    );
+    yield* page.Parts ?? [];
+    PartNumberMarker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+  } while (PartNumberMarker);
 }
 
 async function putParts(

@@ -17,10 +17,14 @@ export const BUNDLING = {
   logLevel: 'error',
 } as const satisfies BuildOptions;
 
-/** The host program: `host.mjs`, its worker thread, and what it loads only to carry an action out, not to start one. */
+/** The host program: `host.mjs`, its worker threads, and what it loads only to carry an action out, not to start one. */
 export const HOST_PROGRAM = {
   ...BUNDLING,
-  entryPoints: { host: 'node-scripts/host.ts', 'hash-worker': 'node-scripts/hashing/hash-worker.ts' },
+  entryPoints: {
+    host: 'node-scripts/host.ts',
+    'hash-worker': 'node-scripts/hashing/hash-worker.ts',
+    'fetch-worker': 'node-scripts/transfer/fetch-worker.ts',
+  },
   outExtension: { '.js': '.mjs' },
   splitting: true,
 } as const satisfies BuildOptions;

@@ -6,12 +6,15 @@ import type { VaultLayout } from '../contracts/layout.ts';
 import type { FailPointName } from './fail-points.ts';
 import type { HostPaths } from './host-paths.ts';
 import type { ProgressReporter } from './progress.ts';
+import type { Vault } from './transfer/fetcher.ts';
 
 /** The outside world, as host.ts or a test wires it. */
 export interface HostPorts {
   store: ObjectStore;
   secrets: SecretReader;
   clock: Clock;
+  /** Where worker threads find what `store` is; without it the work of theirs is done in this thread. */
+  vault?: Vault;
 }
 
 export interface ActionContext extends HostPorts {

@@ -33,6 +33,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   try {
     const outcome = await runAction({
       store: s3ObjectStore({ bucket: options.bucket, region }),
+      vault: { bucket: options.bucket, region },
       secrets: secretsManagerReader({ region }),
       callback: sfnTaskCallback({ region }),
       clock: systemClock,

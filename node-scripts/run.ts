@@ -168,12 +168,13 @@ function contextOf(
   session: Session,
   progress: ProgressReporter,
 ): ActionContext {
-  const { store, secrets, clock, paths, log, instanceArn } = options;
+  const { store, secrets, clock, vault, paths, log, instanceArn } = options;
   const levers = failPoints(options.failPoint, directory);
   return {
     store,
     secrets,
     clock,
+    ...(vault && { vault }),
     document,
     instanceArn,
     paths,

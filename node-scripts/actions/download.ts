@@ -6,7 +6,8 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
 import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
-import { fetchObject, type WantedFile, type WantedObject } from '../transfer/fetch-object.ts';
+import type { FetchFile, FetchJob } from '../transfer/fetch-object.ts';
+import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
 import { inOrder } from '../transfer/in-order.ts';
 import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
@@ -27,7 +28,7 @@ export async function download(
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
-  const wantedOf = async (listed: ListedFile): Promise<WantedFile> => {
+  const fileOf = async (listed: ListedFile): Promise<FetchFile> => {
     const dataDirectory = mapped[listed.dataDirectory] ?? '';
     const owner = ownership.get(dataDirectory) ?? (await ownershipOf(dataDirectory));
     const target = join(stagingRoot(dataDirectory, context.document.runId), listed.path);
@@ -35,28 +36,46 @@ export async function download(
     const made = directories.get(directory) ?? makeOwnedDirectory(directory, owner);
     directories.set(directory, made);
     await made;
-    return { listed, target, ownership: owner };
+    const { path, sha256, sizeBytes, offset = 0 } = listed;
+    return { path, target, sha256, sizeBytes, offset, ownership: owner };
   };
+  const fetcher = openFetcher(context);
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
     context.signal.throwIfAborted();
-    const wanted: WantedObject = [await wantedOf(first), ...(await Promise.all(more.map(wantedOf)))];
-    return { wanted, downloaded: await fetchObject(context, wanted) };
+    const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
+    const key = keyOf(context, first);
+    const downloadedBytes = await fetcher.fetch({ key, isPack: first.pack !== undefined, files });
+    await context.failPoint('download.file');
+    return { files, downloadedBytes };
   };
 
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
   const { downloadsAtOnce } = context.document.limits;
   const objects = byObject(filesOfTables(backup.files(), input.tables));
-  for await (const { wanted, downloaded } of inOrder(objects, downloadsAtOnce, fetch)) {
-    const bytes = bytesOf(wanted);
-    total.files += wanted.length;
-    total.bytes += bytes;
-    total.downloadedBytes += bytesOf(downloaded);
-    context.progress.add({ files: wanted.length, bytes });
+  try {
+    for await (const { files, downloadedBytes } of inOrder(objects, downloadsAtOnce, fetch)) {
+      const bytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+      total.files += files.length;
+      total.bytes += bytes;
+      total.downloadedBytes += downloadedBytes;
+      context.progress.add({ files: files.length, bytes });
+    }
+  } finally {
+    await fetcher.close();
   }
   for (const directory of directories.keys()) await syncDirectory(directory);
   return total;
 }
 
-function bytesOf(files: WantedFile[]): number {
-  return files.reduce((sum, { listed }) => sum + listed.sizeBytes, 0);
+function openFetcher({ store, vault, signal, progress, document }: ActionContext): Fetcher {
+  const ports = { signal, onBytes: (transferred: number) => progress.add({ transferred }) };
+  return vault
+    ? fetcherInThreads(vault, document.limits.hashesAtOnce, ports)
+    : fetcherInThisThread({ store, ...ports });
+}
+
+function keyOf({ layout, document }: ActionContext, { sha256, pack, variant }: ListedFile): string {
+  return variant === '2'
+    ? layout.objectBesideTampered(document.clusterId, pack ?? sha256)
+    : layout.object(document.clusterId, pack ?? sha256);
 }

@@ -1,13 +1,113 @@
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import {
+  CreateBucketCommand,
+  type ListPartsCommandOutput,
+  S3Client,
+  type UploadPartCommandInput,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
+import type { NewObject, ObjectStore } from '../../adapters/ports.ts';
 import { shared } from '../shared/shared.ts';
 import { objectStoreSuite } from './object-store.suite.ts';
 
 const PART_BYTES = 5 * 1024 ** 2;
 
-objectStoreSuite('S3', PART_BYTES, async () => {
+async function clientOf(bucket: string): Promise<S3Client> {
   const { url: endpoint, credentials } = await shared('s3proxy');
   const client = new S3Client({ endpoint, credentials, region: 'eu-west-1', forcePathStyle: true });
-  await client.send(new CreateBucketCommand({ Bucket: 'object-store-suite' }));
-  return s3ObjectStore({ bucket: 'object-store-suite', client });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  return client;
+}
+
+/** s3proxy forgets the parts' checksums, S3 lists them. */
+function withPartChecksums(client: S3Client): S3Client {
+  const checksums = new Map<number | undefined, string | undefined>();
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const { PartNumber, ChecksumCRC32 } = args.input as UploadPartCommandInput;
+        const result = await next(args);
+        if (commandName === 'UploadPartCommand') checksums.set(PartNumber, ChecksumCRC32);
+        for (const part of (result.output as ListPartsCommandOutput).Parts ?? []) {
+          Object.assign(part, { ChecksumCRC32: checksums.get(part.PartNumber) });
+        }
+        return result;
+      },
+    { step: 'initialize' },
+  );
+  return client;
+}
+
+objectStoreSuite('S3', PART_BYTES, async () =>
+  s3ObjectStore({ bucket: 'object-store-suite', client: await clientOf('object-store-suite') }),
+);
+
+let directory: string;
+
+describe('a multipart upload', () => {
+  let client: S3Client;
+  let store: ObjectStore;
+  beforeAll(async () => {
+    client = await clientOf('multipart');
+    store = s3ObjectStore({ bucket: 'multipart', client });
+    directory = await mkdtemp(join(tmpdir(), 'multipart-'));
+  });
+  afterAll(() => rm(directory, { recursive: true }));
+
+  it('goes on with the parts that an attempt before has sent', async () => {
+    const bytes = randomBytes(3 * PART_BYTES);
+    let id: string | undefined;
+    let sent = 0;
+    const object = await objectOf('resumed', bytes, {
+      id: () => id,
+      begun: async (uploadId) => {
+        id = uploadId;
+      },
+    });
+    const onBytes = (more: number) => {
+      sent += more;
+    };
+    let slots = 0;
+    const dies = async <Value>(send: () => Promise<Value>) => {
+      slots += 1;
+      if (slots === 2) throw new Error('killed');
+      return send();
+    };
+    const store = s3ObjectStore({ bucket: 'multipart', client: withPartChecksums(client) });
+    await expect(store.putObject({ ...object, onBytes, slot: dies })).rejects.toThrow('killed');
+    expect(sent).toBe(2 * PART_BYTES);
+    expect(await store.putObject({ ...object, onBytes })).toBe('created');
+    expect(sent).toBe(3 * PART_BYTES);
+    expect((await store.get('resumed'))?.body.equals(bytes)).toBe(true);
+  });
+
+  it('begins anew where S3 does not know the earlier one any more', async () => {
+    const bytes = randomBytes(2 * PART_BYTES);
+    const object = await objectOf('forgotten', bytes, {
+      id: () => 'unknown-upload',
+      begun: async () => undefined,
+    });
+    expect(await store.putObject(object)).toBe('created');
+    expect((await store.get('forgotten'))?.body.equals(bytes)).toBe(true);
+  });
 });
+
+async function objectOf(key: string, bytes: Buffer, upload: NewObject['upload']): Promise<NewObject> {
+  const path = join(directory, key);
+  await writeFile(path, bytes);
+  const parts = Array.from({ length: bytes.length / PART_BYTES }, (_, index) =>
+    crc32(bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)),
+  );
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return {
+    ...{ key, sizeBytes: bytes.length, sha256, crc32: crc32(bytes), partCrc32: parts, partBytes: PART_BYTES },
+    body: path,
+    slot: (send) => send(),
+    upload,
+  };
+}

@@ -1,7 +1,8 @@
 // The host program as it is shipped: bundled, started as a command, killed, started again. S3 is a real server; of Step
 // Functions only the three task calls are played.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,13 +13,13 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
-import type { ActionDocument } from '../../contracts/actions.ts';
+import { type ActionDocument, actions } from '../../contracts/actions.ts';
 import { HOST_PROGRAM } from '../../infra/bundling.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
 import { shared } from '../shared/shared.ts';
-import { fakeNode, ORDERS, uploadInput, writeSnapshot } from './fake-node.ts';
+import { fakeNode, ORDERS, TAG, tablePath, uploadInput, writeSnapshot } from './fake-node.ts';
 import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const BUCKET = 'host-program-test';
@@ -178,6 +179,39 @@ describe('the host program', () => {
     await start(late);
     await until(() => told.has(late.taskToken));
     expect(told.get(late.taskToken)).toMatchObject({ error: 'RunEnded' });
+  }, 60_000);
+
+  it('brings back what it uploaded, a large object and packs, by its worker threads', async () => {
+    const run = '20261121t020008z-0a1b2c3d';
+    const large = randomBytes(9_000_000);
+    const upload = await uploadOf(run);
+    const data = join(host.root, 'data1');
+    await writeSnapshot(
+      data,
+      ORDERS,
+      { 'nb-7-big': large },
+      [0, 1, 2, 3, 4, 5, 7].map((each) => `nb-${each}-big-Data.db`),
+    );
+    const uploading = await host.request(upload);
+    await start(uploading);
+    await until(() => told.has(uploading.taskToken));
+    const { headerSha256, listingSha256 } = actions.upload.output.parse(
+      JSON.parse(String(told.get(uploading.taskToken)?.['output'])),
+    );
+    await host.allowRestore();
+    const source = { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
+    const restore = '20261121t020009z-0a1b2c3d';
+    const download = await host.request(host.document(restore, 'download', { source, tables: [ORDERS] }));
+    await start(download);
+    await until(() => told.has(download.taskToken));
+    expect(told.get(download.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });
+    const staged = join(data, '.ringvault', `${restore}.new`, tablePath(ORDERS));
+    const snapshot = join(data, tablePath(ORDERS), 'snapshots', TAG);
+    const names = (await readdir(snapshot)).filter((name) => name.startsWith('nb-'));
+    expect((await readdir(staged)).sort()).toEqual(names.sort());
+    for (const name of names) {
+      expect((await readFile(join(staged, name))).equals(await readFile(join(snapshot, name)))).toBe(true);
+    }
   }, 60_000);
 
   it('starts once where the same command is delivered twice at a time', async () => {

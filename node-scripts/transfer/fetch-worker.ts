@@ -1,0 +1,41 @@
+// A worker thread that fetches objects: it receives, hashes and writes, so that several cores do.
+import { parentPort, workerData } from 'node:worker_threads';
+import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
+import { tellError } from '../../contracts/errors.ts';
+import { fetchObject } from './fetch-object.ts';
+import type { FromFetchWorker, ToFetchWorker, Vault } from './fetcher.ts';
+
+const REPORT_MS = 250;
+const { bucket, region } = workerData as Vault;
+const store = s3ObjectStore({ bucket, region });
+const stop = new AbortController();
+let received = 0;
+const onBytes = (bytes: number) => {
+  received += bytes;
+};
+
+function tell(message: FromFetchWorker): void {
+  parentPort?.postMessage(message);
+}
+
+function report(): void {
+  if (received > 0) tell({ received });
+  received = 0;
+}
+
+setInterval(report, REPORT_MS).unref();
+
+parentPort?.on('message', (message: ToFetchWorker) => {
+  if (message === 'stop') {
+    stop.abort(new Error('the download was stopped'));
+    return;
+  }
+  const { id, job } = message;
+  fetchObject({ store, signal: stop.signal, onBytes }, job).then(
+    (downloadedBytes) => {
+      report();
+      tell({ id, downloadedBytes });
+    },
+    (error: unknown) => tell({ id, error: tellError(error) }),
+  );
+});

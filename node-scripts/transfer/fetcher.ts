@@ -1,0 +1,89 @@
+// Fetches objects, in worker threads where these can reach the vault themselves, else in this thread.
+import { Worker } from 'node:worker_threads';
+import { errorFrom, type ToldError } from '../../contracts/errors.ts';
+import { type FetchJob, type FetchPorts, fetchObject } from './fetch-object.ts';
+
+/** What a worker thread opens the vault by. */
+export interface Vault {
+  bucket: string;
+  region: string;
+}
+
+export interface Fetcher {
+  /** @returns bytes downloaded @throws as fetchObject */
+  fetch(job: FetchJob): Promise<number>;
+  close(): Promise<void>;
+}
+
+export function fetcherInThisThread(ports: FetchPorts): Fetcher {
+  return { fetch: (job) => fetchObject(ports, job), close: async () => undefined };
+}
+
+export type ToFetchWorker = { id: number; job: FetchJob } | 'stop';
+export type FromFetchWorker =
+  | { received: number }
+  | { id: number; downloadedBytes: number }
+  | { id: number; error: ToldError };
+
+/** The bundle has it as an entry of its own, beside the program. */
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? './fetch-worker.ts' : './fetch-worker.mjs',
+  import.meta.url,
+);
+
+interface Thread {
+  worker: Worker;
+  jobs: Map<number, PromiseWithResolvers<number>>;
+  /** What it died of. */
+  failure?: Error;
+}
+
+export function fetcherInThreads(
+  vault: Vault,
+  threads: number,
+  { signal, onBytes }: Omit<FetchPorts, 'store'>,
+): Fetcher {
+  const all = Array.from({ length: threads }, () => startThread(vault, onBytes));
+  const stop = () => {
+    for (const { worker } of all) worker.postMessage('stop' satisfies ToFetchWorker);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  let id = 0;
+  return {
+    fetch(job) {
+      const idlest = all.reduce((one, other) => (other.jobs.size < one.jobs.size ? other : one));
+      if (idlest.failure) return Promise.reject(idlest.failure);
+      const result = Promise.withResolvers<number>();
+      id += 1;
+      idlest.jobs.set(id, result);
+      idlest.worker.postMessage({ id, job } satisfies ToFetchWorker);
+      return result.promise;
+    },
+    async close() {
+      signal.removeEventListener('abort', stop);
+      await Promise.all(all.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+function startThread(vault: Vault, onBytes: (bytes: number) => void): Thread {
+  const thread: Thread = {
+    worker: new Worker(WORKER, { workerData: vault, name: 'fetch' }),
+    jobs: new Map(),
+  };
+  thread.worker.on('message', (message: FromFetchWorker) => {
+    if ('received' in message) {
+      onBytes(message.received);
+      return;
+    }
+    const job = thread.jobs.get(message.id);
+    thread.jobs.delete(message.id);
+    if ('error' in message) job?.reject(errorFrom(message.error));
+    else job?.resolve(message.downloadedBytes);
+  });
+  thread.worker.on('error', (error: Error) => {
+    thread.failure = error;
+    for (const job of thread.jobs.values()) job.reject(error);
+  });
+  return thread;
+}
