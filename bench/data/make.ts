@@ -21,6 +21,7 @@ import {
 const KEYSPACE = 'bench';
 const ROW_BYTES = 64 * 1024;
 const WRITES_AT_ONCE = 32;
+const ATTEMPTS = 5;
 /** Changes with what is made, so that data made otherwise are not taken for it. */
 const RECIPE = 1;
 
@@ -115,8 +116,20 @@ class Writer {
     const writeRow = async (size: number) => {
       this.#next += 1;
       const body = randomFillSync(Buffer.allocUnsafe(size));
-      await this.#client.execute(query, [String(this.#next), body], { prepare: true });
+      await this.#insert(query, [String(this.#next), body]);
     };
     await pMap(sizes, writeRow, { concurrency: WRITES_AT_ONCE });
+  }
+
+  /** A node that flushes and compacts on a few cores lets a write time out now and then. */
+  async #insert(query: string, row: unknown[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#client.execute(query, row, { prepare: true });
+        return;
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 }
