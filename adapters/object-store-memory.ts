@@ -51,6 +51,7 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
       onBytes?.(sizeBytes);
       return create(key, bytes);
     },
+    onThrottled: () => undefined,
     async attributes(key) {
       const body = objects.get(key);
       return body && { sizeBytes: body.length, sha256: sha256Of(body) };

@@ -4,10 +4,9 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
 import { FileUnstable, FileVanished } from '../contracts/errors.ts';
-import { isExisting, isOtherBytes } from './object-store-s3-errors.ts';
+import { isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
 import type { NewObject } from './ports.ts';
 
-type SdkError = Parameters<typeof isTransientError>[0];
 const MOST_ATTEMPTS = 8;
 /** Read from the disk at once. */
 const READ_BYTES = 1024 ** 2;
@@ -44,11 +43,14 @@ type Send = (
 ) => Promise<void>;
 
 /** The SDK does not look at a body's failure: it ends the request here. */
-async function sendOnce({ body, key }: NewObject, { at, length }: Range, send: Send): Promise<void> {
+async function sendOnce({ body, key, pace }: NewObject, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: failed.signal };
-  if (typeof body !== 'string') return send({ Body: body, ContentLength: length }, options);
-  const Body = Readable.from(bytesOf(body, at, length), { objectMode: false });
+  if (typeof body !== 'string') {
+    await pace?.(length);
+    return send({ Body: body, ContentLength: length }, options);
+  }
+  const Body = Readable.from(paced(bytesOf(body, at, length), pace), { objectMode: false });
   Body.on('error', (error) => failed.abort(error));
   try {
     await send({ Body, ContentLength: length }, options);
@@ -60,6 +62,13 @@ async function sendOnce({ body, key }: NewObject, { at, length }: Range, send: S
       : reason;
   } finally {
     Body.destroy();
+  }
+}
+
+async function* paced(chunks: AsyncIterable<Buffer>, pace: NewObject['pace']): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    await pace?.(chunk.length);
+    yield chunk;
   }
 }
 

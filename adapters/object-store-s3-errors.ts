@@ -1,5 +1,9 @@
 // What S3's answers mean, by our names.
+import type { isTransientError } from '@smithy/core/retry';
 import { VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
+
+/** What the SDK's own classification of errors takes. */
+export type SdkError = Parameters<typeof isTransientError>[0];
 
 interface Answered {
   name: string;
@@ -46,6 +50,12 @@ export function isUploadGone(error: unknown): boolean {
 export function namedS3Error(error: unknown, operation: string, key: string): Error {
   const status = statusOf(error);
   const said = `${nameOf(error)}${error instanceof Error ? `: ${error.message}` : ''}`;
+  if (nameOf(error) === 'RequestTimeTooSkewed') {
+    return new VaultDenied(
+      `${operation} ${key}: got ${said}: this host's clock is more than 15 minutes off; set it (chrony, systemd-timesyncd)`,
+      { cause: error },
+    );
+  }
   if (status === 403) {
     const missing = operation === 'HeadObject' || operation === 'GetObject';
     const remark = missing ? ' (S3 also says so of an object that is missing, to who may not list)' : '';

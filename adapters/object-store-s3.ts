@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { isMissing, namedS3Error } from './object-store-s3-errors.ts';
+import { isThrottlingError } from '@smithy/core/retry';
+import { isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
 import { createOnce, putObjectToS3 } from './object-store-s3-upload.ts';
 import type { ObjectAttributes, ObjectStore } from './ports.ts';
@@ -47,6 +48,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
       });
     },
     putObject: (object) => putObjectToS3({ client, Bucket }, object),
+    onThrottled: (listener) => listenForThrottling(client, listener),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),
   };
@@ -79,6 +81,21 @@ function signWithoutBody(client: S3Client): void {
       return next(args);
     },
     { step: 'build', name: 'signWithoutBody', override: true },
+  );
+}
+
+/** Seen at each attempt, also at those that the SDK makes again by itself. */
+function listenForThrottling(client: S3Client, listener: () => void): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        if (isThrottlingError(error as SdkError)) listener();
+        throw error;
+      }
+    },
+    { step: 'deserialize', name: 'listenForThrottling', priority: 'high', override: true },
   );
 }
 

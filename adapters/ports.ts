@@ -39,6 +39,8 @@ export interface NewObject {
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
   /** Remembers the multipart upload, so that a later attempt goes on with its parts. */
   upload: { id(): string | undefined; begun(id: string): Promise<void> };
+  /** Called before so many bytes are sent, and waited for. */
+  pace?(bytes: number): Promise<void>;
   onBytes?(bytes: number): void;
 }
 
@@ -57,6 +59,8 @@ export interface ObjectStore {
   put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
   /** Created only if there is none; S3 refuses other bytes than were hashed. @throws FileUnstable */
   putObject(object: NewObject): Promise<'created' | 'exists'>;
+  /** Calls the listener each time that the store asks to slow down. */
+  onThrottled(listener: () => void): void;
   attributes(key: string): Promise<ObjectAttributes | undefined>;
   /** Keys and, with a delimiter, common prefixes, in order. Hosts may not list. */
   list(prefix: string, options?: { delimiter?: '/'; startAfter?: string }): AsyncIterable<string>;

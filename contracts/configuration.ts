@@ -57,12 +57,21 @@ const cassandra = z.strictObject({
   }),
 });
 
+/** Less would let a connection fall silent for longer than S3 waits. */
+const bytesPerSecond = z.int().min(256 * 1024);
+
 const limits = z.strictObject({
   /** Hosts that one workflow works on at the same time. */
   hostsAtOnce: z.int().min(1).max(1_000).default(1_000),
   uploadsAtOnce: z.int().min(1).max(64).default(8),
   downloadsAtOnce: z.int().min(1).max(64).default(8),
+  /** Threads that hash what is uploaded, and that receive, hash and write what is downloaded. */
   hashesAtOnce: z.int().min(1).max(16).default(2),
+  /** Of one host, to the vault and from it; no limit where there is none. */
+  uploadBytesPerSecond: bytesPerSecond.optional(),
+  downloadBytesPerSecond: bytesPerSecond.optional(),
+  /** How far uploads and downloads give way to Cassandra, as nice(1) counts; their disk priority is the lowest then. 0: not. */
+  niceness: z.int().min(0).max(19).default(10),
   /** Free space that a restore leaves on each data directory's file system. */
   reserveBytes: z
     .int()

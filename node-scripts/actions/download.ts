@@ -6,10 +6,13 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
 import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { giveWay } from '../priority.ts';
+import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
 import type { FetchFile, FetchJob } from '../transfer/fetch-object.ts';
 import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
 import { inOrder } from '../transfer/in-order.ts';
 import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
+import { paceOf } from '../transfer/pace.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
 import { byObject } from '../transfer/wanted-objects.ts';
@@ -19,6 +22,7 @@ export async function download(
   input: ActionInput<'download'>,
 ): Promise<ActionOutput<'download'>> {
   await mustBeAllowed(context);
+  await giveWay(context);
   const backup = await readNodeBackup(context, input.source);
   const { data } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
@@ -39,18 +43,20 @@ export async function download(
     const { path, sha256, sizeBytes, offset = 0 } = listed;
     return { path, target, sha256, sizeBytes, offset, ownership: owner };
   };
-  const fetcher = openFetcher(context);
+  const { downloadsAtOnce } = context.document.limits;
+  const slots = adaptiveSlots(downloadsAtOnce, context.clock);
+  const fetcher = openFetcher(context, () => slots.throttled());
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
     context.signal.throwIfAborted();
     const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
     const key = keyOf(context, first);
-    const downloadedBytes = await fetcher.fetch({ key, isPack: first.pack !== undefined, files });
+    const job: FetchJob = { key, isPack: first.pack !== undefined, files };
+    const downloadedBytes = await slots.run(() => fetcher.fetch(job));
     await context.failPoint('download.file');
     return { files, downloadedBytes };
   };
 
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
-  const { downloadsAtOnce } = context.document.limits;
   const objects = byObject(filesOfTables(backup.files(), input.tables));
   try {
     for await (const { files, downloadedBytes } of inOrder(objects, downloadsAtOnce, fetch)) {
@@ -67,11 +73,13 @@ export async function download(
   return total;
 }
 
-function openFetcher({ store, vault, signal, progress, document }: ActionContext): Fetcher {
-  const ports = { signal, onBytes: (transferred: number) => progress.add({ transferred }) };
-  return vault
-    ? fetcherInThreads(vault, document.limits.hashesAtOnce, ports)
-    : fetcherInThisThread({ store, ...ports });
+function openFetcher(context: ActionContext, onThrottled: () => void): Fetcher {
+  const { store, vault, signal, clock, progress, document } = context;
+  const { hashesAtOnce: threads, downloadBytesPerSecond: bytesPerSecond } = document.limits;
+  const onBytes = (transferred: number) => progress.add({ transferred });
+  if (vault) return fetcherInThreads(vault, { threads, bytesPerSecond, signal, onBytes, onThrottled });
+  store.onThrottled(onThrottled);
+  return fetcherInThisThread({ store, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
 }
 
 function keyOf({ layout, document }: ActionContext, { sha256, pack, variant }: ListedFile): string {

@@ -11,6 +11,7 @@ import { type SnapshotTable, snapshotTables } from '../cassandra/snapshot-files.
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere, writeDurably } from '../durable-files.ts';
 import { openHasher } from '../hashing/hasher.ts';
+import { giveWay } from '../priority.ts';
 import { createListing, type WrittenListing } from '../transfer/listing-writer.ts';
 import { openStoredObjects } from '../transfer/stored-objects.ts';
 import { type UploadTotals, uploadTables } from '../transfer/upload-tables.ts';
@@ -41,6 +42,7 @@ async function readPrepared(context: ActionContext): Promise<Prepared | undefine
 }
 
 async function uploadObjects(context: ActionContext, input: Input): Promise<Prepared> {
+  await giveWay(context);
   await makeDirectory(context.directory);
   const { data } = await nodeDirectories(context);
   const tables = await snapshotTables(data, input.tag);

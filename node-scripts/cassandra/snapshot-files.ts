@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SnapshotIncomplete } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
-import { parseFileName, parseTableDirectory, requiredComponents } from './sstable-files.ts';
+import { isBesideData, parseFileName, parseTableDirectory, requiredComponents } from './sstable-files.ts';
 
-/** Written by Cassandra for each snapshot, not data: schema.json of the backup says more, and these change each time. */
-const NOT_DATA = new Set(['manifest.json', 'schema.cql']);
 const snapshotManifest = z.looseObject({ files: z.array(z.string()) });
 
 export interface SnapshotTable {
@@ -68,7 +66,7 @@ export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[
         manifests += 1;
         for (const each of await readManifest(join(snapshot, name))) listed.add(each);
       }
-      if (NOT_DATA.has(name)) continue;
+      if (isBesideData(name)) continue;
       const stem = stemOf(name);
       const component = name.slice(stem.length);
       const components = stems.get(stem);

@@ -30,3 +30,8 @@ export function requiredComponents(kind: string): string[] {
     ? ['Data.db', 'Partitions.db', 'Statistics.db']
     : ['Data.db', 'Index.db', 'Statistics.db'];
 }
+
+/** Written by Cassandra for each snapshot, not data: schema.json of the backup says more, and these change each time. */
+export function isBesideData(name: string): boolean {
+  return name === 'manifest.json' || name === 'schema.cql';
+}

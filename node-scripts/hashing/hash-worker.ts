@@ -1,28 +1,61 @@
 // A worker thread that reads files once: the SHA-256 of each and of all one after another, the CRC32 that S3 checks parts
 // by, and whether Data.db still is what Cassandra wrote. Small ones come back with their bytes, to be sent from memory.
 import { createHash } from 'node:crypto';
-import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  opendirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { partBytesFor } from '../../adapters/part-size.ts';
-import type { FileIdentity, FromHashWorker, Hashed, HashJob } from './messages.ts';
+import { isBesideData } from '../cassandra/sstable-files.ts';
+import type { FileIdentity, FromHashWorker, Hashed, HashJob, Measured, MeasureJob } from './messages.ts';
 
 const CHUNK_BYTES = 1024 ** 2;
 /** Not zero: somebody stopped the work. */
 const stopped = new Int32Array(workerData as SharedArrayBuffer);
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
-parentPort?.on('message', (job: HashJob) => {
+parentPort?.on('message', (job: HashJob | MeasureJob) => {
   const answer = carryOut(job);
   parentPort?.postMessage(answer, 'body' in answer && answer.body ? [answer.body] : []);
 });
 
-function carryOut(job: HashJob): FromHashWorker {
+function carryOut(job: HashJob | MeasureJob): FromHashWorker {
   try {
-    return hashFiles(job);
+    return 'directories' in job ? measure(job) : hashFiles(job);
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     return { outcome: 'failed', message, code };
+  }
+}
+
+function measure({ directories }: MeasureJob): Measured {
+  const total: Measured = { outcome: 'measured', files: 0, bytes: 0 };
+  for (const each of directories) measureInto(total, each);
+  return total;
+}
+
+function measureInto(total: Measured, directory: string): void {
+  const opened = opendirSync(directory);
+  try {
+    for (let entry = opened.readSync(); entry; entry = opened.readSync()) {
+      const path = join(directory, entry.name);
+      // Of the directories in a snapshot those of secondary indexes are data, which begin with a dot.
+      if (entry.isDirectory() && entry.name.startsWith('.')) measureInto(total, path);
+      if (!entry.isFile() || isBesideData(entry.name)) continue;
+      total.files += 1;
+      total.bytes += statSync(path).size;
+    }
+  } finally {
+    opened.closeSync();
   }
 }
 

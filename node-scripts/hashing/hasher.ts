@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import pLimit from 'p-limit';
 import { DataRot, FileUnstable, FileVanished } from '../../contracts/errors.ts';
-import type { FromHashWorker, Hashed, HashJob } from './messages.ts';
+import type { FromHashWorker, Hashed, HashJob, Measured, MeasureJob } from './messages.ts';
 
 /** The bundle has it as an entry of its own, beside the program. */
 const WORKER = new URL(
@@ -17,6 +17,8 @@ export interface Hasher {
    * @throws FileVanished FileUnstable DataRot
    */
   hash(job: HashJob): Promise<Hashed>;
+  /** Counts what lies below snapshots' directories. */
+  measure(job: MeasureJob): Promise<Measured>;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
     all.push(worker);
     return worker;
   };
-  const attempt = (job: HashJob) =>
+  const attempt = (job: HashJob | MeasureJob) =>
     slots(async () => {
       signal.throwIfAborted();
       const worker = idle.pop() ?? start();
@@ -48,7 +50,10 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
       const first = await attempt(job);
       const answer = first.outcome === 'changed' ? await attempt(job) : first;
       signal.throwIfAborted();
-      return hashedOrThrow(answer, job);
+      return expect('hashed', answer, job.paths[0]);
+    },
+    async measure(job) {
+      return expect('measured', await attempt(job), job.directories[0]);
     },
     async close() {
       signal.removeEventListener('abort', stop);
@@ -58,18 +63,21 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
   };
 }
 
-function hashedOrThrow(answer: FromHashWorker, { paths }: HashJob): Hashed {
+function expect<Outcome extends 'hashed' | 'measured'>(
+  outcome: Outcome,
+  answer: FromHashWorker,
+  path = 'nothing',
+): Extract<FromHashWorker, { outcome: Outcome }> {
+  if (answer.outcome === outcome) return answer as Extract<FromHashWorker, { outcome: Outcome }>;
   switch (answer.outcome) {
-    case 'hashed':
-      return answer;
     case 'changed':
       throw new FileUnstable(`${answer.path}: it changed both times while it was read`);
     case 'rotten':
       throw new DataRot(answer.message);
-    case 'stopped':
-      throw new Error(`${paths[0]}: hashing was stopped`);
     case 'failed':
       if (answer.code === 'ENOENT' || answer.code === 'ENOTDIR') throw new FileVanished(answer.message);
       throw new Error(answer.message);
+    default:
+      throw new Error(`${path}: got ${answer.outcome}, expected ${outcome}`);
   }
 }

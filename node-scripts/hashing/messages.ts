@@ -11,6 +11,17 @@ export interface HashJob {
   keepUpTo: number;
 }
 
+/** Counts the files below snapshots' directories. */
+export interface MeasureJob {
+  directories: string[];
+}
+
+export interface Measured {
+  outcome: 'measured';
+  files: number;
+  bytes: number;
+}
+
 export interface Hashed {
   outcome: 'hashed';
   /** Of each path. */
@@ -27,6 +38,7 @@ export interface Hashed {
 
 export type FromHashWorker =
   | Hashed
+  | Measured
   | { outcome: 'changed'; path: string }
   | { outcome: 'rotten'; message: string }
   | { outcome: 'stopped' }

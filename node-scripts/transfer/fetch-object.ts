@@ -8,6 +8,7 @@ import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
+import type { Pace } from './pace.ts';
 
 /** Bytes that were changed on their way are asked for again. */
 const ATTEMPTS = 2;
@@ -35,6 +36,8 @@ export interface FetchFile {
 export interface FetchPorts {
   store: ObjectStore;
   signal: AbortSignal;
+  /** Waited for before the next bytes are taken. */
+  pace: Pace;
   onBytes(bytes: number): void;
 }
 
@@ -76,7 +79,7 @@ async function isRight({ target, sizeBytes, sha256 }: FetchFile): Promise<boolea
 
 /** One request for all of them, even where files lie between that nobody wants. @returns files of other bytes */
 async function fetchOnce(
-  { store, signal, onBytes }: FetchPorts,
+  { store, signal, pace, onBytes }: FetchPorts,
   { key, isPack }: FetchJob,
   files: FetchFile[],
 ): Promise<WrongFile[]> {
@@ -94,6 +97,7 @@ async function fetchOnce(
   try {
     for await (const chunk of stored.body) {
       signal.throwIfAborted();
+      await pace.take((chunk as Buffer).length, signal);
       await cutter.take(chunk as Buffer);
       onBytes((chunk as Buffer).length);
     }

@@ -1,13 +1,17 @@
 // A worker thread that fetches objects: it receives, hashes and writes, so that several cores do.
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../adapters/clock-system.ts';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import { tellError } from '../../contracts/errors.ts';
 import { fetchObject } from './fetch-object.ts';
-import type { FromFetchWorker, ToFetchWorker, Vault } from './fetcher.ts';
+import type { FetchWorkerData, FromFetchWorker, ToFetchWorker } from './fetcher.ts';
+import { paceOf } from './pace.ts';
 
 const REPORT_MS = 250;
-const { bucket, region } = workerData as Vault;
+const { bucket, region, bytesPerSecond } = workerData as FetchWorkerData;
 const store = s3ObjectStore({ bucket, region });
+store.onThrottled(() => tell('throttled'));
+const pace = paceOf(bytesPerSecond, systemClock);
 const stop = new AbortController();
 let received = 0;
 const onBytes = (bytes: number) => {
@@ -31,7 +35,7 @@ parentPort?.on('message', (message: ToFetchWorker) => {
     return;
   }
   const { id, job } = message;
-  fetchObject({ store, signal: stop.signal, onBytes }, job).then(
+  fetchObject({ store, signal: stop.signal, pace, onBytes }, job).then(
     (downloadedBytes) => {
       report();
       tell({ id, downloadedBytes });

@@ -19,8 +19,12 @@ export function fetcherInThisThread(ports: FetchPorts): Fetcher {
   return { fetch: (job) => fetchObject(ports, job), close: async () => undefined };
 }
 
+export interface FetchWorkerData extends Vault {
+  bytesPerSecond: number | undefined;
+}
 export type ToFetchWorker = { id: number; job: FetchJob } | 'stop';
 export type FromFetchWorker =
+  | 'throttled'
   | { received: number }
   | { id: number; downloadedBytes: number }
   | { id: number; error: ToldError };
@@ -38,12 +42,23 @@ interface Thread {
   failure?: Error;
 }
 
-export function fetcherInThreads(
-  vault: Vault,
-  threads: number,
-  { signal, onBytes }: Omit<FetchPorts, 'store'>,
-): Fetcher {
-  const all = Array.from({ length: threads }, () => startThread(vault, onBytes));
+export interface ThreadOptions {
+  threads: number;
+  /** Of all threads together. */
+  bytesPerSecond: number | undefined;
+  signal: AbortSignal;
+  onBytes(bytes: number): void;
+  /** The vault asked to slow down. */
+  onThrottled(): void;
+}
+
+export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
+  const { threads, bytesPerSecond, signal } = options;
+  const data: FetchWorkerData = {
+    ...vault,
+    bytesPerSecond: bytesPerSecond === undefined ? undefined : bytesPerSecond / threads,
+  };
+  const all = Array.from({ length: threads }, () => startThread(data, options));
   const stop = () => {
     for (const { worker } of all) worker.postMessage('stop' satisfies ToFetchWorker);
   };
@@ -66,12 +81,16 @@ export function fetcherInThreads(
   };
 }
 
-function startThread(vault: Vault, onBytes: (bytes: number) => void): Thread {
+function startThread(workerData: FetchWorkerData, { onBytes, onThrottled }: ThreadOptions): Thread {
   const thread: Thread = {
-    worker: new Worker(WORKER, { workerData: vault, name: 'fetch' }),
+    worker: new Worker(WORKER, { workerData, name: 'fetch' }),
     jobs: new Map(),
   };
   thread.worker.on('message', (message: FromFetchWorker) => {
+    if (message === 'throttled') {
+      onThrottled();
+      return;
+    }
     if ('received' in message) {
       onBytes(message.received);
       return;

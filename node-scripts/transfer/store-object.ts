@@ -6,6 +6,7 @@ import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
 import type { HashCache } from './hash-cache.ts';
+import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
 import type { Member, StoredObject, StoredObjects, Variant } from './stored-objects.ts';
 
@@ -16,6 +17,7 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
+  pace: Pace;
 }
 
 export interface Stored {
@@ -97,12 +99,13 @@ async function putUnder(
   path: string,
   hashed: Hashed,
 ): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
-  const { action, stored, slot } = context;
+  const { action, stored, slot, pace } = context;
   const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
   const outcome = await action.store.putObject({
     ...{ key, sha256, sizeBytes, crc32, partCrc32, partBytes, slot },
     body: body ? new Uint8Array(body) : path,
     upload: stored.uploadOf(key),
+    pace: (bytes) => pace.take(bytes, action.signal),
     onBytes: (transferred) => action.progress.add({ transferred }),
   });
   if (outcome === 'created') return 'uploaded';

@@ -1,6 +1,5 @@
 // Uploads what a snapshot holds, SSTable after SSTable, several at once, and lists its files in order.
 import { stat } from 'node:fs/promises';
-import pLimit from 'p-limit';
 import { FileVanished } from '../../contracts/errors.ts';
 import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
@@ -15,9 +14,11 @@ import type { ActionContext } from '../context.ts';
 import { isMissingFile } from '../durable-files.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
+import { adaptiveSlots } from './adaptive-slots.ts';
 import { openHashCache } from './hash-cache.ts';
 import { inOrder } from './in-order.ts';
 import type { ListingWriter } from './listing-writer.ts';
+import { paceOf } from './pace.ts';
 import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
 import type { StoredObjects } from './stored-objects.ts';
@@ -47,9 +48,11 @@ export async function uploadTables(
   { stored, hasher, listing }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
-  const { uploadsAtOnce, hashesAtOnce } = action.document.limits;
-  const slots = pLimit(uploadsAtOnce);
-  const context: StoreContext = { action, stored, cache, hasher, slot: (send) => slots(send) };
+  const { uploadsAtOnce, hashesAtOnce, uploadBytesPerSecond } = action.document.limits;
+  const slots = adaptiveSlots(uploadsAtOnce, action.clock);
+  action.store.onThrottled(() => slots.throttled());
+  const pace = paceOf(uploadBytesPerSecond, action.clock);
+  const context: StoreContext = { action, stored, cache, hasher, pace, slot: (send) => slots.run(send) };
   const totals: UploadTotals = {
     tables: [],
     formats: new Set(),
@@ -61,6 +64,7 @@ export async function uploadTables(
     systemUploadedBytes: 0,
     tampered: [],
   };
+  const measuring = tellTotals(action, tables, hasher);
   try {
     // While as many as may are sent, the next ones are hashed.
     const atOnce = uploadsAtOnce + 2 * hashesAtOnce;
@@ -68,8 +72,24 @@ export async function uploadTables(
     for await (const each of uploaded) await list(action, each, listing, totals);
   } finally {
     await cache.close();
+    await measuring;
   }
   return totals;
+}
+
+/** For people who watch: the upload does not wait for it. */
+async function tellTotals(
+  { progress, log }: ActionContext,
+  tables: SnapshotTable[],
+  hasher: Hasher,
+): Promise<void> {
+  const directories = tables.flatMap(({ parts }) => parts.map(({ snapshot }) => snapshot));
+  try {
+    const { files, bytes } = await hasher.measure({ directories });
+    progress.set({ filesTotal: files, bytesTotal: bytes });
+  } catch (error) {
+    log.warn({ err: error }, 'the snapshot was not measured');
+  }
 }
 
 /** The SSTables of one name in all data directories: their files are listed in turn. */

@@ -105,6 +105,11 @@ describe('upload', () => {
       ['roles', 4, 1],
     ]);
     expect(out.uploadedBytes).toBe(out.bytes);
+    const progress = await host.store.get(host.layout.progress(host.instanceArn, `${RUN}.upload`));
+    expect(JSON.parse(progress?.body.toString() ?? '')).toMatchObject({
+      ...{ filesTotal: out.files, filesDone: out.files, bytesTotal: out.bytes, bytesDone: out.bytes },
+      bytesTransferred: out.bytes,
+    });
     expect(out.systemBytes).toBeGreaterThan(0);
   });
 

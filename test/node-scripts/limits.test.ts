@@ -1,0 +1,71 @@
+// What keeps a transfer from taking more than it may: of the vault, of the network.
+import { expect, it } from 'vitest';
+import { manualClock } from '../../adapters/clock-manual.ts';
+import { adaptiveSlots } from '../../node-scripts/transfer/adaptive-slots.ts';
+import { paceOf } from '../../node-scripts/transfer/pace.ts';
+
+/** Work that tells how many of it ran at once. */
+function crowd() {
+  let running = 0;
+  const seen: number[] = [];
+  const work = async () => {
+    running += 1;
+    seen.push(running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+  };
+  return { seen, work };
+}
+
+it('halves the requests at once when the vault asks to slow down, once a second, and earns them back', async () => {
+  const clock = manualClock(new Date('2026-11-21T02:00:00Z'));
+  const slots = adaptiveSlots(8, clock);
+  const most = async (requests: number) => {
+    const { seen, work } = crowd();
+    await Promise.all(Array.from({ length: requests }, () => slots.run(work)));
+    return Math.max(...seen);
+  };
+  expect(await most(10)).toBe(8);
+  slots.throttled();
+  slots.throttled();
+  expect(await most(10)).toBe(4);
+  await clock.sleep(2_000);
+  slots.throttled();
+  expect(await most(10)).toBe(2);
+  for (let second = 0; second < 10; second += 1) {
+    await clock.sleep(2_000);
+    slots.throttled();
+  }
+  expect(await most(3)).toBe(1);
+  await most(200);
+  expect(await most(20)).toBe(8);
+});
+
+it('counts no request that failed as one that went through', async () => {
+  const slots = adaptiveSlots(2, manualClock(new Date('2026-11-21T02:00:00Z')));
+  slots.throttled();
+  const fail = () => Promise.reject(new Error('503'));
+  await Promise.allSettled(Array.from({ length: 100 }, () => slots.run(fail)));
+  const { seen, work } = crowd();
+  await Promise.all([1, 2, 3].map(() => slots.run(work)));
+  expect(Math.max(...seen)).toBe(1);
+});
+
+it('lets no more bytes go than its rate, after a pause no more than a quarter of a second of it at once', async () => {
+  const clock = manualClock(new Date('2026-11-21T02:00:00Z'));
+  const pace = paceOf(1_000_000, clock);
+  const start = clock.now().getTime();
+  for (let sent = 0; sent < 100; sent += 1) await pace.take(100_000);
+  expect(clock.now().getTime() - start).toBe(10_000 - 250);
+  await clock.sleep(60_000);
+  const later = clock.now().getTime();
+  for (let sent = 0; sent < 10; sent += 1) await pace.take(100_000);
+  expect(clock.now().getTime() - later).toBe(1_000 - 250);
+});
+
+it('stops waiting when the action is stopped', async () => {
+  const stop = new AbortController();
+  const pace = paceOf(1, manualClock(new Date('2026-11-21T02:00:00Z')));
+  stop.abort(new Error('stopped'));
+  await expect(pace.take(1_000, stop.signal)).rejects.toThrow('stopped');
+});
