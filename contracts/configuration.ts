@@ -70,6 +70,11 @@ const limits = z.strictObject({
   /** Of one host, to the vault and from it; no limit where there is none. */
   uploadBytesPerSecond: bytesPerSecond.optional(),
   downloadBytesPerSecond: bytesPerSecond.optional(),
+  /**
+   * Of the files whose hash is known from a backup before, so many in a hundred are read again all the same: to find a file
+   * that changed though its inode, size and times say that it did not.
+   */
+  rehashPercent: z.number().min(0).max(100).default(1),
   /** How far uploads and downloads give way to Cassandra, as nice(1) counts; their disk priority is the lowest then. 0: not. */
   niceness: z.int().min(0).max(19).default(10),
   /** Free space that a restore leaves on each data directory's file system. */

@@ -17,10 +17,6 @@ export class CompactTable {
     this.#buffer = Buffer.alloc(this.#slots * this.#slotBytes);
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   get(key: Buffer): Buffer | undefined {
     const at = this.#find(key);
     if (this.#buffer[at] === 0) return undefined;
@@ -34,10 +30,6 @@ export class CompactTable {
     this.#buffer[at] = 1;
     key.copy(this.#buffer, at + 1, 0, this.#keyBytes);
     value.copy(this.#buffer, at + 1 + this.#keyBytes, 0, this.#valueBytes);
-  }
-
-  entries(): Generator<[Buffer, Buffer]> {
-    return this.#entriesOf(this.#buffer);
   }
 
   *#entriesOf(buffer: Buffer): Generator<[Buffer, Buffer]> {

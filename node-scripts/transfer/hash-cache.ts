@@ -1,100 +1,148 @@
 // Remembers a file's SHA-256 by its inode, so that a backup with no change reads no data. The key leaves out ctime: making
-// or clearing a snapshot changes an SSTable's link count and so its ctime.
+// or clearing a snapshot changes an SSTable's link count and so its ctime. The hashes stay on the disk; in memory is only
+// where each of them is.
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import { readSync, writeSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isMissingFile, makeDirectory, syncDirectory } from '../durable-files.ts';
+import { crc32 } from 'node:zlib';
+import { makeDirectory, syncDirectory } from '../durable-files.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
 import { CompactTable } from './compact-table.ts';
 
+/** A record: what the file is known by, its SHA-256, and the CRC32 of both, for a write that a crash has torn. */
 const KEY_BYTES = 16;
-const VALUE_BYTES = 32;
-const RECORD_BYTES = KEY_BYTES + VALUE_BYTES;
+const HASH_BYTES = 32;
+const CHECKED_BYTES = KEY_BYTES + HASH_BYTES;
+const RECORD_BYTES = CHECKED_BYTES + 4;
+/** Of a key what finds its record, whose whole key is compared. */
+const INDEXED_BYTES = 8;
+const RECORDS_AT_ONCE = 4096;
 /** A file changed this shortly before it was hashed could change again without its times showing it. */
 const SETTLED_MS = 2_000n;
 
 export interface HashCache {
-  get(stats: FileIdentity): string | undefined;
+  get(identity: FileIdentity): string | undefined;
   /** @param nowMs when hashing began */
-  set(stats: FileIdentity, sha256: string, nowMs: number): Promise<void>;
+  set(identity: FileIdentity, sha256: string, nowMs: number): void;
   /** Keeps what was asked for or set since it was opened, and forgets the rest. */
   close(): Promise<void>;
 }
 
-/**
- * The file is records of key and hash, appended as they come: a torn last record is dropped, and a lost one costs only a
- * second reading.
- */
+/** Records are appended as they come; one that is lost costs only a second reading. */
 export async function openHashCache(cacheDirectory: string): Promise<HashCache> {
   await makeDirectory(cacheDirectory);
   const path = join(cacheDirectory, 'sha256.records');
-  const known = await readRecords(path);
-  const used = new CompactTable(KEY_BYTES, VALUE_BYTES);
-  const file = await open(path, 'a', 0o600);
-  const { size } = await file.stat();
-  await file.truncate(size - (size % RECORD_BYTES));
+  const file = await open(path, 'a+', 0o600);
+  const index = new CompactTable(INDEXED_BYTES, 4);
+  const used = new Set32();
+  let records = await readIndex(file, index);
+  await file.truncate(records * RECORD_BYTES);
+  const record = Buffer.alloc(RECORD_BYTES);
   return {
-    get(stats) {
-      const key = keyOf(stats);
-      const value = known.get(key);
-      if (value) used.set(key, value);
-      return value?.toString('hex');
+    get(identity) {
+      const key = keyOf(identity);
+      const number = index.get(key.subarray(0, INDEXED_BYTES))?.readUInt32LE();
+      if (number === undefined) return undefined;
+      readSync(file.fd, record, 0, RECORD_BYTES, number * RECORD_BYTES);
+      if (!isWhole(record) || !record.subarray(0, KEY_BYTES).equals(key)) return undefined;
+      used.add(number);
+      return record.toString('hex', KEY_BYTES, CHECKED_BYTES);
     },
-    async set(stats, sha256, nowMs) {
-      if (stats.mtimeMs + SETTLED_MS > BigInt(nowMs)) return;
-      const key = keyOf(stats);
-      const value = Buffer.from(sha256, 'hex');
-      known.set(key, value);
-      used.set(key, value);
-      await file.write(Buffer.concat([key, value]));
+    set(identity, sha256, nowMs) {
+      if (identity.mtimeMs + SETTLED_MS > BigInt(nowMs)) return;
+      const key = keyOf(identity);
+      key.copy(record);
+      record.write(sha256, KEY_BYTES, 'hex');
+      record.writeUInt32LE(crc32(record.subarray(0, CHECKED_BYTES)), CHECKED_BYTES);
+      writeSync(file.fd, record);
+      putNumber(index, key, records);
+      used.add(records);
+      records += 1;
     },
     async close() {
-      await file.close();
-      await replace(path, used);
+      try {
+        await keepUsed(file, path, records, used);
+      } finally {
+        await file.close();
+      }
     },
   };
 }
 
-function keyOf(stats: FileIdentity): Buffer {
-  const { dev, ino, birthtimeNs, size, mtimeNs } = stats;
+function keyOf({ dev, ino, birthtimeNs, size, mtimeNs }: FileIdentity): Buffer {
   const text = [dev, ino, birthtimeNs, size, mtimeNs].join(' ');
   return createHash('sha256').update(text).digest().subarray(0, KEY_BYTES);
 }
 
-async function readRecords(path: string): Promise<CompactTable> {
-  let content = Buffer.alloc(0);
-  try {
-    content = await readFile(path);
-  } catch (error) {
-    if (!isMissingFile(error)) throw error;
-  }
-  const table = new CompactTable(KEY_BYTES, VALUE_BYTES, content.length / RECORD_BYTES);
-  for (let at = 0; at + RECORD_BYTES <= content.length; at += RECORD_BYTES) {
-    table.set(content.subarray(at, at + KEY_BYTES), content.subarray(at + KEY_BYTES, at + RECORD_BYTES));
-  }
-  return table;
+function isWhole(record: Buffer): boolean {
+  return crc32(record.subarray(0, CHECKED_BYTES)) === record.readUInt32LE(CHECKED_BYTES);
 }
 
-async function replace(path: string, table: CompactTable): Promise<void> {
+function putNumber(index: CompactTable, key: Buffer, number: number): void {
+  const value = Buffer.alloc(4);
+  value.writeUInt32LE(number);
+  index.set(key.subarray(0, INDEXED_BYTES), value);
+}
+
+/** @returns how many records there are, whole or not; a torn last one is not counted */
+async function readIndex(file: FileHandle, index: CompactTable): Promise<number> {
+  let records = 0;
+  for await (const batch of batchesOf(file)) {
+    for (let at = 0; at + RECORD_BYTES <= batch.length; at += RECORD_BYTES) {
+      const record = batch.subarray(at, at + RECORD_BYTES);
+      if (isWhole(record)) putNumber(index, record, records);
+      records += 1;
+    }
+  }
+  return records;
+}
+
+async function* batchesOf(file: FileHandle): AsyncGenerator<Buffer> {
+  const buffer = Buffer.alloc(RECORDS_AT_ONCE * RECORD_BYTES);
+  for (let at = 0; ; at += buffer.length) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    yield buffer.subarray(0, bytesRead);
+    if (bytesRead < buffer.length) return;
+  }
+}
+
+async function keepUsed(file: FileHandle, path: string, records: number, used: Set32): Promise<void> {
   const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', 0o600);
+  const kept = await open(temporary, 'w', 0o600);
   try {
-    await writeEntries(file, table);
-    await file.sync();
+    let number = 0;
+    for await (const batch of batchesOf(file)) {
+      const wanted: Buffer[] = [];
+      for (let at = 0; at + RECORD_BYTES <= batch.length && number < records; at += RECORD_BYTES) {
+        if (used.has(number)) wanted.push(batch.subarray(at, at + RECORD_BYTES));
+        number += 1;
+      }
+      await kept.write(Buffer.concat(wanted));
+    }
+    await kept.sync();
   } finally {
-    await file.close();
+    await kept.close();
   }
   await rename(temporary, path);
   await syncDirectory(dirname(path));
 }
 
-async function writeEntries(file: FileHandle, table: CompactTable): Promise<void> {
-  let batch: Buffer[] = [];
-  for (const [key, value] of table.entries()) {
-    batch.push(key, value);
-    if (batch.length < 4096) continue;
-    await file.write(Buffer.concat(batch));
-    batch = [];
+/** Whole numbers, a bit each. */
+class Set32 {
+  #bits = new Uint8Array(4096);
+
+  add(number: number): void {
+    const at = number >>> 3;
+    if (at >= this.#bits.length) {
+      const larger = new Uint8Array(Math.max(at + 1, this.#bits.length * 2));
+      larger.set(this.#bits);
+      this.#bits = larger;
+    }
+    this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (number & 7));
   }
-  await file.write(Buffer.concat(batch));
+
+  has(number: number): boolean {
+    return ((this.#bits[number >>> 3] ?? 0) & (1 << (number & 7))) !== 0;
+  }
 }

@@ -43,7 +43,8 @@ export async function storeObject(context: StoreContext, planned: PlannedObject)
 }
 
 /** Not read at all: its files are as they were when they were hashed, and a backup before holds them. */
-function knownByCache({ cache, stored }: StoreContext, planned: PlannedObject): Stored | undefined {
+function knownByCache({ action, cache, stored }: StoreContext, planned: PlannedObject): Stored | undefined {
+  if (isSampled(action, planned)) return undefined;
   const members: Member[] = [];
   for (const { identity } of planned) {
     const sha256 = cache.get(identity);
@@ -54,6 +55,13 @@ function knownByCache({ cache, stored }: StoreContext, planned: PlannedObject): 
   return object && { object, members, outcome: 'already-stored' };
 }
 
+/** Other objects in each backup, the same ones in each attempt at it. */
+function isSampled({ document }: ActionContext, [{ identity }]: PlannedObject): boolean {
+  const { dev, ino } = identity;
+  const chance = createHash('sha256').update(`${document.actionId} ${dev} ${ino}`).digest().readUInt32LE();
+  return chance < (document.limits.rehashPercent / 100) * 2 ** 32;
+}
+
 async function hashAndPut(context: StoreContext, planned: PlannedObject): Promise<Stored> {
   const { action, cache, hasher, stored } = context;
   const startedMs = action.clock.now().getTime();
@@ -62,7 +70,13 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   if (paths.length > 1 && !hashed.body) {
     throw new FileUnstable(`${paths[0]} and others: they grew to ${hashed.sizeBytes} bytes`);
   }
-  for (const { identity, sha256 } of hashed.files) await cache.set(identity, sha256, startedMs);
+  for (const [index, { identity, sha256 }] of hashed.files.entries()) {
+    const cached = cache.get(identity);
+    if (cached !== undefined && cached !== sha256) {
+      action.log.error({ path: paths[index], cached, sha256 }, 'a file changed though its times did not');
+    }
+    if (cached !== sha256) cache.set(identity, sha256, startedMs);
+  }
   const members = hashed.files.map(({ sha256, identity }) => ({ sha256, sizeBytes: Number(identity.size) }));
   const known = stored.find(hashed.sha256);
   if (known) return { object: known, members, outcome: 'already-stored' };

@@ -71,7 +71,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
     datacenter: 'dc1',
     cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
-    limits: { reserveBytes: 0, niceness: 0, ...options.limits },
+    limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, ...options.limits },
   });
   const host: HostUnderTest = {
     root,

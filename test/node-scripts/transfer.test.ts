@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { crc32, gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { type ListedFile, listedFile, nodeHeader } from '../../contracts/manifests.ts';
@@ -14,6 +14,7 @@ import { CLUSTER, type HostUnderTest, hostUnderTest } from './host-under-test.ts
 
 const RUN = '20261121t020000z-0a1b2c3d';
 const SECOND = '20261121t030000z-0a1b2c3d';
+const THIRD = '20261121t033000z-0a1b2c3d';
 const RESTORE = '20261121t040000z-0a1b2c3d';
 const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
 const big = randomBytes(3_000_000);
@@ -142,6 +143,37 @@ describe('upload', () => {
       bytes: first.bytes,
     });
     expect(second.listingSha256).toBe(first.listingSha256);
+  });
+
+  it('believes its cache for as long as inode, size and times are the same, and finds by a sample what lies', async () => {
+    const first = await upload();
+    const data = join(orders, 'nb-1-big-Data.db');
+    const before = await stat(data);
+    const changed = Buffer.from(big);
+    changed.writeUInt8(changed.readUInt8(5) ^ 1, 5);
+    await writeFile(data, changed);
+    await writeFile(join(orders, 'nb-1-big-Digest.crc32'), String(crc32(changed)));
+    await utimes(data, before.atime, before.mtime);
+    const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const dataOf = (run: string) =>
+      listing(run).find(({ path }) => path === `${tablePath(ORDERS)}/nb-1-big-Data.db`)?.sha256;
+    await upload(SECOND, sourceOf(RUN, first));
+    expect(dataOf(SECOND)).toBe(hash(big));
+    const document = host.document(THIRD, 'upload', inputOf(THIRD, sourceOf(RUN, first)));
+    document.limits.rehashPercent = 100;
+    expect(await host.carryOut(await host.request(document))).toBe('succeeded');
+    expect(dataOf(THIRD)).toBe(hash(changed));
+  });
+
+  it('reads again what a torn or damaged cache does not tell', async () => {
+    const first = await upload();
+    const path = join(host.paths.cache, 'sha256.records');
+    const records = await readFile(path);
+    records.fill(0, 20, 60);
+    await writeFile(path, records.subarray(0, -7));
+    const second = await upload(SECOND, sourceOf(RUN, first));
+    expect(second).toMatchObject({ uploadedFiles: 0, listingSha256: first.listingSha256 });
+    expect((await stat(path)).size).toBe(records.length);
   });
 
   it('stores a name that came back with other content', async () => {
