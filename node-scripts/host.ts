@@ -7,7 +7,7 @@ import { describeIssues } from '../contracts/documents.ts';
 import { InvalidRequest, tellError } from '../contracts/errors.ts';
 import { actionId, instanceArn, runId } from '../contracts/identifiers.ts';
 import { hostPaths } from './host-paths.ts';
-import { startOrAttach } from './start.ts';
+import { NODE_FLAGS, startOrAttach } from './start.ts';
 
 const commandLine = z.strictObject({
   verb: z.enum(['start', 'run']),
@@ -48,7 +48,7 @@ async function start(options: CommandLine): Promise<void> {
     paths: hostPaths(process.env['RINGVAULT_HOST_ROOT']),
     clock: systemClock,
     actionId: options['action-id'],
-    program: [process.execPath, process.argv[1] ?? ''],
+    program: [process.execPath, ...NODE_FLAGS, process.argv[1] ?? ''],
     // "=" keeps an empty value, and one that begins with a dash, in its place.
     arguments: Object.entries(passed).map(([name, value]) => `--${name}=${value}`),
     environment: process.env,

@@ -12,12 +12,15 @@ import { lockHolder } from './process-lock.ts';
 const LAUNCH_LIMIT_MS = 30_000;
 const POLL_MS = 50;
 
+/** Node's, of the program: what comes from files and connections is garbage soon; collected often, it never grows to much. */
+export const NODE_FLAGS = ['--max-semi-space-size=2'];
+
 export interface StartOptions {
   paths: HostPaths;
   clock: Clock;
   actionId: string;
-  /** Of this program: `[node, host.mjs]`. */
-  program: [string, string];
+  /** Of this program: node, its flags, host.mjs. */
+  program: string[];
   /** What `run` is given. */
   arguments: string[];
   environment: NodeJS.ProcessEnv;
@@ -31,8 +34,7 @@ export async function startOrAttach(options: StartOptions): Promise<{ outcome: '
   await makeDirectory(directory);
   await makeDirectory(dirname(paths.log(actionId)));
   const launch = randomUUID();
-  const [node, script] = options.program;
-  const command = [node, script, 'run', ...options.arguments, '--launch', launch];
+  const command = [...options.program, 'run', ...options.arguments, '--launch', launch];
   const launched = (await isThere(paths.fixed(SYSTEMD)))
     ? launchUnit(options, command)
     : launchSession(options, command);

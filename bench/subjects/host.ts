@@ -9,6 +9,7 @@ import { clusterConfiguration } from '../../contracts/configuration.ts';
 import { actionIdOf, runIdOf } from '../../contracts/identifiers.ts';
 import { vaultLayout } from '../../contracts/layout.ts';
 import { hostPaths } from '../../node-scripts/host-paths.ts';
+import { NODE_FLAGS } from '../../node-scripts/start.ts';
 import type { Command } from '../measure/measure.ts';
 import { awsEnvironment } from './peer.ts';
 import type { Arena } from './subject.ts';
@@ -95,6 +96,7 @@ export async function requestAction<Name extends ActionName>(
     token,
     file: join(bundle, 'bin', 'node'),
     args: [
+      ...NODE_FLAGS,
       join(bundle, 'host.mjs'),
       'run',
       ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),

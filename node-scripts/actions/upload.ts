@@ -10,7 +10,7 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import { type SnapshotTable, snapshotTables } from '../cassandra/snapshot-files.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere, writeDurably } from '../durable-files.ts';
-import { openHasher } from '../hashing/hasher.ts';
+import { type Hasher, openHasher } from '../hashing/hasher.ts';
 import { giveWay } from '../priority.ts';
 import { createListing, type WrittenListing } from '../transfer/listing-writer.ts';
 import { openStoredObjects } from '../transfer/stored-objects.ts';
@@ -28,9 +28,14 @@ const prepared = z.strictObject({
 type Prepared = z.infer<typeof prepared>;
 
 export async function upload(context: ActionContext, input: Input): Promise<Output> {
-  const ready = (await readPrepared(context)) ?? (await uploadObjects(context, input));
-  await putManifests(context, input, ready);
-  return ready.output;
+  const hasher = openHasher(context.document.limits.hashesAtOnce, context.signal);
+  try {
+    const ready = (await readPrepared(context)) ?? (await uploadObjects(context, input, hasher));
+    await putManifests(context, input, ready, hasher);
+    return ready.output;
+  } finally {
+    await hasher.close();
+  }
 }
 
 const preparedPath = (context: ActionContext) => join(context.directory, 'manifests.json');
@@ -41,7 +46,7 @@ async function readPrepared(context: ActionContext): Promise<Prepared | undefine
   return content === undefined ? undefined : parseDocument(prepared, content, preparedPath(context));
 }
 
-async function uploadObjects(context: ActionContext, input: Input): Promise<Prepared> {
+async function uploadObjects(context: ActionContext, input: Input, hasher: Hasher): Promise<Prepared> {
   await giveWay(context);
   await makeDirectory(context.directory);
   const { data } = await nodeDirectories(context);
@@ -49,13 +54,12 @@ async function uploadObjects(context: ActionContext, input: Input): Promise<Prep
   mustHoldAll(tables, input);
   const stored = await openStoredObjects(context, input.previous);
   const listing = createListing(listingPath(context));
-  const hasher = openHasher(context.document.limits.hashesAtOnce, context.signal);
   const totals = await uploadTables(context, tables, { stored, hasher, listing })
     .catch(async (error: unknown) => {
       await listing.abandon();
       throw error;
     })
-    .finally(() => Promise.all([stored.close(), hasher.close()]));
+    .finally(() => stored.close());
   const written = await listing.close();
   if (totals.files === 0)
     throw new SnapshotIncomplete(`snapshot ${input.tag} has no files in ${data.join(', ')}`);
@@ -121,11 +125,16 @@ function outputOf(header: string, listing: WrittenListing, totals: UploadTotals)
   };
 }
 
-async function putManifests(context: ActionContext, input: Input, ready: Prepared): Promise<void> {
+async function putManifests(
+  context: ActionContext,
+  input: Input,
+  ready: Prepared,
+  hasher: Hasher,
+): Promise<void> {
   const { layout, document, store, instanceArn } = context;
   const { sha256 } = ready.listing;
   const listingKey = layout.nodeListing(document.clusterId, input.backupId, instanceArn);
-  if ((await putListing(context, listingKey, ready.listing)) === 'exists') {
+  if ((await putListing(context, listingKey, ready.listing, hasher)) === 'exists') {
     await mustBeOurs(context, listingKey, sha256);
   }
   await context.failPoint('upload.listing-put');
@@ -140,24 +149,19 @@ async function putListing(
   context: ActionContext,
   key: string,
   written: WrittenListing,
+  hasher: Hasher,
 ): Promise<'created' | 'exists'> {
   const path = listingPath(context);
-  const hasher = openHasher(1, context.signal);
-  try {
-    const { sha256, sizeBytes, crc32, partCrc32, partBytes } = await hasher.hash({
-      paths: [path],
-      keepUpTo: 0,
-    });
-    if (sha256 !== written.sha256)
-      throw new FileUnstable(`${path}: got SHA-256 ${sha256}, expected ${written.sha256}`);
-    return await context.store.putObject({
-      ...{ key, body: path, sizeBytes, sha256, crc32, partCrc32, partBytes },
-      slot: (send) => send(),
-      upload: NO_UPLOAD_BEFORE,
-    });
-  } finally {
-    await hasher.close();
+  const hashed = await hasher.hash({ paths: [path], keepUpTo: 0 });
+  const { sha256, sizeBytes, crc32, partCrc32, partBytes } = hashed;
+  if (sha256 !== written.sha256) {
+    throw new FileUnstable(`${path}: got SHA-256 ${sha256}, expected ${written.sha256}`);
   }
+  return context.store.putObject({
+    ...{ key, body: path, sizeBytes, sha256, crc32, partCrc32, partBytes },
+    slot: (send) => send(),
+    upload: NO_UPLOAD_BEFORE,
+  });
 }
 
 /** A listing is sent anew by each attempt. */

@@ -1,5 +1,6 @@
 // What a snapshot holds on the disk, table by table, and whether it is whole: by Cassandra's own snapshot manifest, by each
 // TOC.txt where there is one, and by what Cassandra cannot open an SSTable without.
+import { readFileSync } from 'node:fs';
 import { opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -111,13 +112,13 @@ function tell(what: string, names: string[]): string {
 }
 
 /** @throws SnapshotIncomplete where a component is missing */
-export async function checkComponents(table: SnapshotTable, sstable: SnapshotSSTable): Promise<void> {
+export function checkComponents(table: SnapshotTable, sstable: SnapshotSSTable): void {
   const { stem, directory, components } = sstable;
   const parsed = parseFileName(`${stem.slice(stem.lastIndexOf('/') + 1)}x`);
   if (!parsed) return;
   if (components.includes('Data.db')) demand(table, sstable, requiredComponents(parsed.kind));
   if (components.includes('TOC.txt')) {
-    const toc = await readFile(join(directory, `${stem}TOC.txt`), 'utf8');
+    const toc = readFileSync(join(directory, `${stem}TOC.txt`), 'utf8');
     const listed = toc.split('\n').map((line) => line.trim());
     // An SAI index made after the snapshot was added to the linked TOC; Cassandra builds SAI again at start.
     demand(

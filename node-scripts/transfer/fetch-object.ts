@@ -1,12 +1,11 @@
 // Fetches one object into the files that it holds: each under a temporary name, hashed as it comes, synced, then renamed. A
 // file that has its name is whole.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat, unlink } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
-import { isMissingFile } from '../durable-files.ts';
 import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
 import type { Pace } from './pace.ts';
 
@@ -66,12 +65,7 @@ export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<num
 
 /** From an attempt before: read again, rather than believed. */
 async function isRight({ target, sizeBytes, sha256 }: FetchFile): Promise<boolean> {
-  try {
-    if ((await stat(target)).size !== sizeBytes) return false;
-  } catch (error) {
-    if (isMissingFile(error)) return false;
-    throw error;
-  }
+  if (statSync(target, { throwIfNoEntry: false })?.size !== sizeBytes) return false;
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(target)) hash.update(chunk as Buffer);
   return hash.digest('hex') === sha256;
@@ -103,7 +97,7 @@ async function fetchOnce(
     }
     return await cutter.finish();
   } finally {
-    await cutter.close();
+    cutter.close();
   }
 }
 

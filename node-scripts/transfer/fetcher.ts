@@ -35,6 +35,9 @@ const WORKER = new URL(
   import.meta.url,
 );
 
+/** What comes from a connection is garbage soon: collected often, it never grows to much. */
+const SMALL = { maxYoungGenerationSizeMb: 6 };
+
 interface Thread {
   worker: Worker;
   jobs: Map<number, PromiseWithResolvers<number>>;
@@ -83,7 +86,7 @@ export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher 
 
 function startThread(workerData: FetchWorkerData, { onBytes, onThrottled }: ThreadOptions): Thread {
   const thread: Thread = {
-    worker: new Worker(WORKER, { workerData, name: 'fetch' }),
+    worker: new Worker(WORKER, { workerData, name: 'fetch', resourceLimits: SMALL }),
     jobs: new Map(),
   };
   thread.worker.on('message', (message: FromFetchWorker) => {

@@ -1,7 +1,7 @@
 // Cuts a run of bytes into the files that lie in it, each hashed, written, synced and renamed.
 import { createHash, type Hash } from 'node:crypto';
-import { writeSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { closeSync, fchmodSync, fchownSync, fsync, open as openFile, renameSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { InsufficientSpace } from '../../contracts/errors.ts';
 import { errorCode } from '../durable-files.ts';
 import type { FetchFile } from './fetch-object.ts';
@@ -11,18 +11,23 @@ export interface WrongFile {
   got: string;
 }
 
+/** These two wait for the disk; all else is done faster than a promise is made. */
+const sync = promisify(fsync);
+const open = promisify(openFile);
+
 export const temporaryOf = (target: string) => `${target}.part`;
 
 interface OpenFile {
   file: FetchFile;
-  handle: FileHandle;
+  descriptor: number;
   sha256: Hash;
   left: number;
 }
 
 export class FileCutter {
   readonly #files: FetchFile[];
-  readonly #wrong: WrongFile[] = [];
+  /** Not synced yet: the first sync of several that were written together does the disk's work for all. */
+  readonly #written: OpenFile[] = [];
   /** Of the next byte, in the object. */
   #at: number;
   #next = 0;
@@ -40,20 +45,27 @@ export class FileCutter {
       const taken = this.#open ? this.#write(this.#open, rest) : this.#skip(rest);
       this.#at += taken;
       rest = rest.subarray(taken);
-      if (this.#open?.left === 0) await this.#finishFile(this.#open);
+      if (this.#open?.left === 0) this.#endFile(this.#open);
     }
   }
 
-  /** @returns the files that are not what they should be; they keep their temporary names */
+  /** Gives the files their names. @returns those that are not what they should be; they keep their temporary names */
   async finish(): Promise<WrongFile[]> {
     // Empty files at the end have no bytes that would open them.
     await this.#openNext();
-    return this.#wrong;
+    const wrong: WrongFile[] = [];
+    for (const { file, descriptor, sha256 } of this.#written) {
+      await sync(descriptor);
+      const got = sha256.digest('hex');
+      if (got === file.sha256) renameSync(temporaryOf(file.target), file.target);
+      else wrong.push({ file, got });
+    }
+    return wrong;
   }
 
-  async close(): Promise<void> {
-    await this.#open?.handle.close();
-    this.#open = undefined;
+  close(): void {
+    for (const { descriptor } of this.#written) closeSync(descriptor);
+    if (this.#open) closeSync(this.#open.descriptor);
   }
 
   /** Opens the file that begins here, if one does; empty ones before it are finished at once. */
@@ -62,9 +74,9 @@ export class FileCutter {
       const file = this.#files[this.#next];
       if (file?.offset !== this.#at) return;
       this.#next += 1;
-      const handle = await open(temporaryOf(file.target), 'w', 0o600);
-      this.#open = { file, handle, sha256: createHash('sha256'), left: file.sizeBytes };
-      if (this.#open.left === 0) await this.#finishFile(this.#open);
+      const descriptor = await open(temporaryOf(file.target), 'w', 0o600);
+      this.#open = { file, descriptor, sha256: createHash('sha256'), left: file.sizeBytes };
+      if (this.#open.left === 0) this.#endFile(this.#open);
     }
   }
 
@@ -74,29 +86,26 @@ export class FileCutter {
     return Math.min(rest.length, next - this.#at);
   }
 
-  #write(open: OpenFile, rest: Buffer): number {
-    const own = rest.subarray(0, open.left);
-    open.sha256.update(own);
-    writeAll(open, own);
-    open.left -= own.length;
+  #write(file: OpenFile, rest: Buffer): number {
+    const own = rest.subarray(0, file.left);
+    file.sha256.update(own);
+    writeAll(file, own);
+    file.left -= own.length;
     return own.length;
   }
 
-  async #finishFile({ file, handle, sha256 }: OpenFile): Promise<void> {
-    await handle.chown(file.ownership.uid, file.ownership.gid);
-    await handle.chmod(file.ownership.fileMode);
-    await handle.sync();
-    await this.close();
-    const got = sha256.digest('hex');
-    if (got === file.sha256) await rename(temporaryOf(file.target), file.target);
-    else this.#wrong.push({ file, got });
+  #endFile(written: OpenFile): void {
+    const { uid, gid, fileMode } = written.file.ownership;
+    fchownSync(written.descriptor, uid, gid);
+    fchmodSync(written.descriptor, fileMode);
+    this.#written.push(written);
+    this.#open = undefined;
   }
 }
 
-/** To the page cache, which takes it faster than a promise is made. */
-function writeAll({ handle, file }: OpenFile, bytes: Buffer): void {
+function writeAll({ descriptor, file }: OpenFile, bytes: Buffer): void {
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(handle.fd, bytes, at);
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
   } catch (error) {
     if (errorCode(error) !== 'ENOSPC' && errorCode(error) !== 'EDQUOT') throw error;
     throw new InsufficientSpace(`${file.target}: the file system is full`, { cause: error });

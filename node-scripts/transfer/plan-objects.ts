@@ -7,7 +7,7 @@ import type { FileIdentity } from '../hashing/messages.ts';
 /** Components from this size on are objects of their own (ADR 0009). */
 const PACK_BELOW_BYTES = 1024 ** 2;
 /** A pack is read, sent and fetched as one piece of memory. */
-export const PACK_MOST_BYTES = 8 * 1024 ** 2;
+export const PACK_MOST_BYTES = 4 * 1024 ** 2;
 
 export interface SourceFile {
   /** Below the table's snapshot. */

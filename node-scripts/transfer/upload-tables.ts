@@ -1,5 +1,6 @@
 // Uploads what a snapshot holds, SSTable after SSTable, several at once, and lists its files in order.
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { FileVanished } from '../../contracts/errors.ts';
 import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
@@ -11,7 +12,6 @@ import {
 } from '../cassandra/snapshot-files.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile } from '../durable-files.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
 import { adaptiveSlots } from './adaptive-slots.ts';
@@ -125,8 +125,8 @@ async function upload(context: StoreContext, namesakes: Namesakes): Promise<Uplo
   const objects: Uploaded['objects'] = [];
   for (const sstable of namesakes.sstables) {
     action.signal.throwIfAborted();
-    await checkComponents(namesakes.table, sstable);
-    for (const planned of planObjects(sstable, await identitiesOf(sstable))) {
+    checkComponents(namesakes.table, sstable);
+    for (const planned of planObjects(sstable, identitiesOf(sstable))) {
       const stored = await storeObject(context, planned);
       if (stored.outcome === 'uploaded') await action.failPoint('upload.object');
       objects.push({ planned, ...stored });
@@ -135,18 +135,13 @@ async function upload(context: StoreContext, namesakes: Namesakes): Promise<Uplo
   return { ...namesakes, objects };
 }
 
-async function identitiesOf({ directory, stem, components }: SnapshotSSTable): Promise<FileIdentity[]> {
-  const identities: FileIdentity[] = [];
-  for (const component of components) {
-    const path = `${directory}/${stem}${component}`;
-    identities.push(
-      await stat(path, { bigint: true }).catch((error: unknown) => {
-        if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone`, { cause: error });
-        throw error;
-      }),
-    );
-  }
-  return identities;
+function identitiesOf({ directory, stem, components }: SnapshotSSTable): FileIdentity[] {
+  return components.map((component) => {
+    const path = join(directory, stem + component);
+    const identity = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (!identity) throw new FileVanished(`${path}: it is gone`);
+    return identity;
+  });
 }
 
 async function list(

@@ -119,8 +119,9 @@ describe('the host program', () => {
     expect(await start(document)).toBe(`${document.actionId}: started`);
     await until(() => told.has(document.taskToken));
     expect(told.get(document.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });
-    const log = await readFile(host.paths.log(document.actionId), 'utf8');
-    expect(log).toContain('action succeeded');
+    const readLog = () => readFile(host.paths.log(document.actionId), 'utf8');
+    await until(async () => (await readLog()).includes('action succeeded'));
+    const log = await readLog();
     expect(log).not.toContain(document.taskToken);
   }, 60_000);
 
