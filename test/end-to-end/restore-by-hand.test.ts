@@ -1,7 +1,8 @@
-// docs/restore-by-hand.py with the real aws CLI, and a Cassandra that starts on what it fetched: the answer to "and if you
+// docs/restore-by-hand.py with the aws CLI (a stand-in where it is not installed), and a Cassandra that starts on what it fetched: the answer to "and if you
 // all are gone?".
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Client, type QueryOptions, types } from 'cassandra-driver';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -32,6 +33,7 @@ beforeAll(async () => {
   dataset = await datasetStage();
   await rm(DIRECTORY, { recursive: true, force: true });
   await mkdir(DIRECTORY);
+  await writeStandIn();
   network = await claimNetwork(1);
   expectation = await dataset.withClient(recordExpectation);
   const { stage } = dataset;
@@ -42,12 +44,26 @@ afterAll(async () => {
   await network.release();
 });
 
+/** Last on the PATH: the aws CLI itself goes before. */
+async function writeStandIn(): Promise<void> {
+  const program = fileURLToPath(new URL('./aws-s3-cp.ts', import.meta.url));
+  await mkdir(join(DIRECTORY, 'bin'));
+  await writeFile(
+    join(DIRECTORY, 'bin', 'aws'),
+    `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`,
+    {
+      mode: 0o755,
+    },
+  );
+}
+
 function restoreByHand(...args: string[]) {
   const { deployment, installation } = dataset.stage;
   const bucket = installation.cloud.stacks.find('Ringvault')?.outputs['VaultBucket'];
   const vault = `s3://${bucket}/${deployment.layout.clusters.replace(/clusters\/$/, '')}`;
   const words = [vault, 'alpha', backupId, ...args, '--documents', DOCUMENTS];
-  const env = { ...process.env, ...installation.cloud.environment };
+  const path = `${process.env['PATH']}:${join(DIRECTORY, 'bin')}`;
+  const env = { ...process.env, ...installation.cloud.environment, PATH: path };
   return execa('python3', ['docs/restore-by-hand.py', ...words], { env, reject: false });
 }
 
