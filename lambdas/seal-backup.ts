@@ -1,6 +1,7 @@
 // SealBackup: checks every node's header, writes ring and schema, then the cluster manifest last: from then on the
 // backup exists.
 import pMap from 'p-map';
+import { storedSha256 } from '../adapters/stored-sha256.ts';
 import type { ActionOutput } from '../contracts/actions.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
 import { BackupIncomplete, ManifestConflict, SchemaChanged } from '../contracts/errors.ts';
@@ -44,9 +45,12 @@ async function readStored(ports: StepPorts, plan: BackupPlan): Promise<Stored[]>
     async ({ host, result }) => {
       const key = ports.layout.nodeHeader(clusterId, backupId, host.instanceArn);
       const header = await readPinned(ports, key, result.headerSha256, nodeHeader);
-      const listing = await ports.vault.attributes(
-        ports.layout.nodeListing(clusterId, backupId, host.instanceArn),
-      );
+      const listingKey = ports.layout.nodeListing(clusterId, backupId, host.instanceArn);
+      const attributes = await ports.vault.attributes(listingKey);
+      const listing = attributes && {
+        sizeBytes: attributes.sizeBytes,
+        sha256: await storedSha256(ports.vault, listingKey, attributes),
+      };
       checkHeader(plan, host, { header, result, listing });
       return { header, result };
     },

@@ -1,9 +1,14 @@
 // Whether a node's header says what the plan, the host's own answer and S3 say. Lambdas read headers, hosts listings.
-import type { ObjectAttributes } from '../../adapters/ports.ts';
 import type { ActionOutput } from '../../contracts/actions.ts';
 import { BackupIncomplete } from '../../contracts/errors.ts';
 import type { NodeHeader } from '../../contracts/manifests.ts';
 import type { BackupPlan } from '../../contracts/plans.ts';
+
+/** As S3 has it. */
+export interface StoredListing {
+  sizeBytes: number;
+  sha256: string | undefined;
+}
 
 /** @throws BackupIncomplete naming the host and each thing that does not fit */
 export function checkHeader(
@@ -12,7 +17,7 @@ export function checkHeader(
   stored: {
     header: NodeHeader;
     result: ActionOutput<'upload'>;
-    listing: ObjectAttributes | undefined;
+    listing: StoredListing | undefined;
   },
 ): void {
   const problems = [
@@ -61,13 +66,13 @@ function listingProblems({
   listing,
 }: {
   header: NodeHeader;
-  listing: ObjectAttributes | undefined;
+  listing: StoredListing | undefined;
 }): string[] {
   if (!listing) return ['got no listing beside it'];
   if (listing.sizeBytes !== header.listing.sizeBytes) {
     return [`listing: got ${listing.sizeBytes} bytes stored, expected ${header.listing.sizeBytes}`];
   }
-  if (listing.sha256 && listing.sha256 !== header.listing.sha256) {
+  if (listing.sha256 !== header.listing.sha256) {
     return [`listing: got SHA-256 ${listing.sha256} stored, expected ${header.listing.sha256}`];
   }
   return [];

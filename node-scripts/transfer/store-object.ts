@@ -1,6 +1,7 @@
 // Puts one object, a file or a pack of small ones, into the vault under its SHA-256, and sees to it that what lies there is
 // what its name says.
 import { createHash } from 'node:crypto';
+import { storedSha256 } from '../../adapters/stored-sha256.ts';
 import { FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
@@ -126,14 +127,9 @@ async function putUnder(
   return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
 }
 
-/** Whether an object is what its name says: by S3's own checksum, or by reading it where S3 has none of the whole. */
+/** Whether an object is what its name says. */
 async function holds({ action }: StoreContext, key: string, file: Hashed): Promise<boolean> {
   const attributes = await action.store.attributes(key);
   if (attributes?.sizeBytes !== file.sizeBytes) return false;
-  if (attributes.sha256) return attributes.sha256 === file.sha256;
-  const stored = await action.store.getStream(key);
-  if (!stored) return false;
-  const sha256 = createHash('sha256');
-  for await (const chunk of stored.body) sha256.update(chunk as Buffer);
-  return sha256.digest('hex') === file.sha256;
+  return (await storedSha256(action.store, key, attributes)) === file.sha256;
 }

@@ -95,6 +95,24 @@ describe('SealBackup', () => {
     });
   });
 
+  it('reads a listing that was sent in parts, of which S3 has no SHA-256', async () => {
+    const world = newWorld();
+    const { attributes } = world.vault;
+    world.vault.attributes = async (key) => {
+      const known = await attributes(key);
+      return known && { sizeBytes: known.sizeBytes };
+    };
+    const { run, planKey } = await uploadedBackup(world);
+    const key = world.layout.nodeListing(CLUSTER, run.runId, host.instanceArn);
+    const right = world.vault.objects.get(key) ?? Buffer.alloc(0);
+    const wrong = Buffer.from(right);
+    wrong.writeUInt8(wrong.readUInt8(0) ^ 1, 0);
+    world.vault.objects.set(key, wrong);
+    await expect(sealBackup({ run, planKey, spreadMs: 0 }, world)).rejects.toThrow(/listing: got SHA-256/);
+    world.vault.objects.set(key, right);
+    expect(await sealBackup({ run, planKey, spreadMs: 0 }, world)).toMatchObject({ files: 81 });
+  });
+
   it('refuses where a listing is missing, and where there is no file at all', async () => {
     const world = newWorld();
     const { run, planKey } = await uploadedBackup(world);
