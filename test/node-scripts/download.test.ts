@@ -1,0 +1,161 @@
+// Download from a vault to real directories: what comes back is what was stored, and everything else is refused by name.
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { BackupSource } from '../../contracts/actions.ts';
+import type { ListedFile } from '../../contracts/manifests.ts';
+import { swapState } from '../../node-scripts/swap/state.ts';
+import { ITEMS, ORDERS, tablePath, write } from './fake-node.ts';
+import { CLUSTER } from './host-under-test.ts';
+import {
+  big,
+  type HostWithSnapshot,
+  hostWithSnapshot,
+  objectOf,
+  RESTORE,
+  RUN,
+} from './host-with-snapshot.ts';
+
+const UUID = '93654103-2d22-4cc2-99ef-2a36e09d4b93';
+
+let host: HostWithSnapshot;
+beforeEach(async () => {
+  host = await hostWithSnapshot();
+});
+afterEach(() => host.remove());
+
+let source: BackupSource;
+const download = (tables = [ORDERS, ITEMS]) => host.run(RESTORE, 'download', { source, tables });
+const staged = (index: number) => join(host.data[index] ?? '', '.ringvault', `${RESTORE}.new`);
+
+beforeEach(async () => {
+  source = host.sourceOf(RUN, await host.upload());
+  await host.allowRestore();
+});
+
+it('stages exactly what was stored, of the tables asked for, with owner and mode of the data directory', async () => {
+  const out = await download();
+  const files = { ...(await filesBelow(staged(0))), ...(await filesBelow(staged(1))) };
+  expect(Object.keys(files)).toHaveLength(out.files);
+  expect(files[`${tablePath(ORDERS)}/nb-1-big-Data.db`]?.equals(big)).toBe(true);
+  expect(files[`${tablePath(ORDERS)}/.by_name/nb-1-big-Data.db`]?.toString()).toBe('index');
+  expect(Object.keys(files).some((path) => path.startsWith('system'))).toBe(false);
+  const mode = (await stat(host.data[0] ?? '')).mode & 0o666;
+  expect((await stat(join(staged(0), tablePath(ORDERS), 'nb-1-big-Data.db'))).mode & 0o777).toBe(mode);
+});
+
+it('goes on after a failure, and does not fetch again what is right', async () => {
+  const document = await host.request(host.document(RESTORE, 'download', { source, tables: [ORDERS] }));
+  expect(await host.carryOut(document, 'download.file:fail')).toBe('failed');
+  const target = join(staged(0), tablePath(ORDERS), 'nb-1-big-Filter.db');
+  await write(target, 'torn');
+  const second = await host.request(document);
+  expect(await host.carryOut(second)).toBe('succeeded');
+  expect((await readFile(target)).toString()).toBe('the same filter everywhere');
+  const third = await host.run(RESTORE, 'download', { source, tables: [ORDERS] }, 'download-again');
+  expect(third.downloadedBytes).toBe(0);
+});
+
+const flip = (key: string) => {
+  const bytes = Buffer.from(host.memory.objects.get(key) ?? '');
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  host.memory.objects.set(key, bytes);
+};
+const cut = (key: string) =>
+  host.memory.objects.set(key, host.memory.objects.get(key)?.subarray(0, -1) ?? Buffer.alloc(0));
+const packed = (files: ListedFile[]) => files.find(({ path }) => path.endsWith('nb-2-big-Data.db'));
+const alone = (files: ListedFile[]) => files.find(({ pack }) => pack === undefined);
+it.each([
+  ['a pack is changed', packed, flip],
+  ['a pack is shorter', packed, cut],
+  ['a pack is gone', packed, (key: string) => host.memory.objects.delete(key)],
+  ['a file’s object is changed', alone, flip],
+  ['a file’s object is shorter', alone, cut],
+  ['a file’s object is gone', alone, (key: string) => host.memory.objects.delete(key)],
+])('names the object and the file where %s', async (_, find, damage) => {
+  const key = host.layout.object(CLUSTER, objectOf(find(host.listing())));
+  damage(key);
+  const failed = await download().catch((error: Error) => error);
+  expect(failed).toMatchObject({ name: 'BackupDamaged' });
+  expect(String(failed)).toContain(key);
+  const inIt = host.listing().filter((file) => host.layout.object(CLUSTER, objectOf(file)) === key);
+  expect(inIt.some(({ path }) => String(failed).includes(path))).toBe(true);
+});
+
+it.each([
+  ['header', () => host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn)],
+  ['listing', () => host.layout.nodeListing(CLUSTER, RUN, host.instanceArn)],
+])('believes no %s whose hash is not the one that the cluster manifest names', async (_, keyOf) => {
+  host.memory.objects.set(keyOf(), Buffer.from('{}'));
+  await expect(download()).rejects.toMatchObject({ name: 'BackupDamaged' });
+});
+
+it('is refused beforehand where the node has lost its identity', async () => {
+  await write(
+    join(host.data[0] ?? '', `system/local_metadata_log-${'8'.repeat(32)}`, 'nb-1-big-Data.db'),
+    'x',
+  );
+  const check = host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+  await expect(check).rejects.toMatchObject({
+    name: 'TopologyMismatch',
+    message: expect.stringMatching(/system\.local.*replace the node/s),
+  });
+});
+
+it('is refused beforehand where it does not fit, or Cassandra is not known to read it', async () => {
+  const check = () => host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+  await write(join(host.data[1] ?? '', `system/local-${'7'.repeat(32)}`, 'nb-1-big-Data.db'), 'its host ID');
+  await expect(check()).rejects.toMatchObject({ name: 'IncompatibleVersion' });
+  const directories = { data: host.data, commitLog: '/c', hints: '/h', savedCaches: '/s' };
+  const identity = {
+    hostId: UUID,
+    clusterName: 'demo',
+    datacenter: 'dc1',
+    rack: 'r',
+    address: '127.0.0.1',
+  };
+  const known = { cassandraVersion: '5.0.9', readableFormats: ['nb'], directories };
+  await write(host.paths.identity, JSON.stringify({ formatVersion: 1, ...identity, ...known }));
+  expect((await check()).requiredBytes).toBeGreaterThan(big.length);
+  const document = host.document(RESTORE, 'check-restore', { source, tables: [ORDERS] }, 'check-small');
+  document.limits.reserveBytes = Number.MAX_SAFE_INTEGER;
+  const small = await host.request(document);
+  await host.carryOut(small);
+  expect(host.callback.answers.get(small.taskToken)).toMatchObject({
+    error: { errorName: 'InsufficientSpace' },
+  });
+});
+
+it.each(['place', 'put-back'] as const)(
+  'is swapped, by %s, for as long as the run is the one that may',
+  async (action) => {
+    const tables = [ORDERS];
+    await download();
+    const place = { source, tables, emptied: [] };
+    const putBack = { restoreRunId: RESTORE };
+    if (action === 'put-back') await host.run(RESTORE, 'place', place);
+    // The run's token is no longer good once the renames have begun.
+    const begun = join(host.paths.journals, `${RESTORE}.${action}.json`);
+    const { heartbeat } = host.callback;
+    host.callback.heartbeat = async (token) =>
+      existsSync(begun) ? 'invalid-token' : heartbeat.call(host.callback, token);
+    const document = host.document(RESTORE, action, action === 'place' ? place : putBack, 'lost');
+    const lost = await host.request({ ...document, graceUntil: '2026-01-01T00:00:00.000Z' });
+    expect(await host.carryOut(lost)).toBe('failed');
+    expect(host.callback.answers.get(lost.taskToken)).toMatchObject({ error: { errorName: 'ActionLost' } });
+    expect(await swapState(host.paths.journals, RESTORE)).toBe(`partly-${action.replace('place', 'placed')}`);
+    host.callback.heartbeat = heartbeat;
+    await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back' });
+    expect(await swapState(host.paths.journals, RESTORE)).toBe('put-back');
+  },
+);
+
+async function filesBelow(directory: string): Promise<Record<string, Buffer>> {
+  const found: Record<string, Buffer> = {};
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) found[path.slice(directory.length + 1)] = await readFile(path);
+  }
+  return found;
+}

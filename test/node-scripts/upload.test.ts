@@ -1,0 +1,197 @@
+// Upload from real directories to a vault: what is stored is what Cassandra wrote, and everything else is refused by name.
+import { createHash } from 'node:crypto';
+import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { nodeHeader } from '../../contracts/manifests.ts';
+import { fakeNode, ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
+import { CLUSTER } from './host-under-test.ts';
+import {
+  big,
+  type HostWithSnapshot,
+  hostWithSnapshot,
+  objectOf,
+  RESTORE,
+  RUN,
+} from './host-with-snapshot.ts';
+
+const SECOND = '20261121t030000z-0a1b2c3d';
+const THIRD = '20261121t033000z-0a1b2c3d';
+
+let host: HostWithSnapshot;
+beforeEach(async () => {
+  host = await hostWithSnapshot();
+});
+afterEach(() => host.remove());
+
+it('lists every file of every table in order, and tells the totals', async () => {
+  const out = await host.upload();
+  const files = host.listing();
+  expect(files.map((file) => file.path)).toEqual(files.map((file) => file.path).sort());
+  expect(files.filter((file) => file.path.startsWith(tablePath(ORDERS)))).toHaveLength(18);
+  expect(files.some((file) => /manifest.json|schema.cql|unrelated/.test(file.path))).toBe(false);
+  const header = nodeHeader.parse(
+    JSON.parse(
+      (await host.store.get(host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn)))?.body.toString() ?? '',
+    ),
+  );
+  expect(header).toMatchObject({ sstableFormats: ['nb'], dataDirectories: host.data, files: files.length });
+  expect(header.tables.map(({ table, files: count, sstables }) => [table, count, sstables])).toEqual([
+    ['Items', 0, 0],
+    ['orders', 18, 3],
+    ['roles', 4, 1],
+  ]);
+  expect(out.uploadedBytes).toBe(out.bytes);
+  const progress = await host.store.get(host.layout.progress(host.instanceArn, `${RUN}.upload`));
+  expect(JSON.parse(progress?.body.toString() ?? '')).toMatchObject({
+    ...{ filesTotal: out.files, filesDone: out.files, bytesTotal: out.bytes, bytesDone: out.bytes },
+    bytesTransferred: out.bytes,
+  });
+  expect(out.systemBytes).toBeGreaterThan(0);
+});
+
+it('stores an SSTable in one or two objects: the large components alone, the small ones in a pack', async () => {
+  await host.upload();
+  const files = host.listing();
+  const ofBig = files.filter(({ path }) => path.startsWith(`${tablePath(ORDERS)}/nb-1-big-`));
+  expect(ofBig.filter(({ pack }) => pack === undefined).map(({ path }) => path)).toEqual([
+    `${tablePath(ORDERS)}/nb-1-big-Data.db`,
+  ]);
+  expect(new Set(files.map(objectOf)).size).toBe(5);
+  expect(host.objectKeys().sort()).toEqual(
+    [...new Set(files.map(objectOf))].map((sha256) => host.layout.object(CLUSTER, sha256)).sort(),
+  );
+  for (const file of files) {
+    const object = host.memory.objects.get(host.layout.object(CLUSTER, objectOf(file)));
+    const { offset = 0, sizeBytes, sha256 } = file;
+    const bytes = object?.subarray(offset, offset + sizeBytes) ?? '';
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+  }
+});
+
+it('sends nothing that the backup before holds, and reads nothing that it knows', async () => {
+  const first = await host.upload();
+  const second = await host.upload(SECOND, host.sourceOf(RUN, first));
+  expect(second).toMatchObject({
+    uploadedFiles: 0,
+    uploadedBytes: 0,
+    files: first.files,
+    bytes: first.bytes,
+  });
+  expect(second.listingSha256).toBe(first.listingSha256);
+});
+
+it('believes its cache for as long as inode, size and times are the same, and finds by a sample what lies', async () => {
+  const first = await host.upload();
+  const data = join(host.orders, 'nb-1-big-Data.db');
+  const before = await stat(data);
+  const changed = Buffer.from(big);
+  changed.writeUInt8(changed.readUInt8(5) ^ 1, 5);
+  await writeFile(data, changed);
+  await writeFile(join(host.orders, 'nb-1-big-Digest.crc32'), String(crc32(changed)));
+  await utimes(data, before.atime, before.mtime);
+  const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+  const dataOf = (run: string) =>
+    host.listing(run).find(({ path }) => path === `${tablePath(ORDERS)}/nb-1-big-Data.db`)?.sha256;
+  await host.upload(SECOND, host.sourceOf(RUN, first));
+  expect(dataOf(SECOND)).toBe(hash(big));
+  const document = host.document(THIRD, 'upload', host.inputOf(THIRD, host.sourceOf(RUN, first)));
+  document.limits.rehashPercent = 100;
+  expect(await host.carryOut(await host.request(document))).toBe('succeeded');
+  expect(dataOf(THIRD)).toBe(hash(changed));
+});
+
+it('reads again what a torn or damaged cache does not tell', async () => {
+  const first = await host.upload();
+  const path = join(host.paths.cache, 'sha256.records');
+  const records = await readFile(path);
+  records.fill(0, 20, 60);
+  await writeFile(path, records.subarray(0, -7));
+  const second = await host.upload(SECOND, host.sourceOf(RUN, first));
+  expect(second).toMatchObject({ uploadedFiles: 0, listingSha256: first.listingSha256 });
+  expect((await stat(path)).size).toBe(records.length);
+});
+
+it('stores a name that came back with other content', async () => {
+  const first = await host.upload();
+  const changed = Buffer.from('other content under the same name');
+  await writeSnapshot(host.data[1] ?? '', ORDERS, { 'nb-2-big': changed });
+  const second = await host.upload(SECOND, host.sourceOf(RUN, first));
+  expect(second.uploadedFiles).toBeGreaterThan(0);
+  expect([...host.memory.objects.values()].some((object) => object.includes(changed))).toBe(true);
+});
+
+it.each([
+  ['a table without its snapshot', () => rm(join(host.data[1] ?? '', tablePath(ITEMS)), { recursive: true })],
+  ['a Data.db of the manifest missing', () => rm(join(host.orders, 'nb-1-big-Data.db'))],
+  ['a component of the TOC missing', () => rm(join(host.orders, 'nb-1-big-Filter.db'))],
+  ['a Data.db of an index missing', () => rm(join(host.orders, '.by_name/nb-1-big-Data.db'))],
+  ['an index directory missing', () => rm(join(host.orders, '.by_name'), { recursive: true })],
+  [
+    'a Statistics.db missing where there is no TOC',
+    async () => {
+      await rm(join(host.orders, 'nb-1-big-TOC.txt'));
+      await rm(join(host.orders, 'nb-1-big-Statistics.db'));
+    },
+  ],
+  ['Cassandra’s manifest missing', () => rm(join(host.orders, 'manifest.json'))],
+  [
+    'a part in one data directory missing',
+    () => rm(join(host.data[1] ?? '', tablePath(ORDERS)), { recursive: true }),
+  ],
+])('refuses a snapshot with %s', async (_, damage) => {
+  await damage();
+  await expect(host.upload()).rejects.toMatchObject({ name: 'SnapshotIncomplete' });
+  expect(await host.store.get(host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn))).toBeUndefined();
+});
+
+it('refuses a backup without a single file', async () => {
+  for (const directory of host.data) await rm(directory, { recursive: true });
+  host.data = await fakeNode(host);
+  await writeSnapshot(host.data[0] ?? '', ORDERS, {}, []);
+  await writeSnapshot(host.data[0] ?? '', ITEMS, {}, []);
+  await expect(host.upload()).rejects.toMatchObject({ name: 'SnapshotIncomplete' });
+});
+
+it('finds rot on the disk by Cassandra’s own checksum', async () => {
+  const rotten = Buffer.from(big);
+  rotten.writeUInt8(rotten.readUInt8(1_000_000) ^ 1, 1_000_000);
+  await writeFile(join(host.orders, 'nb-1-big-Data.db'), rotten);
+  await expect(host.upload()).rejects.toMatchObject({ name: 'DataRot' });
+});
+
+it('stores the right bytes beside an object that holds others, and tells it', async () => {
+  const first = await host.upload();
+  const data2 = host.listing().find((file) => file.path.endsWith('nb-2-big-Data.db'));
+  const key = host.layout.object(CLUSTER, objectOf(data2));
+  const right = host.memory.objects.get(key);
+  host.memory.objects.set(key, Buffer.from('SECOND DIRECTORY'));
+  const second = await host.upload(SECOND);
+  expect(second.tampered).toEqual([key]);
+  expect(right && host.memory.objects.get(`${key}.2`)?.equals(right)).toBe(true);
+  await host.allowRestore();
+  await host.run(RESTORE, 'download', { source: host.sourceOf(SECOND, second), tables: [ORDERS] });
+  expect(first.tampered).toEqual([]);
+});
+
+it.each(['upload.object', 'upload.listing-put', 'upload.header-put'])(
+  'goes on after a failure at %s, and stores nothing twice',
+  async (point) => {
+    const document = host.document(RUN, 'upload', host.inputOf(RUN));
+    const first = await host.request(document);
+    expect(await host.carryOut(first, `${point}:fail`)).toBe('failed');
+    const before = new Set(host.objectKeys());
+    const second = await host.request(first);
+    expect(await host.carryOut(second, `${point}:fail`)).toBe('succeeded');
+    const answer = host.callback.answers.get(second.taskToken) as { output: { uploadedFiles: number } };
+    const sentNow = host.listing().filter((file) => !before.has(host.layout.object(CLUSTER, objectOf(file))));
+    if (point === 'upload.object') expect(answer.output.uploadedFiles).toBe(sentNow.length);
+    expect(host.objectKeys().length).toBe(new Set(host.listing().map(objectOf)).size);
+  },
+);
+
+it('refuses a manifest of other bytes that stands under its own key', async () => {
+  await host.store.put(host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn), 'other', 'create');
+  await expect(host.upload()).rejects.toMatchObject({ name: 'ManifestConflict' });
+});
