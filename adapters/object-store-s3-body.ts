@@ -3,16 +3,19 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
-import { FileUnstable, FileVanished } from '../contracts/errors.ts';
-import { isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
+import { FileUnstable, FileVanished, RingvaultError, UnexpectedError } from '../contracts/errors.ts';
+import { isCutShort, isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
 import type { NewObject } from './ports.ts';
 
 const MOST_ATTEMPTS = 8;
 /** Read from the disk at once. */
 const READ_BYTES = 1024 ** 2;
+/** Sent at once where there is a pace: each of many connections says something often enough. */
+const PACED_BYTES = 64 * 1024;
 
-/** The SDK sends a stream once; each attempt here reads the file anew, with the SDK's own waits between. */
+/** The SDK sends a stream once; each attempt here makes it anew, with the SDK's own waits between. */
 export async function sendBody(object: NewObject, range: Range, send: Send): Promise<void> {
+  if (typeof object.body !== 'string' && !object.pace) return sendMemory(object, object.body, send);
   const strategy = new StandardRetryStrategy(MOST_ATTEMPTS);
   let token = await strategy.acquireInitialRetryToken('');
   for (;;) {
@@ -24,7 +27,8 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
       if (isOtherBytes(error)) throw notWhatWasHashed(object, error);
       if (!(error instanceof Error) || isExisting(error)) throw error;
       const errorType = isThrottlingError(error as SdkError) ? 'THROTTLING' : 'TRANSIENT';
-      if (errorType === 'TRANSIENT' && !isTransientError(error as SdkError)) throw error;
+      const isTransient = isTransientError(error as SdkError) || isCutShort(error);
+      if (errorType === 'TRANSIENT' && !isTransient) throw error;
       token = await strategy
         .refreshRetryTokenForRetry(token, { error: error as SdkError, errorType })
         .catch(() => Promise.reject(error));
@@ -33,42 +37,55 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
   }
 }
 
+/** The SDK itself tries these again. */
+async function sendMemory(object: NewObject, Body: Uint8Array, send: Send): Promise<void> {
+  try {
+    await send({ Body, ContentLength: Body.length }, {});
+  } catch (error) {
+    throw isOtherBytes(error) ? notWhatWasHashed(object, error) : error;
+  }
+  object.onBytes?.(Body.length);
+}
+
 interface Range {
   at: number;
   length: number;
 }
 type Send = (
   body: { Body: Readable | Uint8Array; ContentLength: number },
-  options: { abortSignal: AbortSignal },
+  options: { abortSignal?: AbortSignal },
 ) => Promise<void>;
 
 /** The SDK does not look at a body's failure: it ends the request here. */
 async function sendOnce({ body, key, pace }: NewObject, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: failed.signal };
-  if (typeof body !== 'string') {
-    await pace?.(length);
-    return send({ Body: body, ContentLength: length }, options);
-  }
-  const Body = Readable.from(paced(bytesOf(body, at, length), pace), { objectMode: false });
+  const chunks = typeof body === 'string' ? bytesOf(body, at, length) : [body];
+  const Body = Readable.from(pace ? paced(chunks, pace) : chunks, { objectMode: false });
   Body.on('error', (error) => failed.abort(error));
   try {
     await send({ Body, ContentLength: length }, options);
   } catch (error) {
     if (!failed.signal.aborted) throw error;
     const { reason } = failed.signal;
-    throw isMissingFile(reason)
-      ? new FileVanished(`${body}: it is gone, while it was sent as ${key}`)
-      : reason;
+    if (reason instanceof RingvaultError) throw reason;
+    if (isMissingFile(reason)) throw new FileVanished(`${body}: it is gone, while it was sent as ${key}`);
+    throw new UnexpectedError(`${body}: it cannot be read: ${reason}`, { cause: reason });
   } finally {
     Body.destroy();
   }
 }
 
-async function* paced(chunks: AsyncIterable<Buffer>, pace: NewObject['pace']): AsyncGenerator<Buffer> {
+async function* paced(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  pace: (bytes: number) => Promise<void>,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    await pace?.(chunk.length);
-    yield chunk;
+    for (let at = 0; at < chunk.length; at += PACED_BYTES) {
+      const slice = chunk.subarray(at, at + PACED_BYTES);
+      await pace(slice.length);
+      yield slice;
+    }
   }
 }
 

@@ -37,9 +37,19 @@ export function mustTryAgain(error: unknown): boolean {
   return statusOf(error) === 409 || isUploadGone(error);
 }
 
-/** What arrived was not what its checksum, or its length, said. */
+/** What arrived was not what its checksum said. */
 export function isOtherBytes(error: unknown): boolean {
-  return ['BadDigest', 'IncompleteBody', 'XAmzContentChecksumMismatch'].includes(nameOf(error));
+  return ['BadDigest', 'XAmzContentChecksumMismatch'].includes(nameOf(error));
+}
+
+/** The connection ended before the body did. */
+export function isCutShort(error: unknown): boolean {
+  return nameOf(error) === 'IncompleteBody';
+}
+
+/** S3 will never take this upload: InvalidPart, BadDigest and the like. */
+export function isRefusedForGood(error: unknown): boolean {
+  return statusOf(error) === 400;
 }
 
 export function isUploadGone(error: unknown): boolean {

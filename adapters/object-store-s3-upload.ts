@@ -1,5 +1,6 @@
 // Putting an object into S3, create-only: in one request, or in parts that a later attempt goes on with. S3 itself checks
 // every request's bytes against the checksum that was made when they were hashed.
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortMultipartUploadCommand,
   type CompletedPart,
@@ -12,9 +13,15 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { FileUnstable, FileVanished } from '../contracts/errors.ts';
+import { FileUnstable, RingvaultError } from '../contracts/errors.ts';
 import { sendBody } from './object-store-s3-body.ts';
-import { isExisting, isUploadGone, mustTryAgain, namedS3Error } from './object-store-s3-errors.ts';
+import {
+  isExisting,
+  isRefusedForGood,
+  isUploadGone,
+  mustTryAgain,
+  namedS3Error,
+} from './object-store-s3-errors.ts';
 import type { NewObject } from './ports.ts';
 
 interface Target {
@@ -22,6 +29,7 @@ interface Target {
   Bucket: string;
 }
 const MOST_CONFLICTS = 5;
+const CONFLICT_WAIT_MS = 200;
 
 /** Runs a conditional write, again where another writer was in the way. */
 export async function createOnce(
@@ -35,8 +43,9 @@ export async function createOnce(
       return 'created';
     } catch (error) {
       if (isExisting(error)) return 'exists';
-      if (error instanceof FileUnstable || error instanceof FileVanished) throw error;
+      if (error instanceof RingvaultError) throw error;
       if (!mustTryAgain(error) || attempt === MOST_CONFLICTS) throw namedS3Error(error, operation, key);
+      await sleep(Math.random() * CONFLICT_WAIT_MS * attempt);
     }
   }
 }
@@ -85,7 +94,7 @@ async function putInParts(target: Target, object: NewObject, earlier: string | u
       }),
     );
   } catch (error) {
-    if (error instanceof FileUnstable) await abort(target, object);
+    if (error instanceof FileUnstable || isRefusedForGood(error)) await abort(target, object);
     throw error;
   }
 }
@@ -154,7 +163,9 @@ async function putParts(
   sent: CompletedPart[],
 ): Promise<CompletedPart[]> {
   const parts = new Map(sent.map((part) => [part.PartNumber, part]));
+  let failed: { reason: unknown } | undefined;
   const send = async (PartNumber: number, crc: number) => {
+    if (failed) throw failed.reason;
     const at = (PartNumber - 1) * object.partBytes;
     const length = Math.min(object.partBytes, object.sizeBytes - at);
     const ChecksumCRC32 = base64OfCrc32(crc);
@@ -165,9 +176,15 @@ async function putParts(
     });
   };
   const sending = object.partCrc32.map((crc, index) =>
-    parts.has(index + 1) ? undefined : object.slot(() => send(index + 1, crc)),
+    parts.has(index + 1)
+      ? undefined
+      : object
+          .slot(() => send(index + 1, crc))
+          .catch((reason: unknown) => {
+            failed ??= { reason };
+          }),
   );
-  const failed = (await Promise.allSettled(sending)).find((each) => each.status === 'rejected');
+  await Promise.all(sending);
   if (failed) throw failed.reason;
   return object.partCrc32.flatMap((_, index) => parts.get(index + 1) ?? []);
 }
@@ -177,6 +194,7 @@ async function abort({ client, Bucket }: Target, { key, upload }: NewObject): Pr
   const UploadId = upload.id();
   if (UploadId === undefined) return;
   await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
+  await upload.ended();
 }
 
 function base64OfCrc32(value: number): string {

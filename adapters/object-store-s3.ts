@@ -58,12 +58,21 @@ const ignore = () => undefined;
 /** The SDK warns on the console of each stream that it cannot send again: who sends it does. */
 const QUIET = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
+/** More than any of the configuration's limits allows at once. */
+const MOST_SOCKETS = 256;
+
 function s3Client(region: string | undefined): S3Client {
   return new S3Client({
     ...(region && { region }),
     maxAttempts: 8,
     // A server that falls silent counts as a broken connection.
-    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: 60_000,
+      // To wait for a connection counts as connecting.
+      httpAgent: { maxSockets: MOST_SOCKETS },
+      httpsAgent: { maxSockets: MOST_SOCKETS },
+    },
     // Checksums are set here for each request; responses are hashed by who reads them.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

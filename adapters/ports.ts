@@ -24,6 +24,14 @@ export interface ObjectAttributes {
   sha256?: string;
 }
 
+/** A multipart upload that may outlive who began it. */
+export interface UnfinishedUpload {
+  id(): string | undefined;
+  begun(id: string): Promise<void>;
+  /** It will never be completed. */
+  ended(): Promise<void>;
+}
+
 /** Bytes that were hashed, on their way into the vault. */
 export interface NewObject {
   key: string;
@@ -38,7 +46,7 @@ export interface NewObject {
   /** Each part is sent when this lets it. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
   /** Remembers the multipart upload, so that a later attempt goes on with its parts. */
-  upload: { id(): string | undefined; begun(id: string): Promise<void> };
+  upload: UnfinishedUpload;
   /** Called before so many bytes are sent, and waited for. */
   pace?(bytes: number): Promise<void>;
   onBytes?(bytes: number): void;

@@ -165,7 +165,7 @@ async function putListing(
 }
 
 /** A listing is sent anew by each attempt. */
-const NO_UPLOAD_BEFORE = { id: () => undefined, begun: async () => undefined };
+const NO_UPLOAD_BEFORE = { id: () => undefined, begun: async () => undefined, ended: async () => undefined };
 
 /** A manifest that stands already is this run's own where its bytes are the same. */
 async function mustBeOurs({ store, log }: ActionContext, key: string, sha256: string): Promise<void> {

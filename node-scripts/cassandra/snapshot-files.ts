@@ -60,6 +60,7 @@ export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[
   const listed = new Set<string>();
   let manifests = 0;
   const interned = new Map<string, readonly string[]>();
+  const names = new Map<string, string>();
   for (const { dataDirectory, snapshot } of table.parts) {
     const stems = new Map<string, string[]>();
     for await (const name of filesBelow(snapshot)) {
@@ -69,7 +70,9 @@ export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[
       }
       if (isBesideData(name)) continue;
       const stem = stemOf(name);
-      const component = name.slice(stem.length);
+      const ending = name.slice(stem.length);
+      const component = names.get(ending) ?? ending;
+      names.set(component, component);
       const components = stems.get(stem);
       if (components) components.push(component);
       else stems.set(stem, [component]);

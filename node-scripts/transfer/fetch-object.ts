@@ -5,7 +5,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
-import { BackupDamaged } from '../../contracts/errors.ts';
+import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
 import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
 import type { Pace } from './pace.ts';
 
@@ -80,8 +80,13 @@ async function fetchOnce(
   const [first] = files;
   const start = first?.offset ?? 0;
   const end = Math.max(...files.map((file) => file.offset + file.sizeBytes));
-  const stored = await openBody(store, key, isPack ? { start, end } : undefined);
   const named = `object ${key} of file ${first?.path}`;
+  const stored = await openBody(store, key, isPack ? { start, end } : undefined).catch((error: unknown) => {
+    // To a host, which may not list, S3 says so of what is missing, too.
+    if (error instanceof VaultDenied)
+      throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
+    throw error;
+  });
   if (!stored) throw new BackupDamaged(`${named}: it is gone`);
   if (stored.sizeBytes !== end - start) {
     stored.body.destroy();

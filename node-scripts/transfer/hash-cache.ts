@@ -25,8 +25,8 @@ export interface HashCache {
   get(identity: FileIdentity): string | undefined;
   /** @param nowMs when hashing began */
   set(identity: FileIdentity, sha256: string, nowMs: number): void;
-  /** Keeps what was asked for or set since it was opened, and forgets the rest. */
-  close(): Promise<void>;
+  /** @param forgetUnused keeps only what was asked for or set since it was opened: right after a whole backup */
+  close(forgetUnused: boolean): Promise<void>;
 }
 
 /** Records are appended as they come; one that is lost costs only a second reading. */
@@ -60,9 +60,9 @@ export async function openHashCache(cacheDirectory: string): Promise<HashCache> 
       used.add(records);
       records += 1;
     },
-    async close() {
+    async close(forgetUnused) {
       try {
-        await keepUsed(file, path, records, used);
+        if (forgetUnused) await keepUsed(file, path, records, used);
       } finally {
         await file.close();
       }

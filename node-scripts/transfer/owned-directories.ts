@@ -1,7 +1,7 @@
 // Directories and files that Cassandra will own: each gets owner and mode of the data directory it is below.
-import { chmod, chown, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { isThere, makeDirectory } from '../durable-files.ts';
+import { chmod, chown, mkdtemp, rename, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { isThere, syncDirectory } from '../durable-files.ts';
 
 export interface Ownership {
   uid: number;
@@ -15,13 +15,22 @@ export async function ownershipOf(dataDirectory: string): Promise<Ownership> {
   return { uid, gid, directoryMode: mode & 0o7777, fileMode: mode & 0o666 };
 }
 
-/** Like mkdir -p, durable; directories that are there already are left as they are. */
+/**
+ * Like mkdir -p, durable; directories that are there already are left as they are. One that has its name has its owner:
+ * whoever makes it may be killed in between.
+ */
 export async function makeOwnedDirectory(path: string, ownership: Ownership): Promise<void> {
-  const missing: string[] = [];
-  for (let each = path; !(await isThere(each)); each = dirname(each)) missing.push(each);
-  await makeDirectory(path);
-  for (const each of missing) {
-    await chown(each, ownership.uid, ownership.gid);
-    await chmod(each, ownership.directoryMode);
+  if (await isThere(path)) return;
+  await makeOwnedDirectory(dirname(path), ownership);
+  const temporary = await mkdtemp(join(dirname(path), `.${basename(path)}.new-`));
+  await chown(temporary, ownership.uid, ownership.gid);
+  await chmod(temporary, ownership.directoryMode);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    // Somebody else has made it, and put something into it.
+    if (!(await isThere(path))) throw error;
+    await rmdir(temporary);
   }
+  await syncDirectory(dirname(path));
 }

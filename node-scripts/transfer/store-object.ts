@@ -2,7 +2,7 @@
 // what its name says.
 import { createHash } from 'node:crypto';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
-import { FileUnstable } from '../../contracts/errors.ts';
+import { FileUnstable, VaultDenied } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
@@ -80,8 +80,24 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   }
   const members = hashed.files.map(({ sha256, identity }) => ({ sha256, sizeBytes: Number(identity.size) }));
   const known = stored.find(hashed.sha256);
-  if (known) return { object: known, members, outcome: 'already-stored' };
+  // Of a sampled object S3 is asked, too.
+  if (known && (!isSampled(action, planned) || (await isStillThere(context, known, hashed)))) {
+    return { object: known, members, outcome: 'already-stored' };
+  }
   return { members, ...(await putRight(context, paths[0] ?? '', hashed)) };
+}
+
+async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
+  const { layout, document, log } = context.action;
+  const name = object.variant === '2' ? 'objectBesideTampered' : 'object';
+  const key = layout[name](document.clusterId, object.sha256);
+  const there = await holds(context, key, hashed).catch((error: unknown) => {
+    // To a host, which may not list, S3 says so of what is missing, too.
+    if (error instanceof VaultDenied) return false;
+    throw error;
+  });
+  if (!there) log.error({ key }, 'an object of the backup before is gone, or other than its name says');
+  return there;
 }
 
 /** Under the plain name or, where other bytes have taken it, beside. */

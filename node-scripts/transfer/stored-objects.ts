@@ -2,8 +2,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { UnfinishedUpload } from '../../adapters/ports.ts';
 import type { BackupSource } from '../../contracts/actions.ts';
-import { BackupDamaged } from '../../contracts/errors.ts';
+import { BackupDamaged, InvalidDocument, NewerFormat, VaultDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere } from '../durable-files.ts';
@@ -32,7 +33,7 @@ export interface StoredObjects {
   /** Call when the object is durable. A lost entry costs one refused PUT. */
   add(object: StoredObject): Promise<void>;
   /** The multipart upload of an object that an attempt before left unfinished. */
-  uploadOf(key: string): { id(): string | undefined; begun(id: string): Promise<void> };
+  uploadOf(key: string): UnfinishedUpload;
   close(): Promise<void>;
 }
 
@@ -52,6 +53,8 @@ export async function openStoredObjects(
     if (variant) putObject(objects, { sha256, variant: variant as Variant });
     const [, id = '', key] = /^upload (\S+) (.+)$/.exec(line) ?? [];
     if (key) uploads.set(key, id);
+    const [, endedKey] = /^ended (.+)$/.exec(line) ?? [];
+    if (endedKey) uploads.delete(endedKey);
   }
   // A line that was torn by a crash is ended, so that the next one is whole.
   const journal: FileHandle = await open(path, 'a', 0o600);
@@ -80,6 +83,10 @@ export async function openStoredObjects(
         uploads.set(key, id);
         await journal.write(`upload ${id} ${key}\n`);
       },
+      async ended() {
+        uploads.delete(key);
+        await journal.write(`ended ${key}\n`);
+      },
     }),
     close: () => journal.close(),
   };
@@ -100,7 +107,9 @@ async function addSealed(
     }
     recipes.finish();
   } catch (error) {
-    if (!(error instanceof BackupDamaged)) throw error;
+    // S3 says "denied" of what is missing, too, to a host, which may not list.
+    const passed = [BackupDamaged, VaultDenied, NewerFormat, InvalidDocument];
+    if (!passed.some((each) => error instanceof each)) throw error;
     // Its objects are found one by one, when their PUT is refused.
     context.log.warn({ err: error, backupId: previous.backupId }, 'the backup before is damaged');
   }

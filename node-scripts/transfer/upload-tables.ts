@@ -65,13 +65,15 @@ export async function uploadTables(
     tampered: [],
   };
   const measuring = tellTotals(action, tables, hasher);
+  let isWhole = false;
   try {
     // While as many as may are sent, the next ones are hashed.
     const atOnce = uploadsAtOnce + 2 * hashesAtOnce;
     const uploaded = inOrder(namesakesOf(tables, totals), atOnce, (each) => upload(context, each));
     for await (const each of uploaded) await list(action, each, listing, totals);
+    isWhole = true;
   } finally {
-    await cache.close();
+    await cache.close(isWhole);
     await measuring;
   }
   return totals;

@@ -68,6 +68,7 @@ describe('a multipart upload', () => {
       begun: async (uploadId) => {
         id = uploadId;
       },
+      ended: async () => undefined,
     });
     const onBytes = (more: number) => {
       sent += more;
@@ -91,6 +92,7 @@ describe('a multipart upload', () => {
     const object = await objectOf('forgotten', bytes, {
       id: () => 'unknown-upload',
       begun: async () => undefined,
+      ended: async () => undefined,
     });
     expect(await store.putObject(object)).toBe('created');
     expect((await store.get('forgotten'))?.body.equals(bytes)).toBe(true);

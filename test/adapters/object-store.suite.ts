@@ -41,7 +41,7 @@ export function objectStoreSuite(name: string, partBytes: number, open: () => Pr
       return {
         ...{ key, body, sizeBytes: bytes.length, sha256: sha256(bytes), crc32: crc32(bytes) },
         ...{ partCrc32: parts, partBytes, slot: (send) => send() },
-        upload: { id: () => undefined, begun: async () => undefined },
+        upload: { id: () => undefined, begun: async () => undefined, ended: async () => undefined },
       };
     }
 
