@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
+import { VaultDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { swapState } from '../../node-scripts/swap/state.ts';
 import { ITEMS, ORDERS, tablePath, write } from './fake-node.ts';
@@ -43,6 +44,18 @@ it('stages exactly what was stored, of the tables asked for, with owner and mode
   expect(Object.keys(files).some((path) => path.startsWith('system'))).toBe(false);
   const mode = (await stat(host.data[0] ?? '')).mode & 0o666;
   expect((await stat(join(staged(0), tablePath(ORDERS), 'nb-1-big-Data.db'))).mode & 0o777).toBe(mode);
+});
+
+it('calls an object damaged that S3 denies, as it does to a host where it is gone', async () => {
+  const { getStream } = host.memory;
+  host.memory.getStream = async (key, range) => {
+    if (key.includes('/objects/')) throw new VaultDenied(`GetObject ${key}: got AccessDenied`);
+    return getStream(key, range);
+  };
+  await expect(download()).rejects.toMatchObject({
+    name: 'BackupDamaged',
+    message: expect.stringContaining('it is gone, or'),
+  });
 });
 
 it('goes on after a failure, and does not fetch again what is right', async () => {

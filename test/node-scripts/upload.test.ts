@@ -4,6 +4,7 @@ import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { VaultDenied } from '../../contracts/errors.ts';
 import { nodeHeader } from '../../contracts/manifests.ts';
 import { fakeNode, ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
 import { CLUSTER } from './host-under-test.ts';
@@ -100,6 +101,50 @@ it('believes its cache for as long as inode, size and times are the same, and fi
   document.limits.rehashPercent = 100;
   expect(await host.carryOut(await host.request(document))).toBe('succeeded');
   expect(dataOf(THIRD)).toBe(hash(changed));
+});
+
+it('keeps what it knows of files after an attempt that failed', async () => {
+  const first = await host.upload();
+  const path = join(host.paths.cache, 'sha256.records');
+  const { size } = await stat(path);
+  await writeFile(join(host.orders, 'nb-1-big-Filter.db'), 'changed');
+  const document = host.document(SECOND, 'upload', host.inputOf(SECOND, host.sourceOf(RUN, first)));
+  expect(await host.carryOut(await host.request(document), 'upload.object:fail')).toBe('failed');
+  expect((await stat(path)).size).toBeGreaterThanOrEqual(size);
+});
+
+it.each([
+  ['gone', (key: string) => host.memory.objects.delete(key)],
+  ['of other bytes', (key: string) => host.memory.objects.set(key, Buffer.from('other'))],
+])(
+  'finds by its sample an object of the backup before that is %s, and stores it again',
+  async (_, damage) => {
+    const source = host.sourceOf(RUN, await host.upload());
+    const key = host.layout.object(CLUSTER, objectOf(host.listing().find(({ pack }) => pack)));
+    damage(key);
+    const document = host.document(SECOND, 'upload', host.inputOf(SECOND, source));
+    document.limits.rehashPercent = 100;
+    const request = await host.request(document);
+    expect(await host.carryOut(request)).toBe('succeeded');
+    const { output } = host.callback.answers.get(request.taskToken) as {
+      output: { headerSha256: string; listingSha256: string };
+    };
+    await host.allowRestore();
+    const download = { source: host.sourceOf(SECOND, output), tables: [ORDERS, ITEMS] };
+    const restored = await host.run(RESTORE, 'download', download);
+    expect(restored.files).toBe(18);
+  },
+);
+
+it('goes on without the backup before where S3 does not give its manifests, which to a host may mean that they are gone', async () => {
+  const first = await host.upload();
+  const { get } = host.memory;
+  host.memory.get = async (key) => {
+    if (key.includes(`/backups/${RUN}/`)) throw new VaultDenied(`GetObject ${key}: got AccessDenied`);
+    return get(key);
+  };
+  const second = await host.upload(SECOND, host.sourceOf(RUN, first));
+  expect(second).toMatchObject({ files: first.files, uploadedFiles: 0 });
 });
 
 it('reads again what a torn or damaged cache does not tell', async () => {
