@@ -36,7 +36,7 @@ export interface FetchPorts {
   store: ObjectStore;
   signal: AbortSignal;
   /** Waited for before the next bytes are taken. */
-  pace: Pace;
+  pace: Pace | undefined;
   onBytes(bytes: number): void;
 }
 
@@ -96,7 +96,7 @@ async function fetchOnce(
   try {
     for await (const chunk of stored.body) {
       signal.throwIfAborted();
-      await pace.take((chunk as Buffer).length, signal);
+      await pace?.take((chunk as Buffer).length, signal);
       await cutter.take(chunk as Buffer);
       onBytes((chunk as Buffer).length);
     }

@@ -10,8 +10,11 @@ export interface Pace {
 }
 
 /** @param bytesPerSecond undefined: as fast as it goes */
-export function paceOf(bytesPerSecond: number | undefined, clock: Clock): Pace {
-  if (bytesPerSecond === undefined) return { take: async () => undefined };
+export function paceOf(bytesPerSecond: number | undefined, clock: Clock): Pace | undefined {
+  return bytesPerSecond === undefined ? undefined : pace(bytesPerSecond, clock);
+}
+
+function pace(bytesPerSecond: number, clock: Clock): Pace {
   const burstMs = BURST_SECONDS * 1_000;
   /** When everything that was taken is paid for. */
   let paidAtMs = clock.now().getTime() - burstMs;

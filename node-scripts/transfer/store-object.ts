@@ -18,7 +18,7 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
-  pace: Pace;
+  pace: Pace | undefined;
 }
 
 export interface Stored {
@@ -136,7 +136,7 @@ async function putUnder(
     ...{ key, sha256, sizeBytes, crc32, partCrc32, partBytes, slot },
     body: body ? new Uint8Array(body) : path,
     upload: stored.uploadOf(key),
-    pace: (bytes) => pace.take(bytes, action.signal),
+    ...(pace && { pace: (bytes) => pace.take(bytes, action.signal) }),
     onBytes: (transferred) => action.progress.add({ transferred }),
   });
   if (outcome === 'created') return 'uploaded';
