@@ -47,6 +47,7 @@ objectStoreSuite('S3', PART_BYTES, async () =>
   s3ObjectStore({ bucket: 'object-store-suite', client: await clientOf('object-store-suite') }),
 );
 
+const NO_UPLOAD = { id: () => undefined, begun: async () => undefined, ended: async () => undefined };
 let directory: string;
 
 describe('a multipart upload', () => {
@@ -85,6 +86,18 @@ describe('a multipart upload', () => {
     expect(await store.putObject({ ...object, onBytes })).toBe('created');
     expect(sent).toBe(3 * PART_BYTES);
     expect((await store.get('resumed'))?.body.equals(bytes)).toBe(true);
+  });
+
+  it.each(['a file', 'memory'])('sends %s in small slices, each when its pace lets it', async (from) => {
+    const bytes = randomBytes(PART_BYTES);
+    const object = await objectOf(`paced-${from}`, bytes, NO_UPLOAD);
+    const slices: number[] = [];
+    const pace = async (slice: number) => void slices.push(slice);
+    const body = from === 'memory' ? bytes : object.body;
+    expect(await store.putObject({ ...object, body, pace })).toBe('created');
+    expect(slices.reduce((sum, slice) => sum + slice, 0)).toBe(bytes.length);
+    expect(Math.max(...slices)).toBeLessThanOrEqual(64 * 1024);
+    expect((await store.get(object.key))?.body.equals(bytes)).toBe(true);
   });
 
   it('begins anew where S3 does not know the earlier one any more', async () => {
