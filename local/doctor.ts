@@ -1,4 +1,5 @@
-// Says what this machine lacks for the local cloud, before anything is started. Also a program: `node local/doctor.ts`.
+// Says what this machine lacks for the local cloud, before anything is started. Also a program: `node local/doctor.ts`, with
+// the names of more programs that are needed.
 import { once } from 'node:events';
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -16,7 +17,7 @@ export interface Machine {
   /** What `java -version` printed, or why it could not be run. */
   java: { output: string } | { missing: string };
   maven: boolean;
-  /** Programs of bash and util-linux that the nodes' scripts call, and are not there. */
+  /** Programs that are needed, such as those that the nodes' scripts call, and are not there. */
   missingPrograms: string[];
   /** Why 127.0.0.2 cannot be listened on. */
   loopbackRefusal: string | undefined;
@@ -78,8 +79,14 @@ function lessThan(what: string, got: number, expected: number): string {
   return `Got ${(got / GIB).toFixed(1)} GiB of ${what}, expected at least ${expected / GIB} GiB.`;
 }
 
-/** @param stateDirectory an existing directory on the disk that the local cloud will use */
-export async function inspectMachine(stateDirectory: string): Promise<Machine> {
+/**
+ * @param stateDirectory an existing directory on the disk that the local cloud will use
+ * @param programs that are needed besides its own
+ */
+export async function inspectMachine(
+  stateDirectory: string,
+  programs: readonly string[] = [],
+): Promise<Machine> {
   const { bavail, bsize } = await statfs(stateDirectory);
   return {
     platform: process.platform,
@@ -87,7 +94,7 @@ export async function inspectMachine(stateDirectory: string): Promise<Machine> {
     nodeVersion: process.version,
     java: await inspectJava(),
     maven: await runs('mvn', '--version'),
-    missingPrograms: await missingPrograms(['bash', 'setsid', 'flock', 'grep']),
+    missingPrograms: await missingPrograms(['bash', 'setsid', 'flock', 'grep', ...programs]),
     loopbackRefusal: await loopbackRefusal('127.0.0.2'),
     // Linux's MemAvailable.
     freeMemoryBytes: freemem(),
@@ -96,8 +103,8 @@ export async function inspectMachine(stateDirectory: string): Promise<Machine> {
 }
 
 /** Checks this machine: what is wrong, or nothing. */
-export async function checkMachine(stateDirectory = process.cwd()): Promise<string[]> {
-  return problemsOf(await inspectMachine(stateDirectory));
+export async function checkMachine(programs: readonly string[] = []): Promise<string[]> {
+  return problemsOf(await inspectMachine(process.cwd(), programs));
 }
 
 async function inspectJava(): Promise<Machine['java']> {
@@ -131,7 +138,7 @@ async function loopbackRefusal(host: string): Promise<string | undefined> {
 }
 
 if (import.meta.main) {
-  const problems = await checkMachine();
+  const problems = await checkMachine(process.argv.slice(2));
   for (const problem of problems) console.error(problem);
   if (problems.length === 0) {
     console.log(`This machine can run the local cloud (${availableParallelism()} cores).`);
