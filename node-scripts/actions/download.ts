@@ -15,6 +15,7 @@ import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/own
 import { paceOf } from '../transfer/pace.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
+import { objectKey } from '../transfer/stored-objects.ts';
 import { byObject } from '../transfer/wanted-objects.ts';
 
 export async function download(
@@ -49,8 +50,9 @@ export async function download(
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
     context.signal.throwIfAborted();
     const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
-    const key = keyOf(context, first);
-    const job: FetchJob = { key, isPack: first.pack !== undefined, files };
+    const { sha256, pack, variant = 'plain' } = first;
+    const key = objectKey(context, { sha256: pack ?? sha256, variant });
+    const job: FetchJob = { key, isPack: pack !== undefined, files };
     const downloadedBytes = await slots.run(() => fetcher.fetch(job));
     await context.failPoint('download.file');
     return { files, downloadedBytes };
@@ -80,10 +82,4 @@ function openFetcher(context: ActionContext, onThrottled: () => void): Fetcher {
   if (vault) return fetcherInThreads(vault, { threads, bytesPerSecond, signal, onBytes, onThrottled });
   store.onThrottled(onThrottled);
   return fetcherInThisThread({ store, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
-}
-
-function keyOf({ layout, document }: ActionContext, { sha256, pack, variant }: ListedFile): string {
-  return variant === '2'
-    ? layout.objectBesideTampered(document.clusterId, pack ?? sha256)
-    : layout.object(document.clusterId, pack ?? sha256);
 }

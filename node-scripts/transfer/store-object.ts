@@ -9,7 +9,13 @@ import type { Hashed } from '../hashing/messages.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
-import type { Member, StoredObject, StoredObjects, Variant } from './stored-objects.ts';
+import {
+  type Member,
+  objectKey,
+  type StoredObject,
+  type StoredObjects,
+  type Variant,
+} from './stored-objects.ts';
 
 export interface StoreContext {
   action: ActionContext;
@@ -88,15 +94,14 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
 }
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
-  const { layout, document, log } = context.action;
-  const name = object.variant === '2' ? 'objectBesideTampered' : 'object';
-  const key = layout[name](document.clusterId, object.sha256);
+  const key = objectKey(context.action, object);
   const there = await holds(context, key, hashed).catch((error: unknown) => {
     // To a host, which may not list, S3 says so of what is missing, too.
     if (error instanceof VaultDenied) return false;
     throw error;
   });
-  if (!there) log.error({ key }, 'an object of the backup before is gone, or other than its name says');
+  if (!there)
+    context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return there;
 }
 
@@ -106,16 +111,16 @@ async function putRight(
   path: string,
   hashed: Hashed,
 ): Promise<Pick<Stored, 'object' | 'outcome' | 'tampered'>> {
-  const { layout, document, log } = context.action;
+  const { action } = context;
   const { sha256 } = hashed;
-  const plainKey = layout.object(document.clusterId, sha256);
+  const plainKey = objectKey(action, { sha256, variant: 'plain' });
   const plain = await putUnder(context, plainKey, path, hashed);
   if (plain !== 'other-bytes') return { object: await remember(context, sha256, 'plain'), outcome: plain };
-  const besideKey = layout.objectBesideTampered(document.clusterId, sha256);
+  const besideKey = objectKey(action, { sha256, variant: '2' });
   const beside = await putUnder(context, besideKey, path, hashed);
   if (beside === 'other-bytes')
     throw new FileUnstable(`${besideKey} and ${plainKey} both hold other bytes than ${path}`);
-  log.error({ key: plainKey }, 'an object holds other bytes than its name says');
+  action.log.error({ key: plainKey }, 'an object holds other bytes than its name says');
   return { object: await remember(context, sha256, '2'), outcome: beside, tampered: plainKey };
 }
 

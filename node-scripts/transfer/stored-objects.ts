@@ -19,6 +19,15 @@ export interface StoredObject {
   variant: Variant;
 }
 
+export function objectKey(
+  { layout, document }: Pick<ActionContext, 'layout' | 'document'>,
+  { sha256, variant }: StoredObject,
+): string {
+  return variant === '2'
+    ? layout.objectBesideTampered(document.clusterId, sha256)
+    : layout.object(document.clusterId, sha256);
+}
+
 /** One file of an object, in the order in which they lie in it. */
 export interface Member {
   sha256: string;
