@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { COMPILE_CACHE } from './local/servers/cache-directory.ts';
+
+// Of this process, so that all that it starts has it.
+Object.assign(process.env, COMPILE_CACHE);
 
 export default defineConfig({
   test: {

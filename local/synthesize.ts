@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { COMPILE_CACHE } from './servers/cache-directory.ts';
 import { LocalToolFailed } from './servers/errors.ts';
 
 const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -25,6 +26,7 @@ export async function synthesize(
     ],
     {
       cwd: PROJECT_ROOT,
+      env: COMPILE_CACHE,
       preferLocal: true,
       reject: false,
       all: true,

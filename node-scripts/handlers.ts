@@ -1,38 +1,22 @@
-// Which function carries out which action.
+// Which function carries out which action. Loaded when it is asked for: most actions need no CQL driver and no YAML.
 import type { ActionName } from '../contracts/actions.ts';
-import { applySchema } from './actions/apply-schema.ts';
-import { checkRestore } from './actions/check-restore.ts';
-import { clearSnapshot } from './actions/clear-snapshot.ts';
-import { describe } from './actions/describe.ts';
-import { download } from './actions/download.ts';
-import { endRun } from './actions/end-run.ts';
-import { flush } from './actions/flush.ts';
-import { place } from './actions/place.ts';
-import { prepare } from './actions/prepare.ts';
-import { putBack } from './actions/put-back.ts';
-import { releaseOld } from './actions/release-old.ts';
-import { settle } from './actions/settle.ts';
-import { snapshot } from './actions/snapshot.ts';
-import { start } from './actions/start.ts';
-import { stop } from './actions/stop.ts';
-import { upload } from './actions/upload.ts';
 import type { ActionHandler } from './context.ts';
 
-export const handlers: { [Name in ActionName]: ActionHandler<Name> } = {
-  prepare,
-  describe,
-  flush,
-  snapshot,
-  upload,
-  'clear-snapshot': clearSnapshot,
-  'check-restore': checkRestore,
-  'apply-schema': applySchema,
-  download,
-  stop,
-  place,
-  'put-back': putBack,
-  start,
-  'release-old': releaseOld,
-  'end-run': endRun,
-  settle,
+export const handlers: { [Name in ActionName]: () => Promise<ActionHandler<Name>> } = {
+  prepare: async () => (await import('./actions/prepare.ts')).prepare,
+  describe: async () => (await import('./actions/describe.ts')).describe,
+  flush: async () => (await import('./actions/flush.ts')).flush,
+  snapshot: async () => (await import('./actions/snapshot.ts')).snapshot,
+  upload: async () => (await import('./actions/upload.ts')).upload,
+  'clear-snapshot': async () => (await import('./actions/clear-snapshot.ts')).clearSnapshot,
+  'check-restore': async () => (await import('./actions/check-restore.ts')).checkRestore,
+  'apply-schema': async () => (await import('./actions/apply-schema.ts')).applySchema,
+  download: async () => (await import('./actions/download.ts')).download,
+  stop: async () => (await import('./actions/stop.ts')).stop,
+  place: async () => (await import('./actions/place.ts')).place,
+  'put-back': async () => (await import('./actions/put-back.ts')).putBack,
+  start: async () => (await import('./actions/start.ts')).start,
+  'release-old': async () => (await import('./actions/release-old.ts')).releaseOld,
+  'end-run': async () => (await import('./actions/end-run.ts')).endRun,
+  settle: async () => (await import('./actions/settle.ts')).settle,
 };

@@ -131,7 +131,10 @@ async function carryOut(context: ActionContext, options: RunOptions): Promise<un
   }
   log.info({ action: document.action, attempt: document.attempt }, 'action begins');
   // The table of handlers is typed by name; the name and its input were checked together just above.
-  const handler = handlers[document.action] as (context: ActionContext, input: unknown) => Promise<unknown>;
+  const handler = (await handlers[document.action]()) as (
+    context: ActionContext,
+    input: unknown,
+  ) => Promise<unknown>;
   return schema.output.parse(await handler(context, input.data));
 }
 

@@ -17,9 +17,9 @@ require_architecture() {
   fi
 }
 
-# Starts the host program detached, or finds it running, and returns.
+# Starts the host program detached, or finds it running, and returns. Its code is compiled once a bundle.
 start_action() {
-  "$bundle/bin/node" "$bundle/host.mjs" start \
+  NODE_COMPILE_CACHE="$bundle/compiled" "$bundle/bin/node" "$bundle/host.mjs" start \
     --bucket '@BUCKET@' --prefix '@PREFIX@' --region '@REGION@' \
     --instance-arn "arn:@PARTITION@:ec2:@REGION@:@ACCOUNT@:instance/$AWS_SSM_INSTANCE_ID" \
     --run-id '{{ runId }}' --action-id '{{ actionId }}'

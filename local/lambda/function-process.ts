@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from '../servers/cache-directory.ts';
 import type { FromRuntime, FunctionError, ToRuntime } from './runtime-messages.ts';
 
 const RUNTIME = fileURLToPath(new URL('./runtime.ts', import.meta.url));
@@ -28,7 +29,7 @@ export class FunctionProcess {
   constructor(options: ProcessOptions) {
     this.#child = spawn(process.execPath, [`--max-old-space-size=${options.memoryMegabytes}`, RUNTIME], {
       cwd: options.directory,
-      env: options.environment,
+      env: { ...COMPILE_CACHE, ...options.environment },
       stdio: ['ignore', options.logDescriptor, options.logDescriptor, 'ipc'],
     });
     this.#loaded = once(this.#child, 'message', { signal: AbortSignal.timeout(LOAD_LIMIT_MS) }).catch(

@@ -1,8 +1,8 @@
 // Obtains Java libraries through the user's own Maven, once per machine: s3proxy, DynamoDB Local and Cassandra.
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ExecaError, execa } from 'execa';
+import { cacheDirectory } from './cache-directory.ts';
 import { LocalToolFailed } from './errors.ts';
 
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
@@ -15,11 +15,6 @@ export interface JarRequest {
   directory?: string;
   /** False: the artifacts named alone, without what they depend on. */
   transitive?: boolean;
-}
-
-/** Where fetched libraries are kept: `RINGVAULT_CACHE`, or `~/.cache/ringvault`. */
-function cacheDirectory(): string {
-  return process.env['RINGVAULT_CACHE'] ?? join(homedir(), '.cache', 'ringvault');
 }
 
 /**

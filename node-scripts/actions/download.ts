@@ -11,7 +11,12 @@ import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
 import type { FetchFile, FetchJob } from '../transfer/fetch-object.ts';
 import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
 import { inOrder } from '../transfer/in-order.ts';
-import { makeOwnedDirectory, type Ownership, ownershipOf } from '../transfer/owned-directories.ts';
+import {
+  type MadeDirectories,
+  makeOwnedDirectory,
+  type Ownership,
+  ownershipOf,
+} from '../transfer/owned-directories.ts';
 import { paceOf } from '../transfer/pace.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
@@ -29,7 +34,7 @@ export async function download(
   const mapped = mapDataDirectories(backup.header, data);
   const ownership = new Map<string, Ownership>();
   for (const directory of mapped) ownership.set(directory, await ownershipOf(directory));
-  const directories = new Map<string, Promise<void>>();
+  const directories: MadeDirectories = new Map();
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
@@ -37,10 +42,7 @@ export async function download(
     const dataDirectory = mapped[listed.dataDirectory] ?? '';
     const owner = ownership.get(dataDirectory) ?? (await ownershipOf(dataDirectory));
     const target = join(stagingRoot(dataDirectory, context.document.runId), listed.path);
-    const directory = dirname(target);
-    const made = directories.get(directory) ?? makeOwnedDirectory(directory, owner);
-    directories.set(directory, made);
-    await made;
+    await makeOwnedDirectory(dirname(target), owner, directories);
     const { path, sha256, sizeBytes, offset = 0 } = listed;
     return { path, target, sha256, sizeBytes, offset, ownership: owner };
   };

@@ -15,6 +15,7 @@ import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import { type ActionDocument, actions } from '../../contracts/actions.ts';
 import { HOST_PROGRAM } from '../../infra/bundling.ts';
+import { COMPILE_CACHE } from '../../local/servers/cache-directory.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
@@ -79,6 +80,7 @@ async function start(document: ActionDocument, failPoint = ''): Promise<string> 
     ],
     {
       env: {
+        ...COMPILE_CACHE,
         PATH: process.env['PATH'],
         AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,

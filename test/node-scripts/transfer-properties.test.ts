@@ -134,6 +134,6 @@ it('two backups, one of them killed on its way, restore to what each was taken o
         }
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });

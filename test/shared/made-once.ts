@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { COMPILE_CACHE } from '../../local/servers/cache-directory.ts';
 import { startDynamoDbLocal } from '../../local/servers/dynamodb-local.ts';
 import { startS3Proxy } from '../../local/servers/s3proxy.ts';
 
@@ -38,7 +39,12 @@ async function dynamoDb(directory: string, atEnd: (stop: () => Promise<void>) =>
 /** The example as `cdk synth` makes it: with no credentials, and past cdk-nag, whose findings are another exit code than 0. */
 async function assembly(directory: string) {
   const { context } = JSON.parse(await readFile('cdk.json', 'utf8')) as { context: object };
-  const env = { PATH: process.env['PATH'], CDK_OUTDIR: directory, CDK_CONTEXT_JSON: JSON.stringify(context) };
+  const env = {
+    ...COMPILE_CACHE,
+    PATH: process.env['PATH'],
+    CDK_OUTDIR: directory,
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+  };
   const { stderr } = await promisify(execFile)(process.execPath, ['infra/app.ts'], { env });
   return { directory, stderr };
 }
