@@ -24,6 +24,7 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
       object.onBytes?.(range.length);
       return;
     } catch (error) {
+      object.signal?.throwIfAborted();
       if (isOtherBytes(error)) throw notWhatWasHashed(object, error);
       if (!(error instanceof Error) || isExisting(error)) throw error;
       const errorType = isThrottlingError(error as SdkError) ? 'THROTTLING' : 'TRANSIENT';
@@ -32,7 +33,7 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
       token = await strategy
         .refreshRetryTokenForRetry(token, { error: error as SdkError, errorType })
         .catch(() => Promise.reject(error));
-      await sleep(token.getRetryDelay());
+      await sleep(token.getRetryDelay(), undefined, { signal: object.signal });
     }
   }
 }
@@ -40,7 +41,7 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
 /** The SDK itself tries these again. */
 async function sendMemory(object: NewObject, Body: Uint8Array, send: Send): Promise<void> {
   try {
-    await send({ Body, ContentLength: Body.length }, {});
+    await send({ Body, ContentLength: Body.length }, { abortSignal: object.signal });
   } catch (error) {
     throw isOtherBytes(error) ? notWhatWasHashed(object, error) : error;
   }
@@ -53,13 +54,17 @@ interface Range {
 }
 type Send = (
   body: { Body: Readable | Uint8Array; ContentLength: number },
-  options: { abortSignal?: AbortSignal },
+  options: { abortSignal?: AbortSignal | undefined },
 ) => Promise<void>;
 
 /** The SDK does not look at a body's failure: it ends the request here. */
-async function sendOnce({ body, key, pace }: NewObject, { at, length }: Range, send: Send): Promise<void> {
+async function sendOnce(
+  { body, key, pace, signal }: NewObject,
+  { at, length }: Range,
+  send: Send,
+): Promise<void> {
   const failed = new AbortController();
-  const options = { abortSignal: failed.signal };
+  const options = { abortSignal: signal ? AbortSignal.any([failed.signal, signal]) : failed.signal };
   const chunks = typeof body === 'string' ? bytesOf(body, at, length) : [body];
   const Body = Readable.from(pace ? paced(chunks, pace) : chunks, { objectMode: false });
   Body.on('error', (error) => failed.abort(error));

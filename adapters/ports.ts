@@ -47,6 +47,8 @@ export interface NewObject {
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
   /** Remembers the multipart upload, so that a later attempt goes on with its parts. */
   upload: UnfinishedUpload;
+  /** Ends what is under way. */
+  signal?: AbortSignal;
   /** Called before so many bytes are sent, and waited for. */
   pace?(bytes: number): Promise<void>;
   onBytes?(bytes: number): void;

@@ -48,9 +48,11 @@ export async function download(
   };
   const { downloadsAtOnce } = context.document.limits;
   const slots = adaptiveSlots(downloadsAtOnce, context.clock);
-  const fetcher = openFetcher(context, () => slots.throttled());
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const fetcher = openFetcher({ ...context, signal }, () => slots.throttled());
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
-    context.signal.throwIfAborted();
+    signal.throwIfAborted();
     const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
     const { sha256, pack, variant = 'plain' } = first;
     const key = objectKey(context, { sha256: pack ?? sha256, variant });
@@ -63,7 +65,7 @@ export async function download(
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
   const objects = byObject(filesOfTables(backup.files(), input.tables));
   try {
-    for await (const { files, downloadedBytes } of inOrder(objects, downloadsAtOnce, fetch)) {
+    for await (const { files, downloadedBytes } of inOrder(objects, downloadsAtOnce, fetch, stop)) {
       const bytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
       total.files += files.length;
       total.bytes += bytes;

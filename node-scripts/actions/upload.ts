@@ -161,6 +161,7 @@ async function putListing(
     ...{ key, body: path, sizeBytes, sha256, crc32, partCrc32, partBytes },
     slot: (send) => send(),
     upload: NO_UPLOAD_BEFORE,
+    signal: context.signal,
   });
 }
 

@@ -1,6 +1,7 @@
 // Puts one object, a file or a pack of small ones, into the vault under its SHA-256, and sees to it that what lies there is
 // what its name says.
 import { createHash } from 'node:crypto';
+import type { ObjectStore } from '../../adapters/ports.ts';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
 import { FileUnstable, VaultDenied } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
@@ -95,11 +96,7 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
-  const there = await holds(context, key, hashed).catch((error: unknown) => {
-    // To a host, which may not list, S3 says so of what is missing, too.
-    if (error instanceof VaultDenied) return false;
-    throw error;
-  });
+  const there = (await isThere(context.action.store, key)) && (await holds(context, key, hashed));
   if (!there)
     context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return there;
@@ -137,10 +134,15 @@ async function putUnder(
 ): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
   const { action, stored, slot, pace } = context;
   const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
+  // Many parts are not sent for nothing: S3 says only at their end that the object is there.
+  if (partCrc32.length > 1 && (await isThere(action.store, key))) {
+    return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
+  }
   const outcome = await action.store.putObject({
     ...{ key, sha256, sizeBytes, crc32, partCrc32, partBytes, slot },
     body: body ? new Uint8Array(body) : path,
     upload: stored.uploadOf(key),
+    signal: action.signal,
     ...(pace && { pace: (bytes) => pace.take(bytes, action.signal) }),
     onBytes: (transferred) => action.progress.add({ transferred }),
   });
@@ -148,9 +150,24 @@ async function putUnder(
   return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
 }
 
+/** To a host, which may not list, S3 says that it is denied what is missing. */
+async function isThere(store: ObjectStore, key: string): Promise<boolean> {
+  try {
+    return (await store.attributes(key)) !== undefined;
+  } catch (error) {
+    if (error instanceof VaultDenied) return false;
+    throw error;
+  }
+}
+
 /** Whether an object is what its name says. */
-async function holds({ action }: StoreContext, key: string, file: Hashed): Promise<boolean> {
-  const attributes = await action.store.attributes(key);
+async function holds({ action, slot, pace }: StoreContext, key: string, file: Hashed): Promise<boolean> {
+  const { store, signal } = action;
+  const attributes = await store.attributes(key);
   if (attributes?.sizeBytes !== file.sizeBytes) return false;
-  return (await storedSha256(action.store, key, attributes)) === file.sha256;
+  const beforeBytes = async (bytes: number) => {
+    signal.throwIfAborted();
+    await pace?.take(bytes, signal);
+  };
+  return (await slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
 }

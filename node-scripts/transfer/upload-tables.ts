@@ -52,7 +52,14 @@ export async function uploadTables(
   const slots = adaptiveSlots(uploadsAtOnce, action.clock);
   action.store.onThrottled(() => slots.throttled());
   const pace = paceOf(uploadBytesPerSecond, action.clock);
-  const context: StoreContext = { action, stored, cache, hasher, pace, slot: (send) => slots.run(send) };
+  const stop = new AbortController();
+  const signal = AbortSignal.any([action.signal, stop.signal]);
+  const slot: StoreContext['slot'] = (send) =>
+    slots.run(() => {
+      signal.throwIfAborted();
+      return send();
+    });
+  const context: StoreContext = { action: { ...action, signal }, stored, cache, hasher, pace, slot };
   const totals: UploadTotals = {
     tables: [],
     formats: new Set(),
@@ -69,7 +76,7 @@ export async function uploadTables(
   try {
     // While as many as may are sent, the next ones are hashed.
     const atOnce = uploadsAtOnce + 2 * hashesAtOnce;
-    const uploaded = inOrder(namesakesOf(tables, totals), atOnce, (each) => upload(context, each));
+    const uploaded = inOrder(namesakesOf(tables, totals), atOnce, (each) => upload(context, each), stop);
     for await (const each of uploaded) await list(action, each, listing, totals);
     isWhole = true;
   } finally {

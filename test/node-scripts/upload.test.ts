@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { VaultDenied } from '../../contracts/errors.ts';
 import { nodeHeader } from '../../contracts/manifests.ts';
 import { fakeNode, ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
@@ -145,6 +145,18 @@ it('goes on without the backup before where S3 does not give its manifests, whic
   };
   const second = await host.upload(SECOND, host.sourceOf(RUN, first));
   expect(second).toMatchObject({ files: first.files, uploadedFiles: 0 });
+});
+
+it('sends no parts of a large object that another host has stored already', async () => {
+  const large = Buffer.alloc(64 * 1024 ** 2 + 1, 'large');
+  const sha256 = createHash('sha256').update(large).digest('hex');
+  await writeSnapshot(host.data[1] ?? '', ITEMS, { 'nb-1-big': large }, ['nb-1-big-Data.db']);
+  host.memory.objects.set(host.layout.object(CLUSTER, sha256), large);
+  const put = vi.spyOn(host.memory, 'putObject');
+  await host.upload();
+  expect(host.listing().filter((file) => file.sha256 === sha256)).toHaveLength(1);
+  expect(put).toHaveBeenCalled();
+  expect(put.mock.calls.filter(([object]) => object.key.includes(sha256))).toEqual([]);
 });
 
 it('reads again what a torn or damaged cache does not tell', async () => {
