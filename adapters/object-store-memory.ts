@@ -51,6 +51,13 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
       onBytes?.(sizeBytes);
       return create(key, bytes);
     },
+    async putStream({ key, body, onBytes }) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of body()) chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      onBytes?.(bytes.length);
+      return create(key, bytes);
+    },
     onThrottled: () => undefined,
     async attributes(key) {
       const body = objects.get(key);

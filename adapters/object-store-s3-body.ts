@@ -13,8 +13,10 @@ const READ_BYTES = 1024 ** 2;
 /** Sent at once where there is a pace: each of many connections says something often enough. */
 const PACED_BYTES = 64 * 1024;
 
+export type Body = Pick<NewObject, 'key' | 'body' | 'sizeBytes' | 'pace' | 'signal' | 'onBytes'>;
+
 /** The SDK sends a stream once; each attempt here makes it anew, with the SDK's own waits between. */
-export async function sendBody(object: NewObject, range: Range, send: Send): Promise<void> {
+export async function sendBody(object: Body, range: Range, send: Send): Promise<void> {
   if (typeof object.body !== 'string' && !object.pace) return sendMemory(object, object.body, send);
   const strategy = new StandardRetryStrategy(MOST_ATTEMPTS);
   let token = await strategy.acquireInitialRetryToken('');
@@ -39,7 +41,7 @@ export async function sendBody(object: NewObject, range: Range, send: Send): Pro
 }
 
 /** The SDK itself tries these again. */
-async function sendMemory(object: NewObject, Body: Uint8Array, send: Send): Promise<void> {
+async function sendMemory(object: Body, Body: Uint8Array, send: Send): Promise<void> {
   try {
     await send({ Body, ContentLength: Body.length }, { abortSignal: object.signal });
   } catch (error) {
@@ -58,11 +60,7 @@ type Send = (
 ) => Promise<void>;
 
 /** The SDK does not look at a body's failure: it ends the request here. */
-async function sendOnce(
-  { body, key, pace, signal }: NewObject,
-  { at, length }: Range,
-  send: Send,
-): Promise<void> {
+async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: signal ? AbortSignal.any([failed.signal, signal]) : failed.signal };
   const chunks = typeof body === 'string' ? bytesOf(body, at, length) : [body];
@@ -112,7 +110,7 @@ function isMissingFile(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-function notWhatWasHashed({ key, body, sizeBytes }: NewObject, cause: unknown): Error {
+function notWhatWasHashed({ key, body, sizeBytes }: Body, cause: unknown): Error {
   const what = typeof body === 'string' ? body : key;
   return new FileUnstable(
     `${what}: its ${sizeBytes} bytes are not those that were hashed: S3 got others than their checksum says`,

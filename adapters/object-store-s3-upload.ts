@@ -14,7 +14,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { FileUnstable, RingvaultError } from '../contracts/errors.ts';
-import { sendBody } from './object-store-s3-body.ts';
+import { type Body, sendBody } from './object-store-s3-body.ts';
 import {
   isExisting,
   isRefusedForGood,
@@ -24,7 +24,7 @@ import {
 } from './object-store-s3-errors.ts';
 import type { NewObject } from './ports.ts';
 
-interface Target {
+export interface Target {
   client: S3Client;
   Bucket: string;
 }
@@ -66,7 +66,11 @@ export async function putObjectToS3(target: Target, object: NewObject): Promise<
   return outcome;
 }
 
-async function putWhole({ client, Bucket }: Target, object: NewObject): Promise<void> {
+/** In one request. */
+export async function putWhole(
+  { client, Bucket }: Target,
+  object: Body & Pick<NewObject, 'sha256' | 'slot'>,
+): Promise<void> {
   const ChecksumSHA256 = Buffer.from(object.sha256, 'hex').toString('base64');
   const input = { Bucket, Key: object.key, ChecksumSHA256, IfNoneMatch: '*' };
   await object.slot(() =>
@@ -99,12 +103,14 @@ async function putInParts(target: Target, object: NewObject, earlier: string | u
   }
 }
 
+type Beginning = Pick<NewObject, 'key' | 'upload'>;
+
 interface Upload {
   id: string;
   sent: CompletedPart[];
 }
 
-async function begin({ client, Bucket }: Target, object: NewObject): Promise<Upload> {
+export async function begin({ client, Bucket }: Target, object: Beginning): Promise<Upload> {
   const { UploadId: id = '' } = await client.send(
     new CreateMultipartUploadCommand({
       Bucket,
@@ -190,14 +196,14 @@ async function putParts(
 }
 
 /** A failed abort leaves parts that the bucket's lifecycle removes. */
-async function abort({ client, Bucket }: Target, { key, upload }: NewObject): Promise<void> {
+export async function abort({ client, Bucket }: Target, { key, upload }: Beginning): Promise<void> {
   const UploadId = upload.id();
   if (UploadId === undefined) return;
   await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
   await upload.ended();
 }
 
-function base64OfCrc32(value: number): string {
+export function base64OfCrc32(value: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes.toString('base64');

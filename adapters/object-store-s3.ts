@@ -5,6 +5,7 @@ import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } f
 import { isThrottlingError } from '@smithy/core/retry';
 import { isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
+import { putStreamToS3 } from './object-store-s3-stream.ts';
 import { createOnce, putObjectToS3 } from './object-store-s3-upload.ts';
 import type { ObjectAttributes, ObjectStore } from './ports.ts';
 
@@ -48,6 +49,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
       });
     },
     putObject: (object) => putObjectToS3({ client, Bucket }, object),
+    putStream: (object) => putStreamToS3({ client, Bucket }, object),
     onThrottled: (listener) => listenForThrottling(client, listener),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),

@@ -5,8 +5,17 @@ const MIB = 1024 ** 2;
 const PART_BYTES = 64 * MIB;
 const MOST_PARTS = 10_000;
 
+/** Two of them are held in memory for each stream that is sent. */
+const STREAM_PART_BYTES = 16 * MIB;
+
 /** Of a file that goes in parts: whole MiB, so that the last part is the only smaller one. */
 export function partBytesFor(sizeBytes: number): number {
   const least = Math.ceil(sizeBytes / MOST_PARTS / MIB) * MIB;
   return Math.max(PART_BYTES, least);
+}
+
+/** Of what is made of a file as it is sent, and may come out a little larger than it. */
+export function streamPartBytesFor(sizeBytes: number): number {
+  const least = Math.ceil((sizeBytes * 1.01) / MOST_PARTS / MIB) * MIB;
+  return Math.max(STREAM_PART_BYTES, least);
 }

@@ -54,6 +54,12 @@ export interface NewObject {
   onBytes?(bytes: number): void;
 }
 
+/** Bytes whose number and checksum are known only when they have been made: compressed ones. */
+export interface NewStream extends Omit<NewObject, 'body' | 'sizeBytes' | 'sha256' | 'crc32' | 'partCrc32'> {
+  /** Makes them, anew for each attempt; what it throws ends the upload. */
+  body(): AsyncIterable<Buffer>;
+}
+
 export interface ByteRange {
   start: number;
   end: number;
@@ -69,6 +75,8 @@ export interface ObjectStore {
   put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
   /** Created only if there is none; S3 refuses other bytes than were hashed. @throws FileUnstable */
   putObject(object: NewObject): Promise<'created' | 'exists'>;
+  /** As `putObject`, holding two parts of it in memory; what was begun before is not gone on with, but ended. */
+  putStream(object: NewStream): Promise<'created' | 'exists'>;
   /** Calls the listener each time that the store asks to slow down. */
   onThrottled(listener: () => void): void;
   attributes(key: string): Promise<ObjectAttributes | undefined>;

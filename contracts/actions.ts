@@ -201,6 +201,7 @@ export const actionDocument = z.strictObject({
   /** A program whose token became invalid goes on until then, looking for a later attempt's document. */
   graceUntil: isoTime,
   cassandra: clusterConfiguration.shape.cassandra,
+  compression: clusterConfiguration.shape.compression,
   limits: clusterConfiguration.shape.limits,
   datacenter: z.string(),
   /** Checked by `actions[action].input`. */

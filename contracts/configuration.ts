@@ -12,7 +12,6 @@ const notYet = [
   'keyspaces',
   'retention',
   'pause',
-  'compression',
   'encryption',
   'incremental',
   'commitLog',
@@ -117,6 +116,8 @@ export const clusterConfiguration = z.strictObject({
   /** Cassandra's name of the datacenter; a cluster with another one is refused. */
   datacenter: z.string().min(1),
   cassandra,
+  /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
+  compression: z.enum(['none', 'zstd']).default('none'),
   schedules: z.array(schedule).default([]),
   limits: limits.prefault({}),
   policy: policy.prefault({}),

@@ -1,4 +1,5 @@
 // Where everything lies in the vault: the only place that spells an S3 key. See docs/storage-format.md.
+import type { ObjectVariant } from './manifests.ts';
 
 /** Keys of one vault, whose prefix is empty or ends with "/". Kept (objects, backups, runs, config) below `clusters/`; working state beside it expires. */
 export function vaultLayout(prefix: string) {
@@ -11,11 +12,8 @@ export function vaultLayout(prefix: string) {
     clusters: `${prefix}clusters/`,
     configuration: (clusterId: string, digest: string) => `${cluster(clusterId)}config/${digest}.json`,
     /** @param sha256 of the plain bytes, hex */
-    object: (clusterId: string, sha256: string) =>
-      `${cluster(clusterId)}objects/${sha256.slice(0, 2)}/${sha256}`,
-    /** Where the right bytes go when the object under the plain name is not what its name says. */
-    objectBesideTampered: (clusterId: string, sha256: string) =>
-      `${cluster(clusterId)}objects/${sha256.slice(0, 2)}/${sha256}.2`,
+    object: (clusterId: string, sha256: string, variant: ObjectVariant = 'plain') =>
+      `${cluster(clusterId)}objects/${sha256.slice(0, 2)}/${sha256}${variant === 'plain' ? '' : `.${variant}`}`,
     backups: (clusterId: string) => `${cluster(clusterId)}backups/`,
     clusterManifest: (clusterId: string, backupId: string) => `${backup(clusterId, backupId)}backup.json`,
     backupRing: (clusterId: string, backupId: string) => `${backup(clusterId, backupId)}ring.json`,

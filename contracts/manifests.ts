@@ -15,6 +15,13 @@ import {
 
 const formatVersion = z.literal(FORMAT_VERSION);
 
+/**
+ * How an object is not simply the plain bytes under their hash, and what its key therefore ends with: compressed (`zst`), or
+ * beside an object that holds other bytes than its name says (`2`), or both.
+ */
+export const objectVariant = z.enum(['2', 'zst', 'zst.2']);
+export type ObjectVariant = z.infer<typeof objectVariant> | 'plain';
+
 /** A path below a data directory: `<keyspace>/<table>-<id>/[.<index>/]<component>`. No "..", no leading "/". */
 const dataPath = z
   .string()
@@ -35,8 +42,8 @@ export const listedFile = z
     pack: sha256.optional(),
     /** Where in the pack its first byte is. */
     offset: byteCount.optional(),
-    /** The object key's suffix where the bytes are not under the plain name (tampering was found): "2". */
-    variant: z.literal('2').optional(),
+    /** The suffix of the object's key, where it has one. */
+    variant: objectVariant.optional(),
   })
   .refine((file) => (file.pack === undefined) === (file.offset === undefined), {
     message: 'expected pack and offset, or neither',

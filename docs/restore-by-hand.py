@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fetches one node's files of a Ringvault backup, with nothing but Python 3.8 and `aws s3 cp`, and checks every byte.
+"""Fetches one node's files of a Ringvault backup, with nothing but Python 3.8, `aws s3 cp` and, for what is
+compressed, `zstd`, and checks every byte.
 
 backup.json has the hashes of the node's header and listing, the listing those of all files. What is there and right is
 kept: after any failure, run it again. docs/storage-format.md, "Restoring by hand", says what to do before and after.
@@ -32,6 +33,7 @@ FIELDS = {
 }
 PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
+VARIANTS = ('2', 'zst', 'zst.2')
 HOST_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 BLOCK = 1 << 20
 LINES_AT_ONCE = 1000  # An object is fetched once for all files among these that need it.
@@ -108,7 +110,7 @@ def restore_object(uri, lines, targets):
     if not missing:
         return 0, len(lines), 0
     part = part_in(targets[missing[-1]['dataDirectory']])
-    if not attempt(' '.join(line['path'] for line in missing), fetch, uri, part):
+    if not attempt(' '.join(line['path'] for line in missing), fetch_object, uri, part):
         return 0, len(lines) - len(missing), len(missing)
     pack = missing[0].get('pack')
     intact = pack is None or attempt('a pack', check_hash, uri, part, pack)
@@ -189,7 +191,7 @@ def read_listing(where, path, directories):
                 and all(isinstance(count, int) and count >= 0 for count in counts)
                 and line['dataDirectory'] < directories
                 and SHA256.fullmatch(line['sha256']) and SHA256.fullmatch(line.get('pack', line['sha256']))
-                and line.get('variant', '2') == '2' and ('pack' in line) == ('offset' in line)
+                and line.get('variant', '2') in VARIANTS and ('pack' in line) == ('offset' in line)
             ):
                 raise Refused(f'{where}: line {number}: got {text.strip()}, expected a file below a data directory')
             yield line
@@ -221,6 +223,16 @@ def fetch(uri, path):
         raise Refused(f'{uri}: got exit code {run.returncode} of aws s3 cp, expected 0: {run.stdout.strip()}')
 
 
+def fetch_object(uri, path):
+    fetch(uri, path)
+    if re.search(r'\.zst(\.2)?$', uri):
+        with open(path, 'rb') as stored, open(f'{path}.plain', 'wb') as plain:
+            run = subprocess.run(['zstd', '-dcq'], stdin=stored, stdout=plain, stderr=subprocess.PIPE, check=False)
+        if run.returncode != 0:
+            raise Refused(f'{uri}: got exit code {run.returncode} of zstd, expected 0: {run.stderr.decode().strip()}')
+        os.replace(f'{path}.plain', path)
+
+
 def expect(where, got, expected):
     for name, value in expected.items():
         if got.get(name) != value:
@@ -245,7 +257,7 @@ def sha256_of(path):
 
 def object_of(cluster, line):
     name = line.get('pack', line['sha256'])
-    return f'{cluster}/objects/{name[:2]}/{name}' + ('.2' if 'variant' in line else '')
+    return f'{cluster}/objects/{name[:2]}/{name}' + (f'.{line["variant"]}' if 'variant' in line else '')
 
 
 def directory_of(line):

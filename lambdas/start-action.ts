@@ -42,6 +42,7 @@ export async function startAction(
       heartbeatSeconds: asked.policy.heartbeatSeconds,
       ...timesOf(ports.clock.now(), asked.policy.actionTimeoutSeconds),
       cassandra: cluster.cassandra,
+      compression: cluster.compression,
       limits: cluster.limits,
       datacenter: cluster.datacenter,
       input: actions[action].input.parse(given),

@@ -8,6 +8,7 @@ import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
+import { isCompressed } from '../transfer/compression.ts';
 import type { FetchFile, FetchJob } from '../transfer/fetch-object.ts';
 import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
 import { inOrder } from '../transfer/in-order.ts';
@@ -56,7 +57,7 @@ export async function download(
     const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
     const { sha256, pack, variant = 'plain' } = first;
     const key = objectKey(context, { sha256: pack ?? sha256, variant });
-    const job: FetchJob = { key, isPack: pack !== undefined, files };
+    const job: FetchJob = { key, isPack: pack !== undefined, isCompressed: isCompressed(variant), files };
     const downloadedBytes = await slots.run(() => fetcher.fetch(job));
     await context.failPoint('download.file');
     return { files, downloadedBytes };

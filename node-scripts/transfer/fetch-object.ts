@@ -6,6 +6,7 @@ import { unlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
+import { decompressed, isOfZstd } from './compression.ts';
 import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
 import type { Pace } from './pace.ts';
 
@@ -17,6 +18,7 @@ export interface FetchJob {
   key: string;
   /** Else it is one file, and is asked for whole. */
   isPack: boolean;
+  isCompressed: boolean;
   files: [FetchFile, ...FetchFile[]];
 }
 
@@ -74,33 +76,47 @@ async function isRight({ target, sizeBytes, sha256 }: FetchFile): Promise<boolea
 /** One request for all of them, even where files lie between that nobody wants. @returns files of other bytes */
 async function fetchOnce(
   { store, signal, pace, onBytes }: FetchPorts,
-  { key, isPack }: FetchJob,
+  { key, isPack, isCompressed }: FetchJob,
   files: FetchFile[],
 ): Promise<WrongFile[]> {
   const [first] = files;
-  const start = first?.offset ?? 0;
+  const start = isCompressed ? 0 : (first?.offset ?? 0);
   const end = Math.max(...files.map((file) => file.offset + file.sizeBytes));
   const named = `object ${key} of file ${first?.path}`;
-  const stored = await openBody(store, key, isPack ? { start, end } : undefined).catch((error: unknown) => {
-    // To a host, which may not list, S3 says so of what is missing, too.
-    if (error instanceof VaultDenied)
-      throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
-    throw error;
-  });
+  const stored = await openBody(store, key, isPack && !isCompressed ? { start, end } : undefined).catch(
+    (error: unknown) => {
+      // To a host, which may not list, S3 says so of what is missing, too.
+      if (error instanceof VaultDenied)
+        throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
+      throw error;
+    },
+  );
   if (!stored) throw new BackupDamaged(`${named}: it is gone`);
-  if (stored.sizeBytes !== end - start) {
+  if (!isCompressed && stored.sizeBytes !== end - start) {
     stored.body.destroy();
     throw new BackupDamaged(`${named}: got ${stored.sizeBytes} bytes, expected ${end - start}`);
   }
-  const cutter = new FileCutter(files, start);
-  try {
+  const received = async function* () {
     for await (const chunk of stored.body) {
       signal.throwIfAborted();
       await pace?.take((chunk as Buffer).length, signal);
-      await cutter.take(chunk as Buffer);
       onBytes((chunk as Buffer).length);
+      yield chunk as Buffer;
     }
+  };
+  const cutter = new FileCutter(files, start);
+  try {
+    for await (const chunk of isCompressed ? decompressed(received()) : received()) {
+      // The rest of a pack that nobody wants, or whatever somebody put there.
+      if (cutter.at >= end) break;
+      await cutter.take(chunk);
+    }
+    if (cutter.at < end)
+      throw new BackupDamaged(`${named}: got ${cutter.at - start} bytes, expected ${end - start}`);
     return await cutter.finish();
+  } catch (error) {
+    if (!isOfZstd(error)) throw error;
+    throw new BackupDamaged(`${named}: got no whole zstd frame: ${error}`, { cause: error });
   } finally {
     cutter.close();
   }

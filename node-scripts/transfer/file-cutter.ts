@@ -29,21 +29,21 @@ export class FileCutter {
   /** Not synced yet: the first sync of several that were written together does the disk's work for all. */
   readonly #written: OpenFile[] = [];
   /** Of the next byte, in the object. */
-  #at: number;
+  at: number;
   #next = 0;
   #open: OpenFile | undefined;
 
   /** @param files in the order in which they lie @param start of the first byte that will come */
   constructor(files: FetchFile[], start: number) {
     this.#files = files;
-    this.#at = start;
+    this.at = start;
   }
 
   async take(chunk: Buffer): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
       if (!this.#open) await this.#openNext();
       const taken = this.#open ? this.#write(this.#open, rest) : this.#skip(rest);
-      this.#at += taken;
+      this.at += taken;
       rest = rest.subarray(taken);
       if (this.#open?.left === 0) this.#endFile(this.#open);
     }
@@ -72,7 +72,7 @@ export class FileCutter {
   async #openNext(): Promise<void> {
     while (!this.#open) {
       const file = this.#files[this.#next];
-      if (file?.offset !== this.#at) return;
+      if (file?.offset !== this.at) return;
       this.#next += 1;
       const descriptor = await open(temporaryOf(file.target), 'w', 0o600);
       this.#open = { file, descriptor, sha256: createHash('sha256'), left: file.sizeBytes };
@@ -83,7 +83,7 @@ export class FileCutter {
   /** Bytes of files that nobody wants. */
   #skip(rest: Buffer): number {
     const next = this.#files[this.#next]?.offset ?? Number.POSITIVE_INFINITY;
-    return Math.min(rest.length, next - this.#at);
+    return Math.min(rest.length, next - this.at);
   }
 
   #write(file: OpenFile, rest: Buffer): number {

@@ -1,22 +1,22 @@
 // Puts one object, a file or a pack of small ones, into the vault under its SHA-256, and sees to it that what lies there is
 // what its name says.
 import { createHash } from 'node:crypto';
-import type { ObjectStore } from '../../adapters/ports.ts';
-import { storedSha256 } from '../../adapters/stored-sha256.ts';
-import { FileUnstable, VaultDenied } from '../../contracts/errors.ts';
+import { createReadStream } from 'node:fs';
+import { streamPartBytesFor } from '../../adapters/part-size.ts';
+import { FileUnstable, FileVanished } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
+import { isMissingFile } from '../durable-files.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
+import { compressed, isCompressed, shrinks } from './compression.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
-import {
-  type Member,
-  objectKey,
-  type StoredObject,
-  type StoredObjects,
-  type Variant,
-} from './stored-objects.ts';
+import { isRight, isThere } from './right-object.ts';
+import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
+
+/** Read from the disk at once. */
+const READ_BYTES = 1024 ** 2;
 
 export interface StoreContext {
   action: ActionContext;
@@ -25,6 +25,8 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
+  /** Lets so many large files be compressed at once: each holds two parts in memory. */
+  compressing<Value>(put: () => Promise<Value>): Promise<Value>;
   pace: Pace | undefined;
 }
 
@@ -96,78 +98,89 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
-  const there = (await isThere(context.action.store, key)) && (await holds(context, key, hashed));
-  if (!there)
-    context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
-  return there;
+  const there = await isThere(context.action.store, key);
+  // One that is compressed would have to be fetched to know more.
+  if (there && (isCompressed(object.variant) || (await isRight(context, object, hashed)))) return true;
+  context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
+  return false;
 }
 
-/** Under the plain name or, where other bytes have taken it, beside. */
+/** Under its own name or, where other bytes have taken it, beside. */
 async function putRight(
   context: StoreContext,
   path: string,
   hashed: Hashed,
 ): Promise<Pick<Stored, 'object' | 'outcome' | 'tampered'>> {
   const { action } = context;
-  const { sha256 } = hashed;
-  const plainKey = objectKey(action, { sha256, variant: 'plain' });
-  const plain = await putUnder(context, plainKey, path, hashed);
-  if (plain !== 'other-bytes') return { object: await remember(context, sha256, 'plain'), outcome: plain };
-  const besideKey = objectKey(action, { sha256, variant: '2' });
-  const beside = await putUnder(context, besideKey, path, hashed);
-  if (beside === 'other-bytes')
-    throw new FileUnstable(`${besideKey} and ${plainKey} both hold other bytes than ${path}`);
-  action.log.error({ key: plainKey }, 'an object holds other bytes than its name says');
-  return { object: await remember(context, sha256, '2'), outcome: beside, tampered: plainKey };
+  const { sha256, sizeBytes, body } = hashed;
+  const isWorth = action.document.compression === 'zstd' && (await shrinks(body ?? path, sizeBytes));
+  const own: StoredObject = { sha256, variant: isWorth ? 'zst' : 'plain' };
+  const outcome = await putUnder(context, own, path, hashed);
+  if (outcome !== 'other-bytes') return { object: await remember(context, own), outcome };
+  const tampered = objectKey(action, own);
+  const beside: StoredObject = { sha256, variant: isWorth ? 'zst.2' : '2' };
+  const besideOutcome = await putUnder(context, beside, path, hashed);
+  if (besideOutcome === 'other-bytes')
+    throw new FileUnstable(`${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`);
+  action.log.error({ key: tampered }, 'an object holds other bytes than its name says');
+  return { object: await remember(context, beside), outcome: besideOutcome, tampered };
 }
 
-async function remember({ stored }: StoreContext, sha256: string, variant: Variant): Promise<StoredObject> {
-  await stored.add({ sha256, variant });
-  return { sha256, variant };
+async function remember({ stored }: StoreContext, object: StoredObject): Promise<StoredObject> {
+  await stored.add(object);
+  return object;
 }
 
 async function putUnder(
   context: StoreContext,
-  key: string,
+  object: StoredObject,
   path: string,
   hashed: Hashed,
 ): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
   const { action, stored, slot, pace } = context;
-  const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
+  const key = objectKey(action, object);
+  const isOurs = async () => ((await isRight(context, object, hashed)) ? 'already-stored' : 'other-bytes');
   // Many parts are not sent for nothing: S3 says only at their end that the object is there.
-  if (partCrc32.length > 1 && (await isThere(action.store, key))) {
-    return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
-  }
-  const outcome = await action.store.putObject({
-    ...{ key, sha256, sizeBytes, crc32, partCrc32, partBytes, slot },
-    body: body ? new Uint8Array(body) : path,
-    upload: stored.uploadOf(key),
-    signal: action.signal,
-    ...(pace && { pace: (bytes) => pace.take(bytes, action.signal) }),
-    onBytes: (transferred) => action.progress.add({ transferred }),
-  });
-  if (outcome === 'created') return 'uploaded';
-  return (await holds(context, key, hashed)) ? 'already-stored' : 'other-bytes';
+  if (hashed.partCrc32.length > 1 && (await isThere(action.store, key))) return isOurs();
+  const sending = {
+    ...{ key, slot, upload: stored.uploadOf(key), signal: action.signal },
+    ...(pace && { pace: (bytes: number) => pace.take(bytes, action.signal) }),
+    onBytes: (transferred: number) => action.progress.add({ transferred }),
+  };
+  const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
+  const put = () =>
+    isCompressed(object.variant)
+      ? action.store.putStream({
+          ...sending,
+          partBytes: streamPartBytesFor(sizeBytes),
+          body: () => compressed(plainBytes(path, hashed), sizeBytes),
+        })
+      : action.store.putObject({
+          ...sending,
+          ...{ sha256, sizeBytes, crc32, partCrc32, partBytes },
+          body: body ? new Uint8Array(body) : path,
+        });
+  const outcome = await (isCompressed(object.variant) && !body ? context.compressing(put) : put());
+  return outcome === 'created' ? 'uploaded' : isOurs();
 }
 
-/** To a host, which may not list, S3 says that it is denied what is missing. */
-async function isThere(store: ObjectStore, key: string): Promise<boolean> {
+/** S3 checks what is sent; that it was made of what was hashed is checked here. */
+async function* plainBytes(path: string, { body, sha256, sizeBytes }: Hashed): AsyncGenerator<Uint8Array> {
+  if (body) {
+    yield new Uint8Array(body);
+    return;
+  }
+  const hash = createHash('sha256');
   try {
-    return (await store.attributes(key)) !== undefined;
+    for await (const chunk of createReadStream(path, { end: sizeBytes - 1, highWaterMark: READ_BYTES })) {
+      hash.update(chunk as Buffer);
+      yield chunk as Buffer;
+    }
   } catch (error) {
-    if (error instanceof VaultDenied) return false;
+    if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was compressed`);
     throw error;
   }
-}
-
-/** Whether an object is what its name says. */
-async function holds({ action, slot, pace }: StoreContext, key: string, file: Hashed): Promise<boolean> {
-  const { store, signal } = action;
-  const attributes = await store.attributes(key);
-  if (attributes?.sizeBytes !== file.sizeBytes) return false;
-  const beforeBytes = async (bytes: number) => {
-    signal.throwIfAborted();
-    await pace?.take(bytes, signal);
-  };
-  return (await slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
+  const got = hash.digest('hex');
+  if (got !== sha256)
+    throw new FileUnstable(`${path}: got SHA-256 ${got}, expected ${sha256} as it was hashed`);
 }

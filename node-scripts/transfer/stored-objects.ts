@@ -5,27 +5,23 @@ import { join } from 'node:path';
 import type { UnfinishedUpload } from '../../adapters/ports.ts';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { BackupDamaged, InvalidDocument, NewerFormat, VaultDenied } from '../../contracts/errors.ts';
-import type { ListedFile } from '../../contracts/manifests.ts';
+import { type ListedFile, type ObjectVariant, objectVariant } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere } from '../durable-files.ts';
 import { CompactTable } from './compact-table.ts';
 import { readNodeBackup } from './read-backup.ts';
 
-export type Variant = 'plain' | '2';
-
 /** Where an object's bytes are. */
 export interface StoredObject {
   sha256: string;
-  variant: Variant;
+  variant: ObjectVariant;
 }
 
 export function objectKey(
   { layout, document }: Pick<ActionContext, 'layout' | 'document'>,
   { sha256, variant }: StoredObject,
 ): string {
-  return variant === '2'
-    ? layout.objectBesideTampered(document.clusterId, sha256)
-    : layout.object(document.clusterId, sha256);
+  return layout.object(document.clusterId, sha256, variant);
 }
 
 /** One file of an object, in the order in which they lie in it. */
@@ -58,8 +54,8 @@ export async function openStoredObjects(
   await makeDirectory(context.directory);
   const path = join(context.directory, 'stored-objects');
   for (const line of ((await readIfThere(path)) ?? '').split('\n')) {
-    const [, sha256 = '', variant] = /^([0-9a-f]{64}) (plain|2)$/.exec(line) ?? [];
-    if (variant) putObject(objects, { sha256, variant: variant as Variant });
+    const [, sha256 = '', variant] = /^([0-9a-f]{64}) (plain|2|zst|zst\.2)$/.exec(line) ?? [];
+    if (variant) putObject(objects, { sha256, variant: variant as ObjectVariant });
     const [, id = '', key] = /^upload (\S+) (.+)$/.exec(line) ?? [];
     if (key) uploads.set(key, id);
     const [, endedKey] = /^ended (.+)$/.exec(line) ?? [];
@@ -181,5 +177,7 @@ function putObject(objects: CompactTable, { sha256, variant }: StoredObject): vo
   objects.set(Buffer.from(sha256, 'hex'), Buffer.from([variantByte(variant)]));
 }
 
-const variantByte = (variant: Variant) => (variant === '2' ? 2 : 1);
-const variantOf = (byte: number | undefined): Variant => (byte === 2 ? '2' : 'plain');
+/** By the byte that stands for each in memory. */
+const VARIANTS: readonly ObjectVariant[] = ['plain', ...objectVariant.options];
+const variantByte = (variant: ObjectVariant) => VARIANTS.indexOf(variant);
+const variantOf = (byte = 0): ObjectVariant => VARIANTS[byte] ?? 'plain';

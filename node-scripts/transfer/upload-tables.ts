@@ -1,6 +1,7 @@
 // Uploads what a snapshot holds, SSTable after SSTable, several at once, and lists its files in order.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import { FileVanished } from '../../contracts/errors.ts';
 import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
@@ -59,7 +60,11 @@ export async function uploadTables(
       signal.throwIfAborted();
       return send();
     });
-  const context: StoreContext = { action: { ...action, signal }, stored, cache, hasher, pace, slot };
+  const compressing: StoreContext['compressing'] = pLimit(hashesAtOnce);
+  const context: StoreContext = {
+    ...{ action: { ...action, signal }, stored, cache, hasher, pace },
+    ...{ slot, compressing },
+  };
   const totals: UploadTotals = {
     tables: [],
     formats: new Set(),
@@ -189,7 +194,7 @@ function linesOf(
       sizeBytes,
       sha256,
       ...(planned.length > 1 && { pack: object.sha256, offset }),
-      ...(object.variant === '2' && { variant: '2' }),
+      ...(object.variant !== 'plain' && { variant: object.variant }),
     };
     offset += sizeBytes;
     return line;

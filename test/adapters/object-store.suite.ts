@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NewObject, ObjectStore } from '../../adapters/ports.ts';
+import type { NewObject, NewStream, ObjectStore } from '../../adapters/ports.ts';
+import { FileUnstable } from '../../contracts/errors.ts';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
@@ -14,6 +15,13 @@ async function collect(keys: AsyncIterable<string>): Promise<string[]> {
   const all: string[] = [];
   for await (const key of keys) all.push(key);
   return all;
+}
+
+const NO_UPLOAD = { id: () => undefined, begun: async () => undefined, ended: async () => undefined };
+
+/** In chunks that end anywhere. */
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 99_999) yield bytes.subarray(at, at + 99_999);
 }
 
 /** @param open gives an empty store; a part of it is at most `partBytes` long */
@@ -41,8 +49,12 @@ export function objectStoreSuite(name: string, partBytes: number, open: () => Pr
       return {
         ...{ key, body, sizeBytes: bytes.length, sha256: sha256(bytes), crc32: crc32(bytes) },
         ...{ partCrc32: parts, partBytes, slot: (send) => send() },
-        upload: { id: () => undefined, begun: async () => undefined, ended: async () => undefined },
+        upload: NO_UPLOAD,
       };
+    }
+
+    function streamed(key: string, bytes: Buffer): NewStream {
+      return { key, partBytes, slot: (send) => send(), upload: NO_UPLOAD, body: () => chunksOf(bytes) };
     }
 
     it('has nothing where nothing was put', async () => {
@@ -127,6 +139,34 @@ export function objectStoreSuite(name: string, partBytes: number, open: () => Pr
     ])('refuses a file that is %s', async (_, name, path) => {
       const object = hashed('short', Buffer.from('it was longer'), await path());
       await expect(store.putObject(object)).rejects.toMatchObject({ name });
+    });
+
+    it.each([
+      ['no bytes', 0],
+      ['one part', 20],
+      ['exactly one part', partBytes],
+      ['several parts', 2 * partBytes + 1],
+    ])('stores %s of a stream, once', async (what, size) => {
+      const bytes = randomBytes(size);
+      let counted = 0;
+      const onBytes = (sent: number) => {
+        counted += sent;
+      };
+      const stream = streamed(`stream of ${what}`, bytes);
+      expect(await store.putStream({ ...stream, onBytes })).toBe('created');
+      expect(counted).toBe(size);
+      expect(await store.putStream({ ...stream, body: () => chunksOf(randomBytes(size)) })).toBe('exists');
+      expect((await store.get(stream.key))?.body.equals(bytes)).toBe(true);
+    });
+
+    it.each([20, 2 * partBytes + 1])('stores nothing of a stream that fails after %d bytes', async (size) => {
+      const stream = streamed(`failed-${size}`, randomBytes(size));
+      const body = async function* () {
+        yield* stream.body();
+        throw new FileUnstable('it changed');
+      };
+      await expect(store.putStream({ ...stream, body })).rejects.toMatchObject({ name: 'FileUnstable' });
+      expect(await store.attributes(stream.key)).toBeUndefined();
     });
 
     it('lists keys in order, by prefix, by folder, and from a key on', async () => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { ClusterManifest, ListedFile, NodeHeader } from '../../contracts/manifests.ts';
 
 export const CLUSTER_ID = 'demo';
@@ -26,7 +26,7 @@ export interface PlannedFile {
   content: string | Buffer;
   /** Files of the same name are packed together, in their order. */
   pack?: string;
-  variant?: '2';
+  variant?: ListedFile['variant'];
 }
 
 /** What is written otherwise than it should be. Hashes are taken after it: the vault is as its writer wanted it. */
@@ -56,7 +56,9 @@ export async function writeVault(root: string, files: readonly PlannedFile[], ed
   for (const { path, dataDirectory = 0, content, pack, variant } of files) {
     const bytes = Buffer.from(content);
     const stored = pack ? (packs.get(pack) ?? bytes) : bytes;
-    const key = await put(URIS.object(sha256(stored), variant && `.${variant}`), stored);
+    const key = sha256(stored);
+    const uri = URIS.object(key, variant && `.${variant}`);
+    await put(uri, variant?.startsWith('zst') ? zstdCompressSync(stored) : stored);
     const offset = offsets.get(pack ?? '') ?? 0;
     if (pack) offsets.set(pack, offset + bytes.length);
     lines.push({

@@ -42,6 +42,9 @@ const FILES: PlannedFile[] = [
   { path: `${LINES}/nb-1-big-Data.db`, dataDirectory: 1, content: 'in both data directories' },
   { path: `${LINES}/nb-1-big-Ünïcode.db`, content: 'tampered with', variant: '2' },
   { path: `${LINES}/nb-1-big-Filter.db`, content: '' },
+  { path: `${LINES}/nb-2-big-Data.db`, content: `compressed ${BIG}`, variant: 'zst' },
+  { path: `${LINES}/nb-2-big-Filter.db`, content: 'compressed', pack: 'three', variant: 'zst.2' },
+  { path: `${LINES}/nb-2-big-Statistics.db`, content: 'and packed', pack: 'three', variant: 'zst.2' },
   { path: `${ROLES}/nb-1-big-Data.db`, content: 'roles' },
 ];
 const OF_USERS = FILES.filter(({ path }) => path.startsWith('shop/'));
@@ -109,7 +112,7 @@ describe('what it restores', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(await staged()).toEqual(planned(OF_USERS));
     expect(new Set(objects).size).toBe(objects.length);
-    expect(objects).toHaveLength(7);
+    expect(objects).toHaveLength(9);
     expect(await readdir(targets[0])).toEqual(['shop']);
     expect(await readFile(join(root, 'documents/schema.cql'), 'utf8')).toMatch(/^CREATE KEYSPACE/);
   });
@@ -178,7 +181,7 @@ it('lists the nodes of a backup', async () => {
   await writeVault(root, FILES);
   const { exitCode, stdout, objects } = await script('--list');
   expect({ exitCode, objects }).toEqual({ exitCode: 0, objects: [] });
-  expect(stdout).toMatch(new RegExp(`^${HOST_ID} arn:aws:ec2:\\S+ 13 files, \\d+ bytes of /data/1 /data/2$`));
+  expect(stdout).toMatch(new RegExp(`^${HOST_ID} arn:aws:ec2:\\S+ 16 files, \\d+ bytes of /data/1 /data/2$`));
 });
 
 describe('damage is named, and the rest is restored', () => {
@@ -205,7 +208,7 @@ describe('damage is named, and the rest is restored', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(message);
     expect(stderr).toContain(`FAILED: ${data}: ${uri}: `);
-    expect(stdout).toContain('11 files made, 0 there already, 1 FAILED');
+    expect(stdout).toContain('14 files made, 0 there already, 1 FAILED');
     expect(await staged()).toEqual(without(data));
   });
 
@@ -217,6 +220,17 @@ describe('damage is named, and the rest is restored', () => {
     expect(stderr).toContain(`FAILED: a pack: ${URIS.object(pack)}: SHA-256: got`);
     expect(stderr).toContain(`FAILED: ${ORDERS}/nb-1-big-Digest.crc32: ${URIS.object(pack)}: SHA-256: got`);
     expect(await staged()).toEqual(without(`${ORDERS}/nb-1-big-Digest.crc32`));
+  });
+
+  it('compressed object that was cut', async () => {
+    const uri = URIS.object(lineOf(`${LINES}/nb-2-big-Data.db`).sha256, '.zst');
+    await truncate(pathOf(root, uri), 100);
+    const { exitCode, stderr } = await restore();
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(
+      `FAILED: ${LINES}/nb-2-big-Data.db: ${uri}: got exit code 1 of zstd, expected 0`,
+    );
+    expect(await staged()).toEqual(without(`${LINES}/nb-2-big-Data.db`));
   });
 
   it('pack that is missing: all its files are named', async () => {

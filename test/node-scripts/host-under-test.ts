@@ -53,6 +53,7 @@ export interface HostOptions {
   cassandra?: Record<string, unknown>;
   credentials?: { username: string; password: string };
   limits?: Record<string, unknown>;
+  compression?: 'zstd';
   clock?: Clock;
   memory?: MemoryObjectStore;
   store?: ObjectStore;
@@ -70,6 +71,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
   const configuration = clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
     datacenter: 'dc1',
+    compression: options.compression,
     cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
     limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, ...options.limits },
   });
@@ -95,6 +97,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
         deadline: new Date(clock.now().getTime() + 3_600_000).toISOString(),
         graceUntil: new Date(clock.now().getTime() + 3_600_000).toISOString(),
         cassandra: configuration.cassandra,
+        compression: configuration.compression,
         limits: configuration.limits,
         datacenter: 'dc1',
         input: input as Record<string, unknown>,

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import type { ActionOutput, BackupSource } from '../../contracts/actions.ts';
 import { type ListedFile, listedFile } from '../../contracts/manifests.ts';
 import { fakeNode, ITEMS, ORDERS, ROLES, tablePath, uploadInput, write, writeSnapshot } from './fake-node.ts';
-import { CLUSTER, type HostUnderTest, hostUnderTest } from './host-under-test.ts';
+import { CLUSTER, type HostOptions, type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 export const RUN = '20261121t020000z-0a1b2c3d';
 export const RESTORE = '20261121t040000z-0a1b2c3d';
@@ -27,8 +27,8 @@ export interface HostWithSnapshot extends HostUnderTest {
 /** Of the object that holds a file. */
 export const objectOf = (file: ListedFile | undefined) => file?.pack ?? file?.sha256 ?? '';
 
-export async function hostWithSnapshot(): Promise<HostWithSnapshot> {
-  const host = await hostUnderTest();
+export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostWithSnapshot> {
+  const host = await hostUnderTest(options);
   const data = await fakeNode(host);
   const [first = '', second = ''] = data;
   // One manifest for all data directories, as Cassandra writes it.

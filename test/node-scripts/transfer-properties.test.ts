@@ -73,9 +73,17 @@ async function writeTree(data: string[], files: Tree, mtime: Date): Promise<void
   await write(join(snapshot('0'), 'manifest.json'), JSON.stringify({ files: listed }));
 }
 
-async function backUp(host: HostUnderTest, run: string, previous: BackupSource | undefined, killed: boolean) {
+/** How a backup is taken. */
+interface Manner {
+  killed: boolean;
+  compression: 'none' | 'zstd';
+}
+const manner = fc.record({ killed: fc.boolean(), compression: fc.constantFrom('none', 'zstd') });
+
+async function backUp(host: HostUnderTest, run: string, previous: BackupSource | undefined, how: Manner) {
   const input = { ...uploadInput(run, [ORDERS]), ...(previous && { previous }) };
-  let document = await host.request(host.document(run, 'upload', input));
+  const { killed, compression } = how;
+  let document = await host.request({ ...host.document(run, 'upload', input), compression });
   if (killed && (await host.carryOut(document, 'upload.object:fail')) === 'failed') {
     document = await host.request(document);
   }
@@ -111,29 +119,23 @@ const hashesOf = (files: Tree) =>
 
 it('two backups, one of them killed on its way, restore to what each was taken of', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      tree,
-      tree,
-      fc.boolean(),
-      fc.boolean(),
-      async (first, changes, killFirst, killSecond) => {
-        const host = await hostUnderTest();
-        try {
-          const data = await fakeNode(host);
-          await host.allowRestore();
-          // What stays, what changes under its name, what is new.
-          const second = { ...first, ...changes };
-          await writeTree(data, first, new Date('2026-11-20T00:00:00Z'));
-          const one = await backUp(host, RUNS[0], undefined, killFirst);
-          await writeTree(data, second, new Date('2026-11-20T00:00:01Z'));
-          const other = await backUp(host, RUNS[1], one, killSecond);
-          expect(await restored(host, data, one)).toEqual(hashesOf(first));
-          expect(await restored(host, data, other)).toEqual(hashesOf(second));
-        } finally {
-          await host.remove();
-        }
-      },
-    ),
+    fc.asyncProperty(tree, tree, manner, manner, async (first, changes, howFirst, howSecond) => {
+      const host = await hostUnderTest();
+      try {
+        const data = await fakeNode(host);
+        await host.allowRestore();
+        // What stays, what changes under its name, what is new.
+        const second = { ...first, ...changes };
+        await writeTree(data, first, new Date('2026-11-20T00:00:00Z'));
+        const one = await backUp(host, RUNS[0], undefined, howFirst);
+        await writeTree(data, second, new Date('2026-11-20T00:00:01Z'));
+        const other = await backUp(host, RUNS[1], one, howSecond);
+        expect(await restored(host, data, one)).toEqual(hashesOf(first));
+        expect(await restored(host, data, other)).toEqual(hashesOf(second));
+      } finally {
+        await host.remove();
+      }
+    }),
     { numRuns: 8 },
   );
 });

@@ -1,0 +1,94 @@
+// Putting an object into S3 whose bytes are made as they are sent: in one request where they are few, else in parts, of which
+// one is made while the one before is sent.
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { type CompletedPart, CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { type Body, sendBody } from './object-store-s3-body.ts';
+import { abort, base64OfCrc32, begin, createOnce, putWhole, type Target } from './object-store-s3-upload.ts';
+import type { NewStream } from './ports.ts';
+
+/** @throws what the stream throws, VaultUnavailable, VaultDenied */
+export async function putStreamToS3(target: Target, object: NewStream): Promise<'created' | 'exists'> {
+  // Of an attempt before, whose parts nobody knows to be right.
+  await abort(target, object);
+  return createOnce('PutObject', object.key, async () => {
+    try {
+      await putOnce(target, object);
+    } catch (error) {
+      await abort(target, object);
+      throw error;
+    }
+  });
+}
+
+async function putOnce(target: Target, object: NewStream): Promise<void> {
+  let id: string | undefined;
+  let crc = 0;
+  let sending: Promise<CompletedPart> | undefined;
+  const sent: CompletedPart[] = [];
+  try {
+    for await (const { bytes, isLast } of cut(object.body(), object.partBytes)) {
+      const memory = { ...object, body: bytes, sizeBytes: bytes.length };
+      if (isLast && id === undefined) {
+        return await putWhole(target, {
+          ...memory,
+          sha256: createHash('sha256').update(bytes).digest('hex'),
+        });
+      }
+      id ??= (await begin(target, object)).id;
+      crc = crc32(bytes, crc);
+      if (sending) sent.push(await sending);
+      const part = { UploadId: id, PartNumber: sent.length + 1 };
+      sending = object.slot(() => sendPart(target, memory, part));
+      // Waited for at the next part, or below.
+      sending.catch(() => undefined);
+    }
+    if (sending) sent.push(await sending);
+  } finally {
+    await sending?.catch(() => undefined);
+  }
+  await target.client.send(
+    new CompleteMultipartUploadCommand({
+      ...{ Bucket: target.Bucket, Key: object.key, UploadId: id },
+      MultipartUpload: { Parts: sent },
+      ...{ ChecksumCRC32: base64OfCrc32(crc), ChecksumType: 'FULL_OBJECT' },
+      IfNoneMatch: '*',
+    }),
+  );
+}
+
+async function sendPart(
+  { client, Bucket }: Target,
+  memory: Body & { body: Buffer },
+  { UploadId, PartNumber }: { UploadId: string; PartNumber: number },
+): Promise<CompletedPart> {
+  const ChecksumCRC32 = base64OfCrc32(crc32(memory.body));
+  const part = { Bucket, Key: memory.key, UploadId, PartNumber, ChecksumCRC32 };
+  let ETag: string | undefined;
+  await sendBody(memory, { at: 0, length: memory.sizeBytes }, async (body, options) => {
+    ({ ETag } = await client.send(new UploadPartCommand({ ...part, ...body }), options));
+  });
+  return { ETag, PartNumber, ChecksumCRC32 };
+}
+
+/** Pieces of that size, the last one smaller; one, empty, where there are no bytes. */
+async function* cut(
+  stream: AsyncIterable<Buffer>,
+  pieceBytes: number,
+): AsyncGenerator<{ bytes: Buffer; isLast: boolean }> {
+  let piece = Buffer.allocUnsafeSlow(pieceBytes);
+  let filled = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; ) {
+      if (filled === pieceBytes) {
+        yield { bytes: piece, isLast: false };
+        piece = Buffer.allocUnsafeSlow(pieceBytes);
+        filled = 0;
+      }
+      const taken = chunk.copy(piece, filled, at);
+      filled += taken;
+      at += taken;
+    }
+  }
+  yield { bytes: piece.subarray(0, filled), isLast: true };
+}

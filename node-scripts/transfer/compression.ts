@@ -1,0 +1,60 @@
+// zstd: which bytes it is worth for, and the streams that make and read them.
+import { type FileHandle, open } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
+import { promisify } from 'node:util';
+import { createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
+import type { ObjectVariant } from '../../contracts/manifests.ts';
+
+const compress = promisify(zstdCompress);
+
+/** Below, a frame's own bytes and the time are more than is saved. */
+const LEAST_BYTES = 512;
+/** Taken at the beginning, in the middle and at the end. */
+const SAMPLE_BYTES = 64 * 1024;
+/** Of a sample that is worth it, so much is left at most. */
+const WORTH = 0.9;
+
+export function isCompressed(variant: ObjectVariant): boolean {
+  return variant.startsWith('zst');
+}
+
+/** Whether samples of it shrink by a tenth. @param source bytes, or the path of a file */
+export async function shrinks(source: ArrayBuffer | string, sizeBytes: number): Promise<boolean> {
+  if (sizeBytes < LEAST_BYTES) return false;
+  const samples = typeof source === 'string' ? await samplesOf(source, sizeBytes) : [new Uint8Array(source)];
+  const sample = Buffer.concat(samples);
+  return (await compress(sample)).length <= sample.length * WORTH;
+}
+
+async function samplesOf(path: string, sizeBytes: number): Promise<Buffer[]> {
+  const file = await open(path);
+  try {
+    const last = Math.max(0, sizeBytes - SAMPLE_BYTES);
+    return [await readAt(file, 0), await readAt(file, Math.floor(last / 2)), await readAt(file, last)];
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAt(file: FileHandle, at: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, at);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** One frame, which tells the size of the content. A failure of the source is one of the stream. */
+export function compressed(plain: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncIterable<Buffer> {
+  return pipeline(plain, createZstdCompress({ pledgedSrcSize: sizeBytes }), ignore);
+}
+
+/** Fails on what is no zstd, and on a frame that was cut. */
+export function decompressed(stored: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
+  return pipeline(stored, createZstdDecompress(), ignore);
+}
+
+/** Whoever reads the stream gets its failure. */
+const ignore = () => undefined;
+
+/** What was read is no zstd, or not all of it. */
+export function isOfZstd(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(ZSTD_|Z_)/.test(String(error.code));
+}

@@ -1,0 +1,62 @@
+// Whether an object of the vault is what its name says.
+import { createHash } from 'node:crypto';
+import type { ObjectStore } from '../../adapters/ports.ts';
+import { storedSha256 } from '../../adapters/stored-sha256.ts';
+import { VaultDenied } from '../../contracts/errors.ts';
+import type { Hashed } from '../hashing/messages.ts';
+import { decompressed, isCompressed, isOfZstd } from './compression.ts';
+import type { StoreContext } from './store-object.ts';
+import { objectKey, type StoredObject } from './stored-objects.ts';
+
+/** To a host, which may not list, S3 says that it is denied what is missing. */
+export async function isThere(store: ObjectStore, key: string): Promise<boolean> {
+  try {
+    return (await store.attributes(key)) !== undefined;
+  } catch (error) {
+    if (error instanceof VaultDenied) return false;
+    throw error;
+  }
+}
+
+/** Reads it where S3 holds no hash of its plain bytes. */
+export async function isRight(context: StoreContext, object: StoredObject, file: Hashed): Promise<boolean> {
+  const { store, signal } = context.action;
+  const key = objectKey(context.action, object);
+  const beforeBytes = async (bytes: number) => {
+    signal.throwIfAborted();
+    await context.pace?.take(bytes, signal);
+  };
+  if (isCompressed(object.variant)) return context.slot(() => expandsTo(store, key, file, beforeBytes));
+  const attributes = await store.attributes(key);
+  if (attributes?.sizeBytes !== file.sizeBytes) return false;
+  return (await context.slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
+}
+
+async function expandsTo(
+  store: ObjectStore,
+  key: string,
+  { sha256, sizeBytes }: Hashed,
+  beforeBytes: (bytes: number) => Promise<void>,
+): Promise<boolean> {
+  const stored = await store.getStream(key);
+  if (!stored) return false;
+  const received = async function* () {
+    for await (const chunk of stored.body) {
+      await beforeBytes((chunk as Buffer).length);
+      yield chunk as Buffer;
+    }
+  };
+  const hash = createHash('sha256');
+  let got = 0;
+  try {
+    for await (const chunk of decompressed(received())) {
+      got += chunk.length;
+      if (got > sizeBytes) return false;
+      hash.update(chunk);
+    }
+  } catch (error) {
+    if (isOfZstd(error)) return false;
+    throw error;
+  }
+  return hash.digest('hex') === sha256;
+}
