@@ -112,6 +112,7 @@ test('a corrupted object: found and named, nothing swapped, Cassandra still serv
       path.endsWith('-Data.db') &&
       instanceArn === alpha.hosts[1]?.instanceArn,
   );
+  expect(files.some(({ key }) => key.endsWith('.zst'))).toBe(true);
   const mend = await damage(file?.key ?? '');
   const view = await stage.run('restore', restoreRequest());
   expect(view.run?.status).toBe('FAILED');
@@ -134,7 +135,8 @@ async function damage(Key: string): Promise<() => Promise<void>> {
   const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
   const right = Buffer.from((await Body?.transformToByteArray()) ?? []);
   const rotten = Buffer.from(right);
-  rotten[20] = (rotten[20] ?? 0) ^ 1;
+  const middle = rotten.length >> 1;
+  rotten[middle] = (rotten[middle] ?? 0) ^ 1;
   await client.send(new PutObjectCommand({ Bucket, Key, Body: rotten }));
   return async () => {
     await client.send(new PutObjectCommand({ Bucket, Key, Body: right }));

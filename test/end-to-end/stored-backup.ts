@@ -1,7 +1,7 @@
 // A sealed backup read as a stranger would read it: every manifest by its hash, every object by its own.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Deployment } from '../../cli/deployment.ts';
 import { type ClusterManifest, clusterManifest, listedFile, nodeHeader } from '../../contracts/manifests.ts';
 
@@ -26,7 +26,8 @@ export async function readStoredBackup(
   const read = async (key: string, sha256?: string): Promise<Buffer> => {
     const found = await store.getStream(key);
     if (!found) throw new Error(`${key}: got nothing`);
-    const body = await buffer(found.body);
+    const stored = await buffer(found.body);
+    const body = /\.zst(\.2)?$/.test(key) ? zstdDecompressSync(stored) : stored;
     const got = createHash('sha256').update(body).digest('hex');
     if (sha256 !== undefined && got !== sha256) throw new Error(`${key}: got ${got}, expected ${sha256}`);
     return body;
@@ -46,8 +47,8 @@ export async function readStoredBackup(
     const lines = gunzipSync(listing).toString().trimEnd().split('\n');
     if (lines.length !== header.files) throw new Error(`got ${lines.length} files, expected ${header.files}`);
     for (const line of lines) {
-      const { path, sha256, sizeBytes, pack, offset = 0 } = listedFile.parse(JSON.parse(line));
-      const key = layout.object(clusterId, pack ?? sha256);
+      const { path, sha256, sizeBytes, pack, offset = 0, variant } = listedFile.parse(JSON.parse(line));
+      const key = layout.object(clusterId, pack ?? sha256, variant);
       files.push({ instanceArn, path, key });
       if (objects.size > 64) objects.clear();
       const object = objects.get(key) ?? (await read(key, pack ?? sha256));
