@@ -1,26 +1,21 @@
 // download: the node's part of the backup into staging, verified file by file, while Cassandra serves.
-import { dirname, join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
-import { syncDirectory } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
 import { isCompressed } from '../transfer/compression.ts';
-import type { FetchFile, FetchJob } from '../transfer/fetch-object.ts';
+import type { FetchJob } from '../transfer/fetch-object.ts';
 import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
+import { openHashCache } from '../transfer/hash-cache.ts';
 import { inOrder } from '../transfer/in-order.ts';
-import {
-  type MadeDirectories,
-  makeOwnedDirectory,
-  type Ownership,
-  ownershipOf,
-} from '../transfer/owned-directories.ts';
+import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { paceOf } from '../transfer/pace.ts';
-import { filesOfTables, mapDataDirectories, stagingRoot, totalsOfTables } from '../transfer/placement.ts';
+import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
+import { openStaging } from '../transfer/staging.ts';
 import { objectKey } from '../transfer/stored-objects.ts';
 import { byObject } from '../transfer/wanted-objects.ts';
 
@@ -33,20 +28,12 @@ export async function download(
   const backup = await readNodeBackup(context, input.source);
   const { data } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
-  const ownership = new Map<string, Ownership>();
-  for (const directory of mapped) ownership.set(directory, await ownershipOf(directory));
-  const directories: MadeDirectories = new Map();
+  const staging = await openStaging(mapped, context.document.runId);
+  const cache = await openHashCache(context.paths.cache);
+  const local = localFiles(data, cache, await linkedBefore(staging.roots));
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
-  const fileOf = async (listed: ListedFile): Promise<FetchFile> => {
-    const dataDirectory = mapped[listed.dataDirectory] ?? '';
-    const owner = ownership.get(dataDirectory) ?? (await ownershipOf(dataDirectory));
-    const target = join(stagingRoot(dataDirectory, context.document.runId), listed.path);
-    await makeOwnedDirectory(dirname(target), owner, directories);
-    const { path, sha256, sizeBytes, offset = 0 } = listed;
-    return { path, target, sha256, sizeBytes, offset, ownership: owner };
-  };
   const { downloadsAtOnce } = context.document.limits;
   const slots = adaptiveSlots(downloadsAtOnce, context.clock);
   const stop = new AbortController();
@@ -54,8 +41,12 @@ export async function download(
   const fetcher = openFetcher({ ...context, signal }, () => slots.throttled());
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
     signal.throwIfAborted();
-    const files: FetchJob['files'] = [await fileOf(first), ...(await Promise.all(more.map(fileOf)))];
+    const files: FetchJob['files'] = [
+      await staging.fileOf(first),
+      ...(await Promise.all(more.map(staging.fileOf))),
+    ];
     const { sha256, pack, variant = 'plain' } = first;
+    if (pack === undefined) await local.linkTo(files[0].target, first);
     const key = objectKey(context, { sha256: pack ?? sha256, variant });
     const job: FetchJob = { key, isPack: pack !== undefined, isCompressed: isCompressed(variant), files };
     const downloadedBytes = await slots.run(() => fetcher.fetch(job));
@@ -74,9 +65,10 @@ export async function download(
       context.progress.add({ files: files.length, bytes });
     }
   } finally {
+    await cache.close(false);
     await fetcher.close();
   }
-  for (const directory of directories.keys()) await syncDirectory(directory);
+  await staging.sync();
   return total;
 }
 

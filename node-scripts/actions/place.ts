@@ -12,6 +12,7 @@ import { mustBeAllowed } from '../guard.ts';
 import { renameJournal } from '../swap/journalled-renames.ts';
 import { placeTables, planSwap } from '../swap/place-tables.ts';
 import { journalPaths } from '../swap/plan.ts';
+import { linkedBefore } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
 import { type NodeBackup, readNodeBackup } from '../transfer/read-backup.ts';
 
@@ -25,7 +26,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   const mapped = mapDataDirectories(backup.header, data);
   const staged = mapped.map((root) => stagingRoot(root, document.runId));
   const hasBegun = await renameJournal(journalPaths(paths.journals, document.runId).place).exists();
-  if (!hasBegun) await mustHoldAll(context, backup, input, staged, 'staging');
+  if (!hasBegun) await mustHoldAll(context, backup, input, staged, 'staging', await linkedBefore(staged));
   await context.beforeDestroying('swap restored data in');
   await mustBeStopped(context);
   const plan = await planSwap({
@@ -51,26 +52,29 @@ async function mustHoldAll(
   input: Input,
   roots: string[],
   where: 'staging' | 'place',
+  linkedBefore = Number.POSITIVE_INFINITY,
 ): Promise<{ files: number; bytes: number }> {
   const total = { files: 0, bytes: 0 };
   for await (const file of filesOfTables(backup.files(), input.tables)) {
     context.signal.throwIfAborted();
-    await mustHold(join(roots[file.dataDirectory] ?? '', file.path), file, where);
+    await mustHold(join(roots[file.dataDirectory] ?? '', file.path), file, where, linkedBefore);
     total.files += 1;
     total.bytes += file.sizeBytes;
   }
   return total;
 }
 
-async function mustHold(path: string, file: ListedFile, where: string): Promise<void> {
-  const size = await stat(path).then(
-    (stats) => stats.size,
-    (error: unknown) => {
-      if (isMissingFile(error)) return undefined;
-      throw error;
-    },
-  );
-  if (size === file.sizeBytes) return;
-  const got = size === undefined ? 'no file' : `${size} bytes`;
+async function mustHold(path: string, file: ListedFile, where: string, linkedBefore: number): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (isMissingFile(error)) return undefined;
+    throw error;
+  });
+  // Cassandra had it too, until it was stopped.
+  if (found && found.nlink > 1 && found.mtimeMs >= linkedBefore) {
+    const changed = found.mtime.toISOString();
+    throw new RestoreIncomplete(`${path}: it was changed at ${changed}, expected none after it was verified`);
+  }
+  if (found?.size === file.sizeBytes) return;
+  const got = found === undefined ? 'no file' : `${found.size} bytes`;
   throw new RestoreIncomplete(`${path}: got ${got} in ${where}, expected ${file.sizeBytes} bytes`);
 }

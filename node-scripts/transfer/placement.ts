@@ -13,7 +13,7 @@ export function mapDataDirectories(header: NodeHeader, own: string[]): string[] 
 }
 
 /** `<keyspace>/<table>-<id>` of a listed file. */
-function tablePathOf(file: Pick<ListedFile, 'path'>): string {
+export function tablePathOf(file: Pick<ListedFile, 'path'>): string {
   return file.path.split('/', 2).join('/');
 }
 

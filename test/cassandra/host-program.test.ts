@@ -1,4 +1,5 @@
 // The host program on a real node: a backup, a disaster, a restore, and its undo.
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -113,6 +114,7 @@ describe('the host program on a real node', () => {
       'shop.empty',
       'shop.items',
       'shop.orders',
+      'shop.pictures',
     ]);
     tables = schema.tables.map(({ keyspace, name, id }) => ({ keyspace, table: name, tableId: id }));
   });
@@ -170,6 +172,8 @@ async function restore(
   expect(check.requiredBytes).toBeGreaterThan(0);
   const downloaded = await host.run(RESTORE, 'download', { source, tables });
   expect(downloaded.bytes).toBe(check.requiredBytes);
+  // The pictures are on the node as they were.
+  expect(downloaded.downloadedBytes).toBeLessThan(downloaded.bytes - 3_000_000);
   expect(await host.run(RESTORE, 'apply-schema', { statements })).toEqual({ applied: 1 });
   expect(await host.run(RESTORE, 'stop', { mayFailToDrain: false })).toEqual({ drained: true });
   const placed = await host.run(RESTORE, 'place', { source, tables, emptied: EMPTIED });
@@ -190,8 +194,15 @@ async function fill(client: Client): Promise<void> {
     'CREATE TABLE shop."Mixed" (id int PRIMARY KEY, "Quoted; name" text)',
     'CREATE TABLE shop.counts (id int PRIMARY KEY, c counter)',
     'CREATE TABLE shop.empty (id int PRIMARY KEY)',
+    'CREATE TABLE shop.pictures (id int PRIMARY KEY, picture blob)',
   ];
   for (const statement of statements) await client.execute(statement);
+  // Data.db of more than a mebibyte, which is an object of its own.
+  for (let id = 0; id < 100; id += 1) {
+    await client.execute('INSERT INTO shop.pictures (id, picture) VALUES (?, ?)', [id, randomBytes(40_000)], {
+      prepare: true,
+    });
+  }
   for (let id = 0; id < 200; id += 1) {
     await client.execute('INSERT INTO shop.orders (id, name) VALUES (?, ?)', [id, `name ${id % 7}`], {
       prepare: true,
@@ -214,6 +225,7 @@ const QUERIES: Record<string, string> = {
   view: "SELECT id FROM shop.by_v WHERE v = 'v 2'",
   Mixed: 'SELECT * FROM shop."Mixed"',
   counts: 'SELECT * FROM shop.counts',
+  pictures: 'SELECT * FROM shop.pictures',
 };
 
 async function contents(client: Client): Promise<Record<string, string[]>> {

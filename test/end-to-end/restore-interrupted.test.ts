@@ -109,7 +109,8 @@ test('a corrupted object: found and named, nothing swapped, Cassandra still serv
   const file = files.find(
     ({ path, instanceArn }) =>
       path.startsWith('shop/orders-') &&
-      path.endsWith('-Data.db') &&
+      // One that is never linked from what the node has already.
+      path.endsWith('-Statistics.db') &&
       instanceArn === alpha.hosts[1]?.instanceArn,
   );
   expect(files.some(({ key }) => key.endsWith('.zst'))).toBe(true);

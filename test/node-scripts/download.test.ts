@@ -1,8 +1,8 @@
 // Download from a vault to real directories: what comes back is what was stored, and everything else is refused by name.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { VaultDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
@@ -33,6 +33,47 @@ const staged = (index: number) => join(host.data[index] ?? '', '.ringvault', `${
 beforeEach(async () => {
   source = host.sourceOf(RUN, await host.upload());
   await host.allowRestore();
+  // The node does not know the files that it has: all is downloaded.
+  await rm(host.paths.cache, { recursive: true });
+});
+
+describe('what the node has already', () => {
+  const name = 'nb-1-big-Data.db';
+  const live = () => join(host.orders, name);
+  const restored = () => join(staged(0), tablePath(ORDERS), name);
+  beforeEach(async () => {
+    await host.upload('20261121t030000z-0a1b2c3d', source);
+  });
+
+  it('is linked, of the components that Cassandra never changes, and the rest downloaded', async () => {
+    const { bytes, downloadedBytes } = await download();
+    expect(downloadedBytes).toBe(bytes - big.length);
+    expect((await stat(restored())).ino).toBe((await stat(live())).ino);
+    const statistics = join(staged(0), tablePath(ORDERS), 'nb-1-big-Statistics.db');
+    expect((await stat(statistics)).nlink).toBe(1);
+  });
+
+  it('is downloaded where it is not what the cache says, and left as it is', async () => {
+    const before = await stat(live());
+    const other = Buffer.from(big);
+    other.fill(0, 0, 9);
+    await writeFile(live(), other);
+    await utimes(live(), before.atime, before.mtime);
+    const { bytes, downloadedBytes } = await download();
+    expect(downloadedBytes).toBe(bytes);
+    expect((await readFile(restored())).equals(big)).toBe(true);
+    expect((await readFile(live())).equals(other)).toBe(true);
+  });
+
+  it('is refused where it was changed after it was verified', async () => {
+    await download();
+    await utimes(live(), new Date(), new Date());
+    const place = host.run(RESTORE, 'place', { source, tables: [ORDERS], emptied: [] });
+    await expect(place).rejects.toMatchObject({
+      name: 'RestoreIncomplete',
+      message: expect.stringContaining(`${restored()}: it was changed at `),
+    });
+  });
 });
 
 it('stages exactly what was stored, of the tables asked for, with owner and mode of the data directory', async () => {

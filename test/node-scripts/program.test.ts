@@ -202,6 +202,8 @@ describe('the host program', () => {
       JSON.parse(String(told.get(uploading.taskToken)?.['output'])),
     );
     await host.allowRestore();
+    // The snapshot's own files are not known, so that all is downloaded.
+    await rm(host.paths.cache, { recursive: true, force: true });
     const source = { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
     const restore = '20261121t020009z-0a1b2c3d';
     const download = await host.request(host.document(restore, 'download', { source, tables: [ORDERS] }));
