@@ -58,7 +58,7 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
       onBytes?.(bytes.length);
       return create(key, bytes);
     },
-    onThrottled: () => undefined,
+    onFailedAttempt: () => undefined,
     async attributes(key) {
       const body = objects.get(key);
       return body && { sizeBytes: body.length, sha256: sha256Of(body) };

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { isThrottlingError } from '@smithy/core/retry';
-import { isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
+import { isThrottlingError, isTransientError } from '@smithy/core/retry';
+import { isCutShort, isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
 import { putStreamToS3 } from './object-store-s3-stream.ts';
 import { createOnce, putObjectToS3 } from './object-store-s3-upload.ts';
-import type { ObjectAttributes, ObjectStore } from './ports.ts';
+import type { FailedAttempt, ObjectAttributes, ObjectStore } from './ports.ts';
 
 export interface S3ObjectStoreOptions {
   bucket: string;
@@ -50,7 +50,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
     },
     putObject: (object) => putObjectToS3({ client, Bucket }, object),
     putStream: (object) => putStreamToS3({ client, Bucket }, object),
-    onThrottled: (listener) => listenForThrottling(client, listener),
+    onFailedAttempt: (listener) => listenForFailures(client, listener),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),
   };
@@ -96,17 +96,18 @@ function signWithoutBody(client: S3Client): void {
 }
 
 /** Seen at each attempt, also at those that the SDK makes again by itself. */
-function listenForThrottling(client: S3Client, listener: () => void): void {
+function listenForFailures(client: S3Client, listener: (why: FailedAttempt) => void): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       try {
         return await next(args);
       } catch (error) {
-        if (isThrottlingError(error as SdkError)) listener();
+        if (isThrottlingError(error as SdkError)) listener('throttled');
+        else if (isTransientError(error as SdkError) || isCutShort(error)) listener('transient');
         throw error;
       }
     },
-    { step: 'deserialize', name: 'listenForThrottling', priority: 'high', override: true },
+    { step: 'deserialize', name: 'listenForFailures', priority: 'high', override: true },
   );
 }
 

@@ -65,6 +65,9 @@ export interface ByteRange {
   end: number;
 }
 
+/** `throttled`: the store asks to slow down. */
+export type FailedAttempt = 'throttled' | 'transient';
+
 /** The vault's objects. @throws VaultUnavailable after all retries, VaultDenied */
 export interface ObjectStore {
   /** Whole, for documents; undefined where there is none. */
@@ -77,8 +80,8 @@ export interface ObjectStore {
   putObject(object: NewObject): Promise<'created' | 'exists'>;
   /** As `putObject`, holding two parts of it in memory; what was begun before is not gone on with, but ended. */
   putStream(object: NewStream): Promise<'created' | 'exists'>;
-  /** Calls the listener each time that the store asks to slow down. */
-  onThrottled(listener: () => void): void;
+  /** Calls the listener for each attempt at a request that failed and may be made again. */
+  onFailedAttempt(listener: (why: FailedAttempt) => void): void;
   attributes(key: string): Promise<ObjectAttributes | undefined>;
   /** Keys and, with a delimiter, common prefixes, in order. Hosts may not list. */
   list(prefix: string, options?: { delimiter?: '/'; startAfter?: string }): AsyncIterable<string>;

@@ -70,6 +70,15 @@ const limits = z.strictObject({
   uploadBytesPerSecond: bytesPerSecond.optional(),
   downloadBytesPerSecond: bytesPerSecond.optional(),
   /**
+   * From a snapshot to the end of its upload: as much time as there is is taken, to be the least burden on the host. Without it, and
+   * once it is over, an upload goes as fast as it may.
+   */
+  finishWithinMinutes: z
+    .int()
+    .min(1)
+    .max(7 * 24 * 60)
+    .optional(),
+  /**
    * Of the files whose hash is known from a backup before, so many in a hundred are read again all the same: to find a file
    * that changed though its inode, size and times say that it did not.
    */

@@ -93,8 +93,18 @@ export const progress = z.strictObject({
   filesTotal: count.optional(),
   bytesDone: byteCount,
   bytesTotal: byteCount.optional(),
-  /** Bytes that went over the network; the rest was there already. */
+  /** Of `bytesDone` what was there already. */
+  bytesSkipped: byteCount,
+  /** Bytes that were read to know their hash. */
+  bytesHashed: byteCount,
+  /** Bytes that went over the network. */
   bytesTransferred: byteCount,
+  /** Attempts at a request that failed and were made again. */
+  requestsRetried: count,
+  /** Of `bytesDone`, of the last quarter of a minute. */
+  bytesPerSecond: byteCount.optional(),
+  /** At that rate. */
+  secondsLeft: count.optional(),
   updatedAt: isoTime,
   error: toldError.optional(),
 });

@@ -5,10 +5,22 @@ import { FORMAT_VERSION } from '../contracts/documents.ts';
 import type { Progress, ToldErrorRecord } from '../contracts/runs.ts';
 
 const INTERVAL_MS = 1_000;
+/** What the rate is taken of. */
+const RECENT_MS = 15_000;
 
 export interface ProgressReporter {
   set(totals: { filesTotal?: number; bytesTotal?: number }): void;
-  add(done: { files?: number; bytes?: number; transferred?: number }): void;
+  /** @param done in bytes, but files and retried requests; `skipped` are of `bytes` */
+  add(done: {
+    files?: number;
+    bytes?: number;
+    skipped?: number;
+    hashed?: number;
+    transferred?: number;
+    retried?: number;
+  }): void;
+  /** Undefined where the total is not known (yet). */
+  bytesLeft(): number | undefined;
   state(state: 'running' | 'waiting'): void;
   /** Writes the last word. */
   end(state: 'succeeded' | 'failed', error?: ToldErrorRecord): Promise<void>;
@@ -30,14 +42,24 @@ export function progressReporter(options: {
     state: 'running',
     filesDone: 0,
     bytesDone: 0,
-    bytesTransferred: 0,
+    ...{ bytesSkipped: 0, bytesHashed: 0, bytesTransferred: 0, requestsRetried: 0 },
     updatedAt: clock.now().toISOString(),
   };
   const ended = new AbortController();
   let changed = true;
+  const rate = recentRate();
+  const bytesLeft = () =>
+    current.bytesTotal === undefined ? undefined : Math.max(0, current.bytesTotal - current.bytesDone);
   const write = async () => {
     changed = false;
-    current.updatedAt = clock.now().toISOString();
+    const now = clock.now();
+    current.updatedAt = now.toISOString();
+    const perSecond = rate(now.getTime(), current.bytesDone);
+    if (perSecond) {
+      current.bytesPerSecond = Math.round(perSecond);
+      const left = bytesLeft();
+      if (left !== undefined) current.secondsLeft = Math.ceil(left / perSecond);
+    }
     try {
       await store.put(key, JSON.stringify(current), 'overwrite');
     } catch (error) {
@@ -55,12 +77,16 @@ export function progressReporter(options: {
       Object.assign(current, totals);
       changed = true;
     },
-    add({ files = 0, bytes = 0, transferred = 0 }) {
+    add({ files = 0, bytes = 0, skipped = 0, hashed = 0, transferred = 0, retried = 0 }) {
       current.filesDone += files;
       current.bytesDone += bytes;
+      current.bytesSkipped += skipped;
+      current.bytesHashed += hashed;
       current.bytesTransferred += transferred;
+      current.requestsRetried += retried;
       changed = true;
     },
+    bytesLeft,
     state(state) {
       changed ||= current.state !== state;
       current.state = state;
@@ -72,5 +98,18 @@ export function progressReporter(options: {
       if (error) current.error = error;
       await write();
     },
+  };
+}
+
+/** Answers how much a second came lately; undefined at first. */
+function recentRate(): (atMs: number, amount: number) => number | undefined {
+  const recent: Array<{ atMs: number; amount: number }> = [];
+  return (atMs, amount) => {
+    recent.push({ atMs, amount });
+    // The oldest that is not younger than the time that counts.
+    while (recent[1] && recent[1].atMs <= atMs - RECENT_MS) recent.shift();
+    const [oldest] = recent;
+    const seconds = oldest ? (atMs - oldest.atMs) / 1_000 : 0;
+    return oldest && seconds >= 1 ? (amount - oldest.amount) / seconds : undefined;
   };
 }

@@ -77,6 +77,7 @@ export async function requestAction<Name extends ActionName>(
     deadline: later,
     graceUntil: later,
     cassandra: configuration.cassandra,
+    compression: configuration.compression,
     limits: configuration.limits,
     datacenter: 'dc1',
     input,
@@ -106,6 +107,8 @@ export async function requestAction<Name extends ActionName>(
       AWS_ENDPOINT_URL_S3: vault.url,
       AWS_ENDPOINT_URL_SFN: arena.tasks.url,
       RINGVAULT_HOST_ROOT: root,
+      // As the hosts' script has it.
+      NODE_COMPILE_CACHE: join(bundle, 'compiled'),
     },
   };
 }

@@ -2,7 +2,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { NODES_SHOWN, type NodeView, type RunView } from '../run-view.ts';
 import type { Terminal } from '../terminal.ts';
-import { formatBytes } from './format.ts';
+import { formatBytes, formatSeconds } from './format.ts';
 
 export interface Display {
   show(view: RunView): void;
@@ -67,7 +67,7 @@ class BarDisplay implements Display {
     }
     for (const node of view.nodes) {
       const { done, total } = progressOf(node);
-      this.#update(node.instanceId, done, total, nodeText(node));
+      this.#update(node.instanceId, done, total, nodeText(node) + rateText(node));
     }
   }
 
@@ -104,6 +104,13 @@ function nodeText({ phase, status, progress, files, bytes, error }: NodeView): s
     .filter((part) => part !== '')
     .join('  ')
     .trimEnd();
+}
+
+/** `  12.0 MiB/s  3m05s left`, while a phase goes on. */
+function rateText({ status, progress }: NodeView): string {
+  if (status !== 'STARTED' || !progress?.bytesPerSecond) return '';
+  const left = progress.secondsLeft ? `  ${formatSeconds(progress.secondsLeft)} left` : '';
+  return `  ${formatBytes(progress.bytesPerSecond)}/s${left}`;
 }
 
 /** `40 of 120 files`; nothing where a phase handles none. */

@@ -18,7 +18,11 @@ export function formatTime(iso: string): string {
 /** Between two ISO times: `45s`, `3m05s`, `2h07m`; empty while there is no end. */
 export function formatDuration(startedAt: string, endedAt: string | undefined): string {
   if (!endedAt) return '';
-  const seconds = Math.max(0, Math.round((Date.parse(endedAt) - Date.parse(startedAt)) / 1000));
+  return formatSeconds(Math.max(0, Math.round((Date.parse(endedAt) - Date.parse(startedAt)) / 1000)));
+}
+
+/** `45s`, `3m05s`, `2h07m`. */
+export function formatSeconds(seconds: number): string {
   const padded = (value: number) => String(value).padStart(2, '0');
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m${padded(seconds % 60)}s`;

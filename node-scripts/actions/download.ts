@@ -8,7 +8,12 @@ import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
 import { isCompressed } from '../transfer/compression.ts';
 import type { FetchJob } from '../transfer/fetch-object.ts';
-import { type Fetcher, fetcherInThisThread, fetcherInThreads } from '../transfer/fetcher.ts';
+import {
+  type Fetcher,
+  fetcherInThisThread,
+  fetcherInThreads,
+  type ThreadOptions,
+} from '../transfer/fetcher.ts';
 import { openHashCache } from '../transfer/hash-cache.ts';
 import { inOrder } from '../transfer/in-order.ts';
 import { linkedBefore, localFiles } from '../transfer/local-files.ts';
@@ -38,7 +43,10 @@ export async function download(
   const slots = adaptiveSlots(downloadsAtOnce, context.clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const fetcher = openFetcher({ ...context, signal }, () => slots.throttled());
+  const fetcher = openFetcher({ ...context, signal }, (why) => {
+    slots.failed(why);
+    context.progress.add({ retried: 1 });
+  });
   const fetch = async ([first, ...more]: [ListedFile, ...ListedFile[]]) => {
     signal.throwIfAborted();
     const files: FetchJob['files'] = [
@@ -62,7 +70,7 @@ export async function download(
       total.files += files.length;
       total.bytes += bytes;
       total.downloadedBytes += downloadedBytes;
-      context.progress.add({ files: files.length, bytes });
+      context.progress.add({ files: files.length, bytes, skipped: bytes - downloadedBytes });
     }
   } finally {
     await cache.close(false);
@@ -72,11 +80,11 @@ export async function download(
   return total;
 }
 
-function openFetcher(context: ActionContext, onThrottled: () => void): Fetcher {
+function openFetcher(context: ActionContext, onFailedAttempt: ThreadOptions['onFailedAttempt']): Fetcher {
   const { store, vault, signal, clock, progress, document } = context;
   const { hashesAtOnce: threads, downloadBytesPerSecond: bytesPerSecond } = document.limits;
   const onBytes = (transferred: number) => progress.add({ transferred });
-  if (vault) return fetcherInThreads(vault, { threads, bytesPerSecond, signal, onBytes, onThrottled });
-  store.onThrottled(onThrottled);
+  if (vault) return fetcherInThreads(vault, { threads, bytesPerSecond, signal, onBytes, onFailedAttempt });
+  store.onFailedAttempt(onFailedAttempt);
   return fetcherInThisThread({ store, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
 }

@@ -54,7 +54,8 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   mustHoldAll(tables, input);
   const stored = await openStoredObjects(context, input.previous);
   const listing = createListing(listingPath(context));
-  const totals = await uploadTables(context, tables, { stored, hasher, listing })
+  const until = uploadUntil(context, input);
+  const totals = await uploadTables(context, tables, { stored, hasher, listing, until })
     .catch(async (error: unknown) => {
       await listing.abandon();
       throw error;
@@ -67,6 +68,11 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   const ready: Prepared = { header, listing: written, output: outputOf(header, written, totals) };
   await writeDurably(preparedPath(context), JSON.stringify(ready));
   return ready;
+}
+
+function uploadUntil({ document }: ActionContext, { times }: Input): Date | undefined {
+  const { finishWithinMinutes: minutes } = document.limits;
+  return minutes === undefined ? undefined : new Date(Date.parse(times.doneAt) + minutes * 60_000);
 }
 
 function mustHoldAll(tables: SnapshotTable[], input: Input): void {

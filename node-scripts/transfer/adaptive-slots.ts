@@ -1,6 +1,6 @@
 // How many requests are under way at once: as many as may, fewer where the vault asks to slow down (AIMD).
 import pLimit from 'p-limit';
-import type { Clock } from '../../adapters/ports.ts';
+import type { Clock, FailedAttempt } from '../../adapters/ports.ts';
 
 /** Answers to what was sent before the slowing down come for a while: they do not halve it again. */
 const SETTLE_MS = 1_000;
@@ -9,8 +9,8 @@ const EARN_ONE = 16;
 
 export interface AdaptiveSlots {
   run<Value>(work: () => Promise<Value>): Promise<Value>;
-  /** The vault asked to slow down. */
-  throttled(): void;
+  /** An attempt at a request failed: where the vault asked to slow down, fewer are under way. */
+  failed(why: FailedAttempt): void;
 }
 
 export function adaptiveSlots(most: number, clock: Clock): AdaptiveSlots {
@@ -28,7 +28,8 @@ export function adaptiveSlots(most: number, clock: Clock): AdaptiveSlots {
         }
         return result;
       }),
-    throttled() {
+    failed(why) {
+      if (why !== 'throttled') return;
       const nowMs = clock.now().getTime();
       if (nowMs - slowedMs < SETTLE_MS) return;
       slowedMs = nowMs;

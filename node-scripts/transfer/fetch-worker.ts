@@ -10,7 +10,7 @@ import { paceOf } from './pace.ts';
 const REPORT_MS = 250;
 const { bucket, region, bytesPerSecond } = workerData as FetchWorkerData;
 const store = s3ObjectStore({ bucket, region });
-store.onThrottled(() => tell('throttled'));
+store.onFailedAttempt((failed) => tell({ failed }));
 const pace = paceOf(bytesPerSecond, systemClock);
 const stop = new AbortController();
 let received = 0;

@@ -1,5 +1,6 @@
 // Fetches objects, in worker threads where these can reach the vault themselves, else in this thread.
 import { Worker } from 'node:worker_threads';
+import type { FailedAttempt } from '../../adapters/ports.ts';
 import { errorFrom, type ToldError } from '../../contracts/errors.ts';
 import { type FetchJob, type FetchPorts, fetchObject } from './fetch-object.ts';
 
@@ -24,7 +25,7 @@ export interface FetchWorkerData extends Vault {
 }
 export type ToFetchWorker = { id: number; job: FetchJob } | 'stop';
 export type FromFetchWorker =
-  | 'throttled'
+  | { failed: FailedAttempt }
   | { received: number }
   | { id: number; downloadedBytes: number }
   | { id: number; error: ToldError };
@@ -51,8 +52,7 @@ export interface ThreadOptions {
   bytesPerSecond: number | undefined;
   signal: AbortSignal;
   onBytes(bytes: number): void;
-  /** The vault asked to slow down. */
-  onThrottled(): void;
+  onFailedAttempt(why: FailedAttempt): void;
 }
 
 export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
@@ -84,14 +84,14 @@ export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher 
   };
 }
 
-function startThread(workerData: FetchWorkerData, { onBytes, onThrottled }: ThreadOptions): Thread {
+function startThread(workerData: FetchWorkerData, { onBytes, onFailedAttempt }: ThreadOptions): Thread {
   const thread: Thread = {
     worker: new Worker(WORKER, { workerData, name: 'fetch', resourceLimits: SMALL }),
     jobs: new Map(),
   };
   thread.worker.on('message', (message: FromFetchWorker) => {
-    if (message === 'throttled') {
-      onThrottled();
+    if ('failed' in message) {
+      onFailedAttempt(message.failed);
       return;
     }
     if ('received' in message) {

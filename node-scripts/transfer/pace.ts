@@ -3,6 +3,10 @@ import type { Clock } from '../../adapters/ports.ts';
 
 /** What may go at once after a pause, in seconds of the rate. */
 const BURST_SECONDS = 0.25;
+/** Over what would just do, for what goes wrong on the way. */
+const HASTE = 1.1;
+/** With less a connection would fall silent for longer than S3 waits. */
+const LEAST_PER_SECOND = 256 * 1024;
 
 export interface Pace {
   /** Resolves when so many bytes more may go. */
@@ -11,17 +15,39 @@ export interface Pace {
 
 /** @param bytesPerSecond undefined: as fast as it goes */
 export function paceOf(bytesPerSecond: number | undefined, clock: Clock): Pace | undefined {
-  return bytesPerSecond === undefined ? undefined : pace(bytesPerSecond, clock);
+  return bytesPerSecond === undefined ? undefined : pace(() => bytesPerSecond, clock);
 }
 
-function pace(bytesPerSecond: number, clock: Clock): Pace {
+/**
+ * As slowly as will do to be done in time; as fast as it may where that is over, or what is left is not known.
+ * @param mostPerSecond bytes
+ */
+export function paceUntil(
+  until: Date,
+  bytesLeft: () => number | undefined,
+  mostPerSecond: number | undefined,
+  clock: Clock,
+): Pace {
+  return pace(() => {
+    const seconds = (until.getTime() - clock.now().getTime()) / 1_000;
+    const bytes = bytesLeft();
+    if (bytes === undefined || seconds <= 0) return mostPerSecond;
+    const needed = Math.max((bytes / seconds) * HASTE, LEAST_PER_SECOND);
+    return Math.min(needed, mostPerSecond ?? needed);
+  }, clock);
+}
+
+/** @param bytesPerSecond asked each time */
+function pace(bytesPerSecond: () => number | undefined, clock: Clock): Pace {
   const burstMs = BURST_SECONDS * 1_000;
   /** When everything that was taken is paid for. */
   let paidAtMs = clock.now().getTime() - burstMs;
   return {
     async take(bytes, signal) {
       const nowMs = clock.now().getTime();
-      paidAtMs = Math.max(paidAtMs, nowMs - burstMs) + (bytes / bytesPerSecond) * 1_000;
+      paidAtMs =
+        Math.max(paidAtMs, nowMs - burstMs) +
+        (bytes / (bytesPerSecond() ?? Number.POSITIVE_INFINITY)) * 1_000;
       if (paidAtMs > nowMs) await clock.sleep(paidAtMs - nowMs, signal);
       signal?.throwIfAborted();
     },

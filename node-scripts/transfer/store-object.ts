@@ -77,6 +77,7 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   const startedMs = action.clock.now().getTime();
   const paths = planned.map((file) => file.source);
   const hashed = await hasher.hash({ paths, keepUpTo: PACK_MOST_BYTES });
+  action.progress.add({ hashed: hashed.sizeBytes });
   if (paths.length > 1 && !hashed.body) {
     throw new FileUnstable(`${paths[0]} and others: they grew to ${hashed.sizeBytes} bytes`);
   }

@@ -19,7 +19,7 @@ import { adaptiveSlots } from './adaptive-slots.ts';
 import { openHashCache } from './hash-cache.ts';
 import { inOrder } from './in-order.ts';
 import type { ListingWriter } from './listing-writer.ts';
-import { paceOf } from './pace.ts';
+import { paceOf, paceUntil } from './pace.ts';
 import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
 import type { StoredObjects } from './stored-objects.ts';
@@ -41,18 +41,26 @@ export interface UploadTarget {
   stored: StoredObjects;
   hasher: Hasher;
   listing: ListingWriter;
+  /** When it should be done: until then as slowly as will do. */
+  until: Date | undefined;
 }
 
 export async function uploadTables(
   action: ActionContext,
   tables: SnapshotTable[],
-  { stored, hasher, listing }: UploadTarget,
+  { stored, hasher, listing, until }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
   const { uploadsAtOnce, hashesAtOnce, uploadBytesPerSecond } = action.document.limits;
   const slots = adaptiveSlots(uploadsAtOnce, action.clock);
-  action.store.onThrottled(() => slots.throttled());
-  const pace = paceOf(uploadBytesPerSecond, action.clock);
+  action.store.onFailedAttempt((why) => {
+    slots.failed(why);
+    action.progress.add({ retried: 1 });
+  });
+  const { clock, progress } = action;
+  const pace = until
+    ? paceUntil(until, progress.bytesLeft, uploadBytesPerSecond, clock)
+    : paceOf(uploadBytesPerSecond, clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([action.signal, stop.signal]);
   const slot: StoreContext['slot'] = (send) =>
@@ -165,7 +173,10 @@ async function list(
   totals: UploadTotals,
 ): Promise<void> {
   const isSystem = isSystemKeyspace(table.keyspace);
-  for (const object of objects) count(totals, object, isSystem);
+  for (const object of objects) {
+    count(totals, object, isSystem);
+    if (object.outcome === 'already-stored') progress.add({ skipped: sizeOf(object) });
+  }
   const lines = objects.flatMap((object) => linesOf(table, object));
   lines.sort((one, other) =>
     one.path === other.path ? one.dataDirectory - other.dataDirectory : one.path < other.path ? -1 : 1,
@@ -201,8 +212,12 @@ function linesOf(
   });
 }
 
+function sizeOf({ members }: Pick<Stored, 'members'>): number {
+  return members.reduce((sum, member) => sum + member.sizeBytes, 0);
+}
+
 function count(totals: UploadTotals, { members, outcome, tampered }: Stored, isSystem: boolean): void {
-  const bytes = members.reduce((sum, member) => sum + member.sizeBytes, 0);
+  const bytes = sizeOf({ members });
   totals.files += members.length;
   totals.bytes += bytes;
   if (isSystem) totals.systemBytes += bytes;

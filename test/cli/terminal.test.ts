@@ -18,7 +18,12 @@ const uploading: NodeView = {
     filesTotal: 9,
     bytesDone: 2048,
     bytesTotal: 4096,
+    bytesSkipped: 1024,
+    bytesHashed: 1024,
     bytesTransferred: 1024,
+    requestsRetried: 0,
+    bytesPerSecond: 512,
+    secondsLeft: 4,
     updatedAt: '2026-11-21T02:00:01.000Z',
   },
 };
@@ -39,7 +44,7 @@ it('draws a bar a node: phase, files, bytes', () => {
     { instanceId: 'i-00000000000000001', status: 'COMPLETED', phase: 'upload' },
   ]);
   expect(lines).toMatch(
-    /i-0123456789abcdef0 {2}█{12}░{12} {2}upload +running {2}7 of 9 files {2}2\.0 KiB of 4\.0 KiB/,
+    /i-0123456789abcdef0 {2}█{12}░{12} {2}upload +running {2}7 of 9 files {2}2\.0 KiB of 4\.0 KiB {2}512 B\/s {2}4s left/,
   );
   expect(lines).toMatch(/i-00000000000000001 {2}█{24} {2}upload +COMPLETED/);
 });

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { manualClock } from '../../adapters/clock-manual.ts';
 import { adaptiveSlots } from '../../node-scripts/transfer/adaptive-slots.ts';
-import { paceOf } from '../../node-scripts/transfer/pace.ts';
+import { paceOf, paceUntil } from '../../node-scripts/transfer/pace.ts';
 
 /** Work that tells how many of it ran at once. */
 function crowd() {
@@ -26,15 +26,15 @@ it('halves the requests at once when the vault asks to slow down, once a second,
     return Math.max(...seen);
   };
   expect(await most(10)).toBe(8);
-  slots.throttled();
-  slots.throttled();
+  slots.failed('throttled');
+  slots.failed('throttled');
   expect(await most(10)).toBe(4);
   await clock.sleep(2_000);
-  slots.throttled();
+  slots.failed('throttled');
   expect(await most(10)).toBe(2);
   for (let second = 0; second < 10; second += 1) {
     await clock.sleep(2_000);
-    slots.throttled();
+    slots.failed('throttled');
   }
   expect(await most(3)).toBe(1);
   await most(200);
@@ -43,7 +43,7 @@ it('halves the requests at once when the vault asks to slow down, once a second,
 
 it('counts no request that failed as one that went through', async () => {
   const slots = adaptiveSlots(2, manualClock(new Date('2026-11-21T02:00:00Z')));
-  slots.throttled();
+  slots.failed('throttled');
   const fail = () => Promise.reject(new Error('503'));
   await Promise.allSettled(Array.from({ length: 100 }, () => slots.run(fail)));
   const { seen, work } = crowd();
@@ -61,6 +61,26 @@ it('lets no more bytes go than its rate, after a pause no more than a quarter of
   const later = clock.now().getTime();
   for (let sent = 0; sent < 10; sent += 1) await pace?.take(100_000);
   expect(clock.now().getTime() - later).toBe(1_000 - 250);
+});
+
+it('takes the time that there is, not more than it may, and hurries where the time is over', async () => {
+  const clock = manualClock(new Date('2026-11-21T02:00:00Z'));
+  const start = clock.now().getTime();
+  const until = new Date(start + 100_000);
+  const secondsFor = async (bytes: number, most?: number) => {
+    let left = bytes;
+    const pace = paceUntil(until, () => left, most, clock);
+    const from = clock.now().getTime();
+    for (; left > 0; left -= 100_000) await pace.take(100_000);
+    return (clock.now().getTime() - from) / 1_000;
+  };
+  const taken = await secondsFor(100_000_000);
+  expect(taken).toBeGreaterThan(85);
+  expect(taken).toBeLessThan(100);
+  // What is left of the time would want more than it may take.
+  expect(await secondsFor(100_000_000, 1_000_000)).toBeCloseTo(100, 0);
+  expect(clock.now().getTime()).toBeGreaterThan(until.getTime());
+  expect(await secondsFor(100_000_000)).toBe(0);
 });
 
 it('stops waiting when the action is stopped', async () => {

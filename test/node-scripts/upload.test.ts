@@ -47,7 +47,7 @@ it('lists every file of every table in order, and tells the totals', async () =>
   const progress = await host.store.get(host.layout.progress(host.instanceArn, `${RUN}.upload`));
   expect(JSON.parse(progress?.body.toString() ?? '')).toMatchObject({
     ...{ filesTotal: out.files, filesDone: out.files, bytesTotal: out.bytes, bytesDone: out.bytes },
-    bytesTransferred: out.bytes,
+    ...{ bytesTransferred: out.bytes, bytesHashed: out.bytes, bytesSkipped: 0, requestsRetried: 0 },
   });
   expect(out.systemBytes).toBeGreaterThan(0);
 });

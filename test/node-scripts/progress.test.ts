@@ -1,0 +1,48 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import { progress } from '../../contracts/runs.ts';
+import { progressReporter } from '../../node-scripts/progress.ts';
+
+const KEY = 'progress/one.json';
+
+it('tells the rate of the last quarter of a minute, and the time that is left at it', async () => {
+  const store = memoryObjectStore();
+  let nowMs = Date.parse('2026-11-21T02:00:00Z');
+  // The reporter's second is a millisecond here; its clock is moved by the test.
+  const clock = {
+    now: () => new Date(nowMs),
+    sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 1)),
+  };
+  const log = pino({ level: 'silent' });
+  const reporter = progressReporter({ store, clock, log, key: KEY, runId: RUN, phase: 'upload' });
+  const written = async () => {
+    await expect
+      .poll(() => JSON.parse(store.objects.get(KEY)?.toString() ?? '{}').updatedAt)
+      .toBe(new Date(nowMs).toISOString());
+    return progress.parse(JSON.parse(store.objects.get(KEY)?.toString() ?? ''));
+  };
+  reporter.set({ bytesTotal: 100_000 });
+  expect(reporter.bytesLeft()).toBe(100_000);
+  expect(await written()).not.toHaveProperty('secondsLeft');
+  // Fast at first, slow later: the first does not count for ever.
+  for (let second = 1; second <= 40; second += 1) {
+    nowMs += 1_000;
+    reporter.add({
+      bytes: second <= 10 ? 5_000 : 1_000,
+      skipped: 10,
+      hashed: 20,
+      transferred: 30,
+      retried: 1,
+    });
+    await written();
+  }
+  expect(await written()).toMatchObject({
+    ...{ bytesDone: 80_000, bytesPerSecond: 1_000, secondsLeft: 20 },
+    ...{ bytesSkipped: 400, bytesHashed: 800, bytesTransferred: 1_200, requestsRetried: 40 },
+  });
+  await reporter.end('succeeded');
+  expect(JSON.parse(store.objects.get(KEY)?.toString() ?? '').state).toBe('succeeded');
+});
+
+const RUN = '20261121t020000z-0a1b2c3d';
