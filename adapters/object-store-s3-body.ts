@@ -45,6 +45,7 @@ async function sendMemory(object: Body, Body: Uint8Array, send: Send): Promise<v
   try {
     await send({ Body, ContentLength: Body.length }, { abortSignal: object.signal });
   } catch (error) {
+    object.signal?.throwIfAborted();
     throw isOtherBytes(error) ? notWhatWasHashed(object, error) : error;
   }
   object.onBytes?.(Body.length);

@@ -104,6 +104,7 @@ export const actions = {
       times: snapshotTimes,
       /** User tables that the snapshot must hold. */
       tables: z.array(tableRef),
+      damagedFiles: z.enum(['refuse', 'store']),
       /** This host's part of the newest sealed backup when the run claimed: its objects are stored already. */
       previous: backupSource.optional(),
     }),
@@ -119,6 +120,9 @@ export const actions = {
       systemUploadedBytes: byteCount,
       /** Objects found under their name with other bytes, and stored beside. */
       tampered: z.array(z.string()),
+      /** SSTables' objects with a file that has rotted on the disk; and what is wrong with the first of them, and was done. */
+      rottenFiles: count,
+      rotten: z.array(z.string()),
     }),
   },
   'clear-snapshot': {

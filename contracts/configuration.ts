@@ -70,8 +70,9 @@ const limits = z.strictObject({
   uploadBytesPerSecond: bytesPerSecond.optional(),
   downloadBytesPerSecond: bytesPerSecond.optional(),
   /**
-   * From a snapshot to the end of its upload: as much time as there is is taken, to be the least burden on the host. Without it, and
-   * once it is over, an upload goes as fast as it may.
+   * From a snapshot to the end of its upload: as much of this time is taken as there is, to be the least burden on the host. Without
+   * it, and once it is over, an upload goes as fast as it may. It is reckoned by all bytes of the snapshot that are not known to be
+   * stored yet, so a backup with little that is new ends early.
    */
   finishWithinMinutes: z
     .int()
@@ -102,6 +103,11 @@ const policy = z
     heartbeatSeconds: seconds(5, 3_600).default(120),
     /** One action on one host, at most. */
     actionTimeoutSeconds: seconds(60, 7 * 86_400).default(86_400),
+    /**
+     * A Data.db that is not what its Digest.crc32 says has rotted on the disk. The backup fails by its name; or stores it as it is,
+     * marked as damaged, and warns.
+     */
+    damagedFiles: z.enum(['refuse', 'store']).default('refuse'),
     /** A cluster whose newest backup is older than this raises the alarm. */
     backupAgeAlarmHours: z.int().min(1).max(8_760).default(26),
   })
@@ -116,22 +122,27 @@ const notifications = z.strictObject({
   urls: z.array(z.url({ protocol: /^https$/ })).default([]),
 });
 
-export const clusterConfiguration = z.strictObject({
-  hosts: z.strictObject({
-    /** The EC2 tag that selects the cluster's instances. */
-    tag: z.strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) }),
-    architecture: z.enum(['x64', 'arm64']).default('x64'),
-  }),
-  /** Cassandra's name of the datacenter; a cluster with another one is refused. */
-  datacenter: z.string().min(1),
-  cassandra,
-  /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
-  compression: z.enum(['none', 'zstd']).default('none'),
-  schedules: z.array(schedule).default([]),
-  limits: limits.prefault({}),
-  policy: policy.prefault({}),
-  notifications: notifications.prefault({}),
-});
+export const clusterConfiguration = z
+  .strictObject({
+    hosts: z.strictObject({
+      /** The EC2 tag that selects the cluster's instances. */
+      tag: z.strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) }),
+      architecture: z.enum(['x64', 'arm64']).default('x64'),
+    }),
+    /** Cassandra's name of the datacenter; a cluster with another one is refused. */
+    datacenter: z.string().min(1),
+    cassandra,
+    /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
+    compression: z.enum(['none', 'zstd']).default('none'),
+    schedules: z.array(schedule).default([]),
+    limits: limits.prefault({}),
+    policy: policy.prefault({}),
+    notifications: notifications.prefault({}),
+  })
+  .refine(({ limits, policy }) => (limits.finishWithinMinutes ?? 0) * 60 < policy.actionTimeoutSeconds, {
+    path: ['limits', 'finishWithinMinutes'],
+    message: 'expected less than policy.actionTimeoutSeconds',
+  });
 export type ClusterConfiguration = z.infer<typeof clusterConfiguration>;
 
 /** The configuration as a run finds it in the vault, `config/<digest>.json`. */

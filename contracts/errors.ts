@@ -239,7 +239,7 @@ export const FileUnstable = defineError('FileUnstable', {
 });
 export const DataRot = defineError('DataRot', {
   meaning: 'A Data.db file’s CRC32 is not what its Digest.crc32 says.',
-  hint: 'The file on the disk is not what Cassandra wrote. Run nodetool scrub or replace the node, then start again.',
+  hint: 'The file on the disk is not what Cassandra wrote. Run nodetool scrub or replace the node, then start again; or let policy.damagedFiles store it.',
   exitCode: 5,
 });
 export const SwapConflict = defineError('SwapConflict', {

@@ -42,6 +42,8 @@ export const listedFile = z
     pack: sha256.optional(),
     /** Where in the pack its first byte is. */
     offset: byteCount.optional(),
+    /** Only where it had rotted on the disk when it was stored: it is not what its Digest.crc32 says. */
+    damaged: z.literal(true).optional(),
     /** The suffix of the object's key, where it has one. */
     variant: objectVariant.optional(),
   })
@@ -89,6 +91,8 @@ export const nodeHeader = z.strictObject({
   tables: z.array(tableTotals),
   files: count,
   bytes: byteCount,
+  /** Of which marked as damaged. */
+  damagedFiles: count,
   listing: z.strictObject({ sha256, sizeBytes: byteCount, lines: count }),
 });
 export type NodeHeader = z.infer<typeof nodeHeader>;

@@ -101,7 +101,7 @@ export const progress = z.strictObject({
   bytesTransferred: byteCount,
   /** Attempts at a request that failed and were made again. */
   requestsRetried: count,
-  /** Of `bytesDone`, of the last quarter of a minute. */
+  /** Skipped or transferred, in the last quarter of a minute. */
   bytesPerSecond: byteCount.optional(),
   /** At that rate. */
   secondsLeft: count.optional(),

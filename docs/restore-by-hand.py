@@ -25,11 +25,12 @@ FIELDS = {
     'nodes': 'hostId instanceArn headerSha256 listingSha256 files bytes',
     'ring': 'sha256', 'schema': 'sha256', 'schemaCql': 'sha256',
     'node.json': 'formatVersion backupId clusterId hostId instanceArn datacenter rack cassandraVersion '
-                 'sstableFormats dataDirectories schemaVersion snapshotTag snapshot tables files bytes listing',
+                 'sstableFormats dataDirectories schemaVersion snapshotTag snapshot tables files bytes damagedFiles '
+                 'listing',
     'snapshot': 'askedAt startedAt doneAt clockOffsetMs',
     'tables': 'keyspace table tableId files bytes sstables',
     'listing': 'sha256 sizeBytes lines',
-    'files.gz': 'path dataDirectory sizeBytes sha256 ?variant ?pack ?offset',
+    'files.gz': 'path dataDirectory sizeBytes sha256 ?variant ?damaged ?pack ?offset',
 }
 PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
@@ -115,6 +116,9 @@ def restore_object(uri, lines, targets):
     pack = missing[0].get('pack')
     intact = pack is None or attempt('a pack', check_hash, uri, part, pack)
     made = sum(attempt(line['path'], make_file, uri, part, line, targets, line is missing[-1]) for line in missing)
+    for line in missing:
+        if 'damaged' in line:
+            print(f'{line["path"]}: it was damaged already when it was stored', file=sys.stderr, flush=True)
     if os.path.exists(part):
         os.remove(part)
     return made, len(lines) - len(missing), len(missing) - made or int(not intact)

@@ -179,7 +179,7 @@ function planOf(
       ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId, source },
       ...{ isSeed: result.isSeed ?? false, cassandra: result.cassandra, bytes: bytesOf(header, tables) },
     })),
-    warnings: warningsOf(operation, live),
+    warnings: [...warningsOf(operation, live), ...(operation === 'restore' ? damageOf(nodes) : [])],
   };
 }
 
@@ -196,6 +196,15 @@ function warningsOf(operation: RestorePlan['operation'], { described, difference
   if (operation === 'release') return down;
   if (!difference) return [...down, ...NOBODY_UP];
   return operation === 'restore' ? [...down, ...difference.warnings] : down;
+}
+
+function damageOf(nodes: readonly MappedNode[]): string[] {
+  return nodes
+    .filter(({ header }) => header.damagedFiles > 0)
+    .map(
+      ({ described: { host }, header }) =>
+        `${host.instanceId} has ${header.damagedFiles} files in the backup, of all keyspaces, that had rotted when they were stored: scrub and repair its tables afterwards`,
+    );
 }
 
 async function writePlan(

@@ -48,18 +48,18 @@ export function progressReporter(options: {
   const ended = new AbortController();
   let changed = true;
   const rate = recentRate();
+  // A large file is done only at its end, though its bytes go all the time.
+  const bytesMoved = () => Math.max(current.bytesDone, current.bytesSkipped + current.bytesTransferred);
   const bytesLeft = () =>
-    current.bytesTotal === undefined ? undefined : Math.max(0, current.bytesTotal - current.bytesDone);
+    current.bytesTotal === undefined ? undefined : Math.max(0, current.bytesTotal - bytesMoved());
   const write = async () => {
     changed = false;
     const now = clock.now();
     current.updatedAt = now.toISOString();
-    const perSecond = rate(now.getTime(), current.bytesDone);
-    if (perSecond) {
-      current.bytesPerSecond = Math.round(perSecond);
-      const left = bytesLeft();
-      if (left !== undefined) current.secondsLeft = Math.ceil(left / perSecond);
-    }
+    const perSecond = rate(now.getTime(), bytesMoved());
+    const left = bytesLeft();
+    current.bytesPerSecond = perSecond === undefined ? undefined : Math.round(perSecond);
+    current.secondsLeft = perSecond && left !== undefined ? Math.ceil(left / perSecond) : undefined;
     try {
       await store.put(key, JSON.stringify(current), 'overwrite');
     } catch (error) {

@@ -95,6 +95,7 @@ export function uploadInput(
     tag,
     times: { askedAt: now, startedAt: now, doneAt: now, clockOffsetMs: 0 },
     tables: state.tables,
+    damagedFiles: 'refuse',
     ...(previous && { previous }),
   };
 }

@@ -101,6 +101,7 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
       times,
       tables,
     },
+    damagedFiles: asked.cluster.policy.damagedFiles,
     ...(previous && { previous }),
   };
 }

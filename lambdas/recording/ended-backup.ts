@@ -42,10 +42,21 @@ async function nodesOf(
   const tampered = uploads.flatMap(({ host, result }) =>
     result.tampered.map((key) => `${host.instanceId} found ${key} with other bytes than its name says`),
   );
+  const rotten = uploads
+    .filter(({ result }) => result.rottenFiles > 0)
+    .map(
+      ({ host, result: { rottenFiles, rotten } }) =>
+        `${host.instanceId} has ${rottenFiles} files that rotted on its disk: ${rotten.join(', ')}${rottenFiles > rotten.length ? ', …' : ''}`,
+    );
   return {
     nodes: sortedByInstance(nodes),
     uploadedBytes: uploads.reduce((sum, { result }) => sum + result.uploadedBytes, 0),
-    warnings: mergeWarnings(known, [...plan.warnings, ...tampered, ...(await lateSnapshots(ports, plan))]),
+    warnings: mergeWarnings(known, [
+      ...plan.warnings,
+      ...tampered,
+      ...rotten,
+      ...(await lateSnapshots(ports, plan)),
+    ]),
   };
 }
 

@@ -35,7 +35,7 @@ export async function download(
   const mapped = mapDataDirectories(backup.header, data);
   const staging = await openStaging(mapped, context.document.runId);
   const cache = await openHashCache(context.paths.cache);
-  const local = localFiles(data, cache, await linkedBefore(staging.roots));
+  const local = localFiles(data, cache, linkedBefore(staging.roots));
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 

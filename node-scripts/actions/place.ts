@@ -26,7 +26,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   const mapped = mapDataDirectories(backup.header, data);
   const staged = mapped.map((root) => stagingRoot(root, document.runId));
   const hasBegun = await renameJournal(journalPaths(paths.journals, document.runId).place).exists();
-  if (!hasBegun) await mustHoldAll(context, backup, input, staged, 'staging', await linkedBefore(staged));
+  if (!hasBegun) await mustHoldAll(context, backup, input, staged, 'staging', linkedBefore(staged));
   await context.beforeDestroying('swap restored data in');
   await mustBeStopped(context);
   const plan = await planSwap({

@@ -55,7 +55,10 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   const stored = await openStoredObjects(context, input.previous);
   const listing = createListing(listingPath(context));
   const until = uploadUntil(context, input);
-  const totals = await uploadTables(context, tables, { stored, hasher, listing, until })
+  const totals = await uploadTables(context, tables, {
+    ...{ stored, hasher, listing, until },
+    storesDamaged: input.damagedFiles === 'store',
+  })
     .catch(async (error: unknown) => {
       await listing.abandon();
       throw error;
@@ -112,12 +115,23 @@ function headerOf(
     tables: totals.tables.sort((one, other) => (order(one) < order(other) ? -1 : 1)),
     files: totals.files,
     bytes: totals.bytes,
+    damagedFiles: totals.damagedFiles,
     listing,
   } satisfies NodeHeader);
 }
 
 function outputOf(header: string, listing: WrittenListing, totals: UploadTotals): Output {
-  const { files, bytes, systemBytes, uploadedFiles, uploadedBytes, systemUploadedBytes, tampered } = totals;
+  const {
+    files,
+    bytes,
+    systemBytes,
+    uploadedFiles,
+    uploadedBytes,
+    systemUploadedBytes,
+    tampered,
+    rottenFiles,
+    rotten,
+  } = totals;
   return {
     headerSha256: createHash('sha256').update(header).digest('hex'),
     listingSha256: listing.sha256,
@@ -128,6 +142,8 @@ function outputOf(header: string, listing: WrittenListing, totals: UploadTotals)
     uploadedBytes,
     systemUploadedBytes,
     tampered,
+    rottenFiles,
+    rotten,
   };
 }
 

@@ -71,18 +71,18 @@ function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
     const size = sizes[index] ?? 0;
     // One file's hash is that of the whole.
     const own = paths.length > 1 ? createHash('sha256') : undefined;
+    // One file's CRC32 is that of the whole.
     let crc = 0;
     const identity = readOnce(path, size, body && Buffer.from(body, at, size), (bytes) => {
       whole.update(bytes);
       own?.update(bytes);
       parts.update(bytes);
-      crc = crc32(bytes, crc);
+      if (own) crc = crc32(bytes, crc);
     });
     if (identity === 'stopped') return { outcome: 'stopped' };
     if (identity === 'changed') return { outcome: 'changed', path };
-    const rot = path.endsWith('-Data.db') ? rotOf(path, crc) : undefined;
-    if (rot) return { outcome: 'rotten', message: rot };
-    files.push({ sha256: own?.digest('hex') ?? '', identity });
+    const rot = path.endsWith('-Data.db') ? rotOf(path, own ? crc : parts.whole) : undefined;
+    files.push({ sha256: own?.digest('hex') ?? '', identity, ...(rot && { rot }) });
     at += size;
   }
   const sha256 = whole.digest('hex');
@@ -93,17 +93,25 @@ function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
 /** CRC32 of everything, and of each part that a file of this size is sent in. */
 class PartChecksums {
   readonly #partBytes: number;
+  readonly #isOne: boolean;
   readonly #done: number[] = [];
-  #whole = 0;
+  /** Of several parts; of one it is the part's. */
+  #all = 0;
   #current = 0;
   #filled = 0;
 
   constructor(sizeBytes: number) {
     this.#partBytes = partBytesFor(sizeBytes);
+    this.#isOne = sizeBytes <= this.#partBytes;
+  }
+
+  /** Of all bytes so far. */
+  get whole(): number {
+    return this.#isOne ? (this.#done[0] ?? this.#current) : this.#all;
   }
 
   update(bytes: Buffer): void {
-    this.#whole = crc32(bytes, this.#whole);
+    if (!this.#isOne) this.#all = crc32(bytes, this.#all);
     for (let at = 0; at < bytes.length; ) {
       const slice = bytes.subarray(at, at + this.#partBytes - this.#filled);
       this.#current = crc32(slice, this.#current);
@@ -115,7 +123,7 @@ class PartChecksums {
 
   finish(): Pick<Hashed, 'crc32' | 'partCrc32' | 'partBytes'> {
     if (this.#filled > 0 || this.#done.length === 0) this.#next();
-    return { crc32: this.#whole, partCrc32: this.#done, partBytes: this.#partBytes };
+    return { crc32: this.whole, partCrc32: this.#done, partBytes: this.#partBytes };
   }
 
   #next(): void {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import pLimit from 'p-limit';
-import { DataRot, FileUnstable, FileVanished } from '../../contracts/errors.ts';
+import { FileUnstable, FileVanished } from '../../contracts/errors.ts';
 import type { FromHashWorker, Hashed, HashJob, Measured, MeasureJob } from './messages.ts';
 
 /** The bundle has it as an entry of its own, beside the program. */
@@ -14,11 +14,13 @@ const WORKER = new URL(
 export interface Hasher {
   /**
    * Files as one run of bytes; read again once where one of them changes meanwhile.
-   * @throws FileVanished FileUnstable DataRot
+   * @throws FileVanished FileUnstable
    */
   hash(job: HashJob): Promise<Hashed>;
   /** Counts what lies below snapshots' directories. */
   measure(job: MeasureJob): Promise<Measured>;
+  /** What is read is read no further, and nothing more is begun. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ export interface Hasher {
 export function openHasher(threads: number, signal: AbortSignal): Hasher {
   const stopFlag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const stop = () => Atomics.store(new Int32Array(stopFlag), 0, 1);
+  const isStopped = () => Atomics.load(new Int32Array(stopFlag), 0) !== 0;
   signal.addEventListener('abort', stop, { once: true });
   const slots = pLimit(threads);
   const all: Worker[] = [];
@@ -38,6 +41,7 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
   const attempt = (job: HashJob | MeasureJob) =>
     slots(async () => {
       signal.throwIfAborted();
+      if (isStopped()) throw new Error('hashing was stopped');
       const worker = idle.pop() ?? start();
       worker.postMessage(job);
       // Rejects with the error that a worker dies of; it is not used again.
@@ -55,6 +59,7 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
     async measure(job) {
       return expect('measured', await attempt(job), job.directories[0]);
     },
+    stop,
     async close() {
       signal.removeEventListener('abort', stop);
       stop();
@@ -72,8 +77,6 @@ function expect<Outcome extends 'hashed' | 'measured'>(
   switch (answer.outcome) {
     case 'changed':
       throw new FileUnstable(`${answer.path}: it changed both times while it was read`);
-    case 'rotten':
-      throw new DataRot(answer.message);
     case 'failed':
       if (answer.code === 'ENOENT' || answer.code === 'ENOTDIR') throw new FileVanished(answer.message);
       throw new Error(answer.message);

@@ -25,7 +25,12 @@ export interface Measured {
 export interface Hashed {
   outcome: 'hashed';
   /** Of each path. */
-  files: Array<{ sha256: string; identity: FileIdentity }>;
+  files: Array<{
+    sha256: string;
+    identity: FileIdentity;
+    /** Of a Data.db that is not what its Digest.crc32 says: what is wrong with it. */
+    rot?: string;
+  }>;
   /** Of all bytes. */
   sha256: string;
   sizeBytes: number;
@@ -40,6 +45,5 @@ export type FromHashWorker =
   | Hashed
   | Measured
   | { outcome: 'changed'; path: string }
-  | { outcome: 'rotten'; message: string }
   | { outcome: 'stopped' }
   | { outcome: 'failed'; message: string; code: string | undefined };

@@ -3,7 +3,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
 import { createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
+import { FileVanished } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
+import { isMissingFile } from '../durable-files.ts';
 
 const compress = promisify(zstdCompress);
 
@@ -11,23 +13,29 @@ const compress = promisify(zstdCompress);
 const LEAST_BYTES = 512;
 /** Taken at the beginning, in the middle and at the end. */
 const SAMPLE_BYTES = 64 * 1024;
-/** Of a sample that is worth it, so much is left at most. */
+/** Of what is worth it, so much is left at most. */
 const WORTH = 0.9;
 
 export function isCompressed(variant: ObjectVariant): boolean {
   return variant.startsWith('zst');
 }
 
-/** Whether samples of it shrink by a tenth. @param source bytes, or the path of a file */
-export async function shrinks(source: ArrayBuffer | string, sizeBytes: number): Promise<boolean> {
-  if (sizeBytes < LEAST_BYTES) return false;
-  const samples = typeof source === 'string' ? await samplesOf(source, sizeBytes) : [new Uint8Array(source)];
-  const sample = Buffer.concat(samples);
-  return (await compress(sample)).length <= sample.length * WORTH;
+/** Undefined where they would not shrink by a tenth. */
+export async function compressedIfSmaller(plain: Uint8Array): Promise<Buffer | undefined> {
+  if (plain.length < LEAST_BYTES) return undefined;
+  const bytes = await compress(plain);
+  return bytes.length <= plain.length * WORTH ? bytes : undefined;
+}
+
+/** Whether samples of a file would. @throws FileVanished */
+export async function shrinks(path: string, sizeBytes: number): Promise<boolean> {
+  return (await compressedIfSmaller(Buffer.concat(await samplesOf(path, sizeBytes)))) !== undefined;
 }
 
 async function samplesOf(path: string, sizeBytes: number): Promise<Buffer[]> {
-  const file = await open(path);
+  const file = await open(path).catch((error: unknown) => {
+    throw isMissingFile(error) ? new FileVanished(`${path}: it is gone`) : error;
+  });
   try {
     const last = Math.max(0, sizeBytes - SAMPLE_BYTES);
     return [await readAt(file, 0), await readAt(file, Math.floor(last / 2)), await readAt(file, last)];

@@ -2,7 +2,7 @@
 // file that has its name is whole.
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
@@ -12,6 +12,7 @@ import type { Pace } from './pace.ts';
 
 /** Bytes that were changed on their way are asked for again. */
 const ATTEMPTS = 2;
+const READ_BYTES = 1024 ** 2;
 
 /** An object, and the files in it that are wanted, in the order in which they lie in it. Plain data, for worker threads. */
 export interface FetchJob {
@@ -48,16 +49,16 @@ export interface FetchPorts {
  */
 export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<number> {
   const missing: FetchFile[] = [];
-  for (const file of job.files) if (!(await isRight(file))) missing.push(file);
+  for (const file of job.files) if (!(await isRight(file, ports.signal))) missing.push(file);
   let left = missing;
   for (let attempt = 1; left.length > 0; attempt += 1) {
     const wrong = await fetchOnce(ports, job, left);
     const [first] = wrong;
     if (first && attempt === ATTEMPTS) {
       const { file, got } = first;
-      await unlink(temporaryOf(file.target));
+      await rm(temporaryOf(file.target), { force: true });
       throw new BackupDamaged(
-        `object ${job.key} of file ${file.path}: got SHA-256 ${got}, expected ${file.sha256}`,
+        `object ${job.key} of file ${file.path}: got ${got}, expected SHA-256 ${file.sha256}`,
       );
     }
     left = wrong.map(({ file }) => file);
@@ -65,11 +66,14 @@ export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<num
   return missing.reduce((sum, file) => sum + file.sizeBytes, 0);
 }
 
-/** From an attempt before: read again, rather than believed. */
-async function isRight({ target, sizeBytes, sha256 }: FetchFile): Promise<boolean> {
+/** From an attempt before, or linked: read again, rather than believed. */
+async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSignal): Promise<boolean> {
   if (statSync(target, { throwIfNoEntry: false })?.size !== sizeBytes) return false;
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(target)) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(target, { highWaterMark: READ_BYTES })) {
+    signal.throwIfAborted();
+    hash.update(chunk as Buffer);
+  }
   return hash.digest('hex') === sha256;
 }
 
@@ -116,7 +120,7 @@ async function fetchOnce(
     return await cutter.finish();
   } catch (error) {
     if (!isOfZstd(error)) throw error;
-    throw new BackupDamaged(`${named}: got no whole zstd frame: ${error}`, { cause: error });
+    return files.map((file) => ({ file, got: `no whole zstd frame (${error})` }));
   } finally {
     cutter.close();
   }

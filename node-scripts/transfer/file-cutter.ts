@@ -8,6 +8,7 @@ import type { FetchFile } from './fetch-object.ts';
 
 export interface WrongFile {
   file: FetchFile;
+  /** Instead of its hash. */
   got: string;
 }
 
@@ -58,7 +59,7 @@ export class FileCutter {
       await sync(descriptor);
       const got = sha256.digest('hex');
       if (got === file.sha256) renameSync(temporaryOf(file.target), file.target);
-      else wrong.push({ file, got });
+      else wrong.push({ file, got: `SHA-256 ${got}` });
     }
     return wrong;
   }

@@ -7,7 +7,7 @@ const WINDOW = 8;
 
 /**
  * Ends with the first failure in time.
- * @param stop aborted at the end: with that failure, or because nobody asks for more
+ * @param stop aborted with that failure, or where nobody asks for more
  */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item> | Iterable<Item>,
@@ -17,6 +17,7 @@ export async function* inOrder<Item, Result>(
 ): AsyncGenerator<Result> {
   const slots = pLimit(atOnce);
   const begun: Array<Promise<Result>> = [];
+  let isDone = false;
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
   const begin = async (item: Item): Promise<Result> => {
@@ -41,8 +42,9 @@ export async function* inOrder<Item, Result>(
       if (begun.length >= atOnce * WINDOW) yield await next();
     }
     while (begun.length > 0) yield await next();
+    isDone = true;
   } finally {
-    stop.abort(new Error('nobody waits for it any more'));
+    if (!isDone) stop.abort(new Error('nobody waits for it any more'));
     await Promise.allSettled(begun);
   }
 }

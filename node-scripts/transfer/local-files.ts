@@ -1,6 +1,7 @@
 // What is on the node already: a component that Cassandra never changes is linked instead of downloaded, where a file of the
 // table, or of one of its snapshots, is known by its hash. What is linked is read and checked as what is downloaded.
-import { link, readdir, stat } from 'node:fs/promises';
+import { type Dir, statSync } from 'node:fs';
+import { link, opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
@@ -14,8 +15,11 @@ const NEVER_CHANGED = new Set(['Data.db', 'Index.db', 'Partitions.db', 'Rows.db'
 const MOST_TABLES = 4;
 /** A file changed this shortly before could change again without its times showing it. */
 const SETTLED_MS = 2_000;
-/** Other file systems, links that are forbidden or too many, a file that is gone meanwhile or linked already. */
-const NOT_LINKED = ['EXDEV', 'EPERM', 'EMLINK', 'ENOENT', 'EEXIST', 'EOPNOTSUPP'];
+/**
+ * Other file systems, links that are forbidden or too many, a file that is gone meanwhile or linked already, no room: it is
+ * downloaded then, which names what is wrong.
+ */
+const NOT_LINKED = ['EXDEV', 'EPERM', 'EMLINK', 'ENOENT', 'EEXIST', 'ENOTSUP', 'ENOSPC', 'EDQUOT'];
 
 export interface LocalFiles {
   /** Gives a file of the node the name too, if there is one of that content on the same file system. */
@@ -26,8 +30,8 @@ export interface LocalFiles {
  * What was changed after this is not linked, and what is linked must not have been changed after it. Milliseconds; 0 or less where
  * the file system does not know when a directory was made.
  */
-export async function linkedBefore(stagingRoots: string[]): Promise<number> {
-  const births = await Promise.all(stagingRoots.map(async (root) => (await stat(root)).birthtimeMs));
+export function linkedBefore(stagingRoots: string[]): number {
+  const births = stagingRoots.map((root) => statSync(root, { throwIfNoEntry: false })?.birthtimeMs ?? 0);
   return Math.min(...births) - SETTLED_MS;
 }
 
@@ -66,10 +70,9 @@ async function filesByHash(
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const root of dataDirectories) {
-    for (const path of await filesBelow(join(root, tablePath))) {
-      if (!isNeverChanged(path)) continue;
+    for await (const path of neverChangedBelow(join(root, tablePath))) {
       // Compacted away, or a snapshot that is being cleared.
-      const identity = await stat(path, { bigint: true }).catch(() => undefined);
+      const identity = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (!identity || Number(identity.mtimeMs) >= before) continue;
       const sha256 = cache.get(identity);
       if (sha256 !== undefined) found.set(sha256, path);
@@ -78,12 +81,18 @@ async function filesByHash(
   return found;
 }
 
-async function filesBelow(directory: string): Promise<string[]> {
+/** Of a table and its snapshots. */
+async function* neverChangedBelow(directory: string): AsyncGenerator<string> {
+  let entries: Dir;
   try {
-    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-    return entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name));
+    entries = await opendir(directory);
   } catch (error) {
-    if (isMissingFile(error)) return [];
+    if (isMissingFile(error)) return;
     throw error;
+  }
+  for await (const entry of entries) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* neverChangedBelow(path);
+    else if (entry.isFile() && isNeverChanged(entry.name)) yield path;
   }
 }

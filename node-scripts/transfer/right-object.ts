@@ -18,16 +18,25 @@ export async function isThere(store: ObjectStore, key: string): Promise<boolean>
   }
 }
 
-/** Reads it where S3 holds no hash of its plain bytes. */
-export async function isRight(context: StoreContext, object: StoredObject, file: Hashed): Promise<boolean> {
+/**
+ * Reads it where S3's hash is not that of its plain bytes, nor of the same bytes compressed.
+ * @param bytes what compressing the file has made of it just now
+ */
+export async function isRight(
+  context: StoreContext,
+  object: StoredObject,
+  file: Hashed,
+  bytes?: Buffer,
+): Promise<boolean> {
   const { store, signal } = context.action;
   const key = objectKey(context.action, object);
   const beforeBytes = async (bytes: number) => {
     signal.throwIfAborted();
     await context.pace?.take(bytes, signal);
   };
-  if (isCompressed(object.variant)) return context.slot(() => expandsTo(store, key, file, beforeBytes));
   const attributes = await store.attributes(key);
+  if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex')) return true;
+  if (isCompressed(object.variant)) return context.slot(() => expandsTo(store, key, file, beforeBytes));
   if (attributes?.sizeBytes !== file.sizeBytes) return false;
   return (await context.slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
 }

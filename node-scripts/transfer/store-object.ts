@@ -1,22 +1,16 @@
-// Puts one object, a file or a pack of small ones, into the vault under its SHA-256, and sees to it that what lies there is
-// what its name says.
+// Sees to it that the vault has one object, a file or a pack of small ones: known already, or hashed, found or put.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { streamPartBytesFor } from '../../adapters/part-size.ts';
-import { FileUnstable, FileVanished } from '../../contracts/errors.ts';
+import { DataRot, FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile } from '../durable-files.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { compressed, isCompressed, shrinks } from './compression.ts';
+import { isCompressed } from './compression.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
+import { putRight } from './put-object.ts';
 import { isRight, isThere } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
-
-/** Read from the disk at once. */
-const READ_BYTES = 1024 ** 2;
 
 export interface StoreContext {
   action: ActionContext;
@@ -28,20 +22,28 @@ export interface StoreContext {
   /** Lets so many large files be compressed at once: each holds two parts in memory. */
   compressing<Value>(put: () => Promise<Value>): Promise<Value>;
   pace: Pace | undefined;
+  /** Whether what has rotted on the disk is stored, marked. */
+  storesDamaged: boolean;
+}
+
+interface StoredMember extends Member {
+  isDamaged: boolean;
 }
 
 export interface Stored {
   object: StoredObject;
   /** Of each planned file. */
-  members: Member[];
+  members: StoredMember[];
   outcome: 'uploaded' | 'already-stored';
+  /** What is wrong with a file that has rotted on the disk, and what was done. */
+  rot?: string;
   /** The key under which other bytes were found. */
   tampered?: string;
 }
 
 /** @throws FileVanished FileUnstable DataRot VaultUnavailable VaultDenied */
 export async function storeObject(context: StoreContext, planned: PlannedObject): Promise<Stored> {
-  const known = knownByCache(context, planned);
+  const known = isSampled(context.action, planned) ? undefined : knownByCache(context, planned);
   if (known) return known;
   try {
     return await hashAndPut(context, planned);
@@ -52,14 +54,13 @@ export async function storeObject(context: StoreContext, planned: PlannedObject)
   }
 }
 
-/** Not read at all: its files are as they were when they were hashed, and a backup before holds them. */
-function knownByCache({ action, cache, stored }: StoreContext, planned: PlannedObject): Stored | undefined {
-  if (isSampled(action, planned)) return undefined;
-  const members: Member[] = [];
+/** Its files are as they were when they were hashed, and a backup before holds them. */
+function knownByCache({ cache, stored }: StoreContext, planned: PlannedObject): Stored | undefined {
+  const members: StoredMember[] = [];
   for (const { identity } of planned) {
     const sha256 = cache.get(identity);
     if (sha256 === undefined) return undefined;
-    members.push({ sha256, sizeBytes: Number(identity.size) });
+    members.push({ sha256, sizeBytes: Number(identity.size), isDamaged: false });
   }
   const object = stored.findByMembers(members);
   return object && { object, members, outcome: 'already-stored' };
@@ -81,20 +82,49 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   if (paths.length > 1 && !hashed.body) {
     throw new FileUnstable(`${paths[0]} and others: they grew to ${hashed.sizeBytes} bytes`);
   }
-  for (const [index, { identity, sha256 }] of hashed.files.entries()) {
+  const rot = hashed.files.find((file) => file.rot !== undefined)?.rot;
+  const kept = rot === undefined ? undefined : await keptBeforeRot(context, planned, hashed, rot);
+  if (kept) return kept;
+  if (rot !== undefined && !context.storesDamaged) throw new DataRot(rot);
+  for (const [index, file] of hashed.files.entries()) {
+    const { identity, sha256 } = file;
+    // Not remembered, so that each backup sees it.
+    if (file.rot !== undefined) continue;
     const cached = cache.get(identity);
     if (cached !== undefined && cached !== sha256) {
       action.log.error({ path: paths[index], cached, sha256 }, 'a file changed though its times did not');
     }
     if (cached !== sha256) cache.set(identity, sha256, startedMs);
   }
-  const members = hashed.files.map(({ sha256, identity }) => ({ sha256, sizeBytes: Number(identity.size) }));
+  const members = hashed.files.map(({ sha256, identity, rot }) => ({
+    ...{ sha256, sizeBytes: Number(identity.size) },
+    isDamaged: rot !== undefined,
+  }));
+  const asItIs = rot === undefined ? {} : { rot: `${rot}; it is stored as it is` };
   const known = stored.find(hashed.sha256);
   // Of a sampled object S3 is asked, too.
   if (known && (!isSampled(action, planned) || (await isStillThere(context, known, hashed)))) {
-    return { object: known, members, outcome: 'already-stored' };
+    return { object: known, members, outcome: 'already-stored', ...asItIs };
   }
-  return { members, ...(await putRight(context, paths[0] ?? '', hashed)) };
+  return { members, ...asItIs, ...(await putRight(context, paths[0] ?? '', hashed)) };
+}
+
+/** What has rotted since a backup before is named as it was then. */
+async function keptBeforeRot(
+  context: StoreContext,
+  planned: PlannedObject,
+  hashed: Hashed,
+  rot: string,
+): Promise<Stored | undefined> {
+  const before = knownByCache(context, planned);
+  if (!before || before.object.sha256 === hashed.sha256) return undefined;
+  if (!(await isStillThere(context, before.object, { ...hashed, sha256: before.object.sha256 })))
+    return undefined;
+  context.action.log.error(
+    { key: objectKey(context.action, before.object) },
+    `the vault has it as it was: ${rot}`,
+  );
+  return { ...before, rot: `${rot}; the backup has it as it was` };
 }
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
@@ -104,84 +134,4 @@ async function isStillThere(context: StoreContext, object: StoredObject, hashed:
   if (there && (isCompressed(object.variant) || (await isRight(context, object, hashed)))) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return false;
-}
-
-/** Under its own name or, where other bytes have taken it, beside. */
-async function putRight(
-  context: StoreContext,
-  path: string,
-  hashed: Hashed,
-): Promise<Pick<Stored, 'object' | 'outcome' | 'tampered'>> {
-  const { action } = context;
-  const { sha256, sizeBytes, body } = hashed;
-  const isWorth = action.document.compression === 'zstd' && (await shrinks(body ?? path, sizeBytes));
-  const own: StoredObject = { sha256, variant: isWorth ? 'zst' : 'plain' };
-  const outcome = await putUnder(context, own, path, hashed);
-  if (outcome !== 'other-bytes') return { object: await remember(context, own), outcome };
-  const tampered = objectKey(action, own);
-  const beside: StoredObject = { sha256, variant: isWorth ? 'zst.2' : '2' };
-  const besideOutcome = await putUnder(context, beside, path, hashed);
-  if (besideOutcome === 'other-bytes')
-    throw new FileUnstable(`${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`);
-  action.log.error({ key: tampered }, 'an object holds other bytes than its name says');
-  return { object: await remember(context, beside), outcome: besideOutcome, tampered };
-}
-
-async function remember({ stored }: StoreContext, object: StoredObject): Promise<StoredObject> {
-  await stored.add(object);
-  return object;
-}
-
-async function putUnder(
-  context: StoreContext,
-  object: StoredObject,
-  path: string,
-  hashed: Hashed,
-): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
-  const { action, stored, slot, pace } = context;
-  const key = objectKey(action, object);
-  const isOurs = async () => ((await isRight(context, object, hashed)) ? 'already-stored' : 'other-bytes');
-  // Many parts are not sent for nothing: S3 says only at their end that the object is there.
-  if (hashed.partCrc32.length > 1 && (await isThere(action.store, key))) return isOurs();
-  const sending = {
-    ...{ key, slot, upload: stored.uploadOf(key), signal: action.signal },
-    ...(pace && { pace: (bytes: number) => pace.take(bytes, action.signal) }),
-    onBytes: (transferred: number) => action.progress.add({ transferred }),
-  };
-  const { sha256, sizeBytes, crc32, partCrc32, partBytes, body } = hashed;
-  const put = () =>
-    isCompressed(object.variant)
-      ? action.store.putStream({
-          ...sending,
-          partBytes: streamPartBytesFor(sizeBytes),
-          body: () => compressed(plainBytes(path, hashed), sizeBytes),
-        })
-      : action.store.putObject({
-          ...sending,
-          ...{ sha256, sizeBytes, crc32, partCrc32, partBytes },
-          body: body ? new Uint8Array(body) : path,
-        });
-  const outcome = await (isCompressed(object.variant) && !body ? context.compressing(put) : put());
-  return outcome === 'created' ? 'uploaded' : isOurs();
-}
-
-/** S3 checks what is sent; that it was made of what was hashed is checked here. */
-async function* plainBytes(path: string, { body, sha256, sizeBytes }: Hashed): AsyncGenerator<Uint8Array> {
-  if (body) {
-    yield new Uint8Array(body);
-    return;
-  }
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path, { end: sizeBytes - 1, highWaterMark: READ_BYTES })) {
-      hash.update(chunk as Buffer);
-      yield chunk as Buffer;
-    }
-  } catch (error) {
-    if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was compressed`);
-    throw error;
-  }
-  const got = hash.digest('hex');
-  if (got !== sha256)
-    throw new FileUnstable(`${path}: got SHA-256 ${got}, expected ${sha256} as it was hashed`);
 }

@@ -24,6 +24,9 @@ import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
 import type { StoredObjects } from './stored-objects.ts';
 
+/** Of many more nobody reads the names. */
+const ROTTEN_NAMED = 10;
+
 export interface UploadTotals {
   tables: TableTotals[];
   formats: Set<string>;
@@ -34,6 +37,11 @@ export interface UploadTotals {
   uploadedBytes: number;
   systemUploadedBytes: number;
   tampered: string[];
+  damagedFiles: number;
+  /** Files that have rotted on the disk, marked or named as they were. */
+  rottenFiles: number;
+  /** What is wrong with the first of them. */
+  rotten: string[];
 }
 
 /** Where an upload's results go. */
@@ -41,6 +49,8 @@ export interface UploadTarget {
   stored: StoredObjects;
   hasher: Hasher;
   listing: ListingWriter;
+  /** Whether what has rotted on the disk is stored, marked. */
+  storesDamaged: boolean;
   /** When it should be done: until then as slowly as will do. */
   until: Date | undefined;
 }
@@ -48,7 +58,7 @@ export interface UploadTarget {
 export async function uploadTables(
   action: ActionContext,
   tables: SnapshotTable[],
-  { stored, hasher, listing, until }: UploadTarget,
+  { stored, hasher, listing, until, storesDamaged }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
   const { uploadsAtOnce, hashesAtOnce, uploadBytesPerSecond } = action.document.limits;
@@ -63,15 +73,21 @@ export async function uploadTables(
     : paceOf(uploadBytesPerSecond, clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([action.signal, stop.signal]);
+  stop.signal.addEventListener('abort', () => hasher.stop(), { once: true });
   const slot: StoreContext['slot'] = (send) =>
     slots.run(() => {
       signal.throwIfAborted();
       return send();
     });
-  const compressing: StoreContext['compressing'] = pLimit(hashesAtOnce);
+  const compressions = pLimit(hashesAtOnce);
+  const compressing: StoreContext['compressing'] = (put) =>
+    compressions(() => {
+      signal.throwIfAborted();
+      return put();
+    });
   const context: StoreContext = {
     ...{ action: { ...action, signal }, stored, cache, hasher, pace },
-    ...{ slot, compressing },
+    ...{ slot, compressing, storesDamaged },
   };
   const totals: UploadTotals = {
     tables: [],
@@ -83,6 +99,9 @@ export async function uploadTables(
     uploadedBytes: 0,
     systemUploadedBytes: 0,
     tampered: [],
+    damagedFiles: 0,
+    rottenFiles: 0,
+    rotten: [],
   };
   const measuring = tellTotals(action, tables, hasher);
   let isWhole = false;
@@ -186,6 +205,7 @@ async function list(
     own.files += 1;
     own.bytes += line.sizeBytes;
     if (line.path.endsWith('-Data.db')) own.sstables += 1;
+    if (line.damaged) totals.damagedFiles += 1;
     const parsed = parseFileName(line.path.slice(line.path.lastIndexOf('/') + 1));
     if (parsed) totals.formats.add(parsed.format);
     progress.add({ files: 1, bytes: line.sizeBytes });
@@ -198,13 +218,14 @@ function linesOf(
 ): ListedFile[] {
   let offset = 0;
   return planned.map(({ name, dataDirectory }, index) => {
-    const { sha256, sizeBytes } = members[index] ?? { sha256: '', sizeBytes: 0 };
+    const { sha256, sizeBytes, isDamaged } = members[index] ?? { sha256: '', sizeBytes: 0, isDamaged: false };
     const line: ListedFile = {
       path: `${table.path}/${name}`,
       dataDirectory,
       sizeBytes,
       sha256,
       ...(planned.length > 1 && { pack: object.sha256, offset }),
+      ...(isDamaged && { damaged: true }),
       ...(object.variant !== 'plain' && { variant: object.variant }),
     };
     offset += sizeBytes;
@@ -216,12 +237,14 @@ function sizeOf({ members }: Pick<Stored, 'members'>): number {
   return members.reduce((sum, member) => sum + member.sizeBytes, 0);
 }
 
-function count(totals: UploadTotals, { members, outcome, tampered }: Stored, isSystem: boolean): void {
+function count(totals: UploadTotals, { members, outcome, tampered, rot }: Stored, isSystem: boolean): void {
   const bytes = sizeOf({ members });
   totals.files += members.length;
   totals.bytes += bytes;
   if (isSystem) totals.systemBytes += bytes;
   if (tampered) totals.tampered.push(tampered);
+  if (rot) totals.rottenFiles += 1;
+  if (rot && totals.rotten.length < ROTTEN_NAMED) totals.rotten.push(rot);
   if (outcome !== 'uploaded') return;
   totals.uploadedFiles += members.length;
   totals.uploadedBytes += bytes;

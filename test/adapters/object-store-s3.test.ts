@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import {
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
   type ListPartsCommandOutput,
   S3Client,
   type UploadPartCommandInput,
@@ -98,6 +100,69 @@ describe('a multipart upload', () => {
     expect(slices.reduce((sum, slice) => sum + slice, 0)).toBe(bytes.length);
     expect(Math.max(...slices)).toBeLessThanOrEqual(64 * 1024);
     expect((await store.get(object.key))?.body.equals(bytes)).toBe(true);
+  });
+
+  it('ends what it had begun of a stream that fails, and what an attempt before had left', async () => {
+    const left = new Set<string>();
+    const ids: string[] = [];
+    const upload = {
+      id: () => [...left][0],
+      async begun(id: string) {
+        left.add(id);
+        ids.push(id);
+      },
+      ended: async () => left.clear(),
+    };
+    const slot = <Value>(send: () => Promise<Value>) => send();
+    const parts = async function* () {
+      yield randomBytes(2 * PART_BYTES + 1);
+      throw new Error('the disk is gone');
+    };
+    const stream = { key: 'stream', partBytes: PART_BYTES, slot, upload, body: parts };
+    await expect(store.putStream(stream)).rejects.toThrow('the disk is gone');
+    expect(left.size).toBe(0);
+    const isKnown = async (UploadId: string | undefined) => {
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'multipart' }));
+      return Uploads.some((each) => each.UploadId === UploadId);
+    };
+    expect(await isKnown(ids[0])).toBe(false);
+    const begin = new CreateMultipartUploadCommand({ Bucket: 'multipart', Key: 'stream' });
+    const { UploadId = '' } = await client.send(begin);
+    await upload.begun(UploadId);
+    expect(await isKnown(UploadId)).toBe(true);
+    const bytes = randomBytes(PART_BYTES + 1);
+    const body = async function* () {
+      yield bytes;
+    };
+    expect(await store.putStream({ ...stream, body })).toBe('created');
+    expect(await isKnown(UploadId)).toBe(false);
+    expect((await store.get('stream'))?.body.equals(bytes)).toBe(true);
+  });
+
+  it.each(['putObject', 'putStream'] as const)('stops %s when it is told to', async (how) => {
+    const bytes = randomBytes(3 * PART_BYTES);
+    const stop = new AbortController();
+    const object = await objectOf(`stopped-${how}`, bytes, NO_UPLOAD);
+    let sent = 0;
+    const onBytes = (more: number) => {
+      sent += more;
+      stop.abort(new Error('told to stop'));
+    };
+    let slots = Promise.resolve<unknown>(undefined);
+    // One part at a time.
+    const slot = <Value>(send: () => Promise<Value>): Promise<Value> => {
+      const result = slots.then(send);
+      slots = result.catch(() => undefined);
+      return result;
+    };
+    const common = { ...object, slot, onBytes, signal: stop.signal };
+    const body = async function* () {
+      yield bytes;
+    };
+    const putting = how === 'putObject' ? store.putObject(common) : store.putStream({ ...common, body });
+    await expect(putting).rejects.toThrow('told to stop');
+    expect(sent).toBe(PART_BYTES);
+    expect(await store.attributes(object.key)).toBeUndefined();
   });
 
   it('begins anew where S3 does not know the earlier one any more', async () => {

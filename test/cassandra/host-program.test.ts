@@ -80,6 +80,7 @@ describe('the host program on a real node', () => {
       tag: tag(run),
       times: taken.times,
       tables,
+      damagedFiles: 'refuse',
       ...(previous && { previous }),
     });
     const { headerSha256, listingSha256 } = uploaded;

@@ -134,7 +134,7 @@ function headerOf(lines: readonly ListedFile[], listing: Buffer): NodeHeader {
     ...{ schemaVersion: '1f0c6d2e-9f33-3c7f-8b8a-0123456789ab', snapshotTag: `ringvault-${BACKUP_ID}-1` },
     snapshot: { askedAt: TIME, startedAt: TIME, doneAt: TIME, clockOffsetMs: 3 },
     tables: [...tables.values(), empty],
-    ...{ files: lines.length, bytes },
+    ...{ files: lines.length, bytes, damagedFiles: 0 },
     listing: { sha256: sha256(listing), sizeBytes: listing.length, lines: lines.length },
   };
 }

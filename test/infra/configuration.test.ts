@@ -52,6 +52,11 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
       /policy\.heartbeatSeconds: expected less than actionTimeoutSeconds/,
     ],
     [
+      'an upload that would be stretched until it is timed out',
+      '      limits: { finishWithinMinutes: 60 }\n      policy: { actionTimeoutSeconds: 3600 }',
+      /limits\.finishWithinMinutes: expected less than policy\.actionTimeoutSeconds/,
+    ],
+    [
       'shell text for a command',
       '      limits: { reserveBytes: -1 }',
       /limits\.reserveBytes: got -1, expected/,

@@ -91,6 +91,16 @@ describe('PlanRestore: restore', () => {
     expect(plan.nodes.map((node) => node.cassandra)).toEqual(['down', 'up', 'up']);
   });
 
+  it('warns of files that had rotted when they were backed up', async () => {
+    const world = newWorld();
+    await completedBackup(world, {}, { 1: { damagedFiles: 4 } });
+    const planned = await plannedRestore(world);
+    const plan = await readDocument(world, planned.planKey, restorePlan);
+    expect(plan.warnings).toEqual([
+      expect.stringMatching(/^i-00000000000000002 has 4 files in the backup, .* that had rotted/),
+    ]);
+  });
+
   it('must drain where live tables are not in the backup', async () => {
     const { world } = await backedUp();
     const more = { ...schema.tables[0], name: 'newer', id: 'e'.repeat(32) } as (typeof schema.tables)[number];

@@ -10,7 +10,7 @@ import { CLUSTER, claimedRun, hosts, newWorld } from './support/world.ts';
 describe('RecordRun', () => {
   it('keeps a backup in the vault and in the catalog, with every node', async () => {
     const world = newWorld();
-    const { run, planKey } = await sealedBackup(world);
+    const { run, planKey } = await sealedBackup(world, {}, { 2: { damagedFiles: 1 } });
     await answerSnapshots(world, run, 1, { 1: { late: true } });
     world.clock.advance(60_000);
     await recordRun({ run, planKey, status: 'COMPLETED', warnings: ['a warning'] }, world);
@@ -18,7 +18,13 @@ describe('RecordRun', () => {
     expect(kept).toMatchObject({
       ...{ status: 'COMPLETED', backupId: run.runId, files: 81, bytes: 9_000, uploadedBytes: 300 },
       ...{ snapshotSpreadMs: 490, endedAt: '2026-11-21T02:01:00.000Z', request: { clusterId: CLUSTER } },
-      warnings: ['a warning', expect.stringContaining('i-00000000000000002 was late')],
+      warnings: [
+        'a warning',
+        expect.stringMatching(
+          /^i-00000000000000003 has 1 files that rotted on its disk: nb-1-big-Data\.db: got CRC32/,
+        ),
+        expect.stringContaining('i-00000000000000002 was late'),
+      ],
     });
     expect(kept.nodes).toEqual(
       hosts.map(({ instanceId, hostId }) => ({

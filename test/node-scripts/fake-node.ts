@@ -93,5 +93,6 @@ export function uploadInput(run: string, tables: Table[]): ActionInput<'upload'>
     tag: TAG,
     times: { askedAt: time, startedAt: time, doneAt: time, clockOffsetMs: 0 },
     tables,
+    damagedFiles: 'refuse',
   };
 }

@@ -41,6 +41,14 @@ it('tells the rate of the last quarter of a minute, and the time that is left at
     ...{ bytesDone: 80_000, bytesPerSecond: 1_000, secondsLeft: 20 },
     ...{ bytesSkipped: 400, bytesHashed: 800, bytesTransferred: 1_200, requestsRetried: 40 },
   });
+  // A stall: the rate goes down, and nobody knows how long it will take.
+  for (let second = 1; second <= 20; second += 1) {
+    nowMs += 1_000;
+    reporter.set({ bytesTotal: 100_000 });
+    await written();
+  }
+  expect(await written()).toMatchObject({ bytesPerSecond: 0 });
+  expect(await written()).not.toHaveProperty('secondsLeft');
   await reporter.end('succeeded');
   expect(JSON.parse(store.objects.get(KEY)?.toString() ?? '').state).toBe('succeeded');
 });

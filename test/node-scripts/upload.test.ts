@@ -4,6 +4,7 @@ import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { BackupSource } from '../../contracts/actions.ts';
 import { VaultDenied } from '../../contracts/errors.ts';
 import { nodeHeader } from '../../contracts/manifests.ts';
 import { fakeNode, ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
@@ -216,6 +217,55 @@ it('finds rot on the disk by Cassandra’s own checksum', async () => {
   rotten.writeUInt8(rotten.readUInt8(1_000_000) ^ 1, 1_000_000);
   await writeFile(join(host.orders, 'nb-1-big-Data.db'), rotten);
   await expect(host.upload()).rejects.toMatchObject({ name: 'DataRot' });
+});
+
+it('stores what has rotted where it may, marked in each backup, and restores it as it was', async () => {
+  const rotten = Buffer.from(big);
+  rotten.writeUInt8(rotten.readUInt8(1_000_000) ^ 1, 1_000_000);
+  const path = join(host.orders, 'nb-1-big-Data.db');
+  const { atime, mtime } = await stat(path);
+  await writeFile(path, rotten);
+  await utimes(path, atime, mtime);
+  const damaged = `${tablePath(ORDERS)}/nb-1-big-Data.db`;
+  const upload = (run: string, previous?: BackupSource) =>
+    host.run(run, 'upload', { ...host.inputOf(run, previous), damagedFiles: 'store' });
+  const first = await upload(RUN);
+  const second = await upload(SECOND, host.sourceOf(RUN, first));
+  for (const [run, out] of [[RUN, first] as const, [SECOND, second] as const]) {
+    expect(out).toMatchObject({
+      rottenFiles: 1,
+      rotten: [expect.stringMatching(/nb-1-big-Data\.db: got CRC32 .*; it is stored as it is$/)],
+    });
+    expect(host.listing(run).filter((file) => file.damaged)).toMatchObject([{ path: damaged }]);
+    const header = await host.store.get(host.layout.nodeHeader(CLUSTER, run, host.instanceArn));
+    expect(nodeHeader.parse(JSON.parse(String(header?.body))).damagedFiles).toBe(1);
+  }
+  expect(second.uploadedFiles).toBe(0);
+  await host.allowRestore();
+  await host.run(RESTORE, 'download', { source: host.sourceOf(SECOND, second), tables: [ORDERS] });
+  const staged = join(host.data[0] ?? '', '.ringvault', `${RESTORE}.new`, damaged);
+  expect((await readFile(staged)).equals(rotten)).toBe(true);
+});
+
+it('names what has rotted since as the vault has it, whatever the policy says', async () => {
+  const first = await host.upload();
+  const path = join(host.orders, 'nb-1-big-Data.db');
+  const { atime, mtime } = await stat(path);
+  const rotten = Buffer.from(big);
+  rotten.writeUInt8(rotten.readUInt8(1_000_000) ^ 1, 1_000_000);
+  await writeFile(path, rotten);
+  await utimes(path, atime, mtime);
+  const document = host.document(SECOND, 'upload', host.inputOf(SECOND, host.sourceOf(RUN, first)));
+  document.limits.rehashPercent = 100;
+  const request = await host.request(document);
+  expect(await host.carryOut(request)).toBe('succeeded');
+  expect(host.callback.answers.get(request.taskToken)).toMatchObject({
+    output: {
+      listingSha256: first.listingSha256,
+      rottenFiles: 1,
+      rotten: [expect.stringMatching(/nb-1-big-Data\.db: got CRC32 .*; the backup has it as it was$/)],
+    },
+  });
 });
 
 it('stores the right bytes beside an object that holds others, and tells it', async () => {

@@ -157,6 +157,8 @@ export async function answerUploads(
       ...{ headerSha256: sha256Of(body), listingSha256: header.listing.sha256, systemBytes: 10 },
       ...{ files: header.files, bytes: header.bytes, uploadedFiles: 1, uploadedBytes: 100 },
       ...{ systemUploadedBytes: 10, tampered: [] },
+      rottenFiles: header.damagedFiles,
+      rotten: header.damagedFiles > 0 ? [`nb-1-big-Data.db: got CRC32 1, expected 2`] : [],
     };
   });
   await answer<'upload'>(world, run, 'upload', outputs);
@@ -183,7 +185,7 @@ export function headerOf(
       totals('app', 'users', USERS_ID),
       totals('system_auth', 'roles', AUTH_ID),
     ],
-    ...{ files: 27, bytes: 3_000 },
+    ...{ files: 27, bytes: 3_000, damagedFiles: 0 },
     listing: { sha256: sha256Of(LISTING), sizeBytes: LISTING.length, lines: 27 },
     ...more,
   };

@@ -8,8 +8,11 @@ import { sealBackup } from '../../../lambdas/seal-backup.ts';
 import { answerDescribe, answerSnapshots, answerUploads } from './answers.ts';
 import { claimedRun, type World } from './world.ts';
 
+type Claim = Parameters<typeof claimedRun>[1];
+type Headers = Parameters<typeof answerUploads>[2];
+
 /** A run that has its plan. */
-export async function plannedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
+export async function plannedBackup(world: World, claim: Claim = {}) {
   const run = await claimedRun(world, claim);
   const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: false }, world);
   await answerDescribe(world, run);
@@ -18,15 +21,15 @@ export async function plannedBackup(world: World, claim: Parameters<typeof claim
 }
 
 /** A run whose hosts have uploaded. */
-export async function uploadedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
+export async function uploadedBackup(world: World, claim: Claim = {}, headers: Headers = {}) {
   const planned = await plannedBackup(world, claim);
   await answerSnapshots(world, planned.run);
-  await answerUploads(world, planned.run);
+  await answerUploads(world, planned.run, headers);
   return planned;
 }
 
-export async function sealedBackup(world: World, claim: Parameters<typeof claimedRun>[1] = {}) {
-  const uploaded = await uploadedBackup(world, claim);
+export async function sealedBackup(world: World, claim: Claim = {}, headers: Headers = {}) {
+  const uploaded = await uploadedBackup(world, claim, headers);
   await sealBackup({ run: uploaded.run, planKey: uploaded.planKey, spreadMs: 490 }, world);
   return uploaded;
 }
@@ -34,9 +37,10 @@ export async function sealedBackup(world: World, claim: Parameters<typeof claime
 /** A backup that is over: sealed, recorded, its lock given back. */
 export async function completedBackup(
   world: World,
-  claim: Parameters<typeof claimedRun>[1] = {},
+  claim: Claim = {},
+  headers: Headers = {},
 ): Promise<RunRef> {
-  const { run, planKey } = await sealedBackup(world, claim);
+  const { run, planKey } = await sealedBackup(world, claim, headers);
   await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
   await releaseRun({ run, warnings: [] }, world);
   world.executions.known.set(run.executionArn, { status: 'SUCCEEDED', startedAt: world.clock.now() });
