@@ -1,5 +1,5 @@
 // Sending bytes of memory, or of a file, to S3: a file's are read anew for each attempt.
-import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
@@ -64,8 +64,8 @@ type Send = (
 async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: signal ? AbortSignal.any([failed.signal, signal]) : failed.signal };
-  const chunks = typeof body === 'string' ? bytesOf(body, at, length) : [body];
-  const Body = Readable.from(pace ? paced(chunks, pace) : chunks, { objectMode: false });
+  const chunks = typeof body === 'string' ? new FilePart(body, { at, length }) : Readable.from([body]);
+  const Body = pace ? Readable.from(paced(chunks, pace), { objectMode: false }) : chunks;
   Body.on('error', (error) => failed.abort(error));
   try {
     await send({ Body, ContentLength: length }, options);
@@ -81,7 +81,7 @@ async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range
 }
 
 async function* paced(
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array>,
   pace: (bytes: number) => Promise<void>,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
@@ -93,18 +93,64 @@ async function* paced(
   }
 }
 
-async function* bytesOf(path: string, at: number, length: number): AsyncGenerator<Buffer> {
-  let left = length;
-  if (left === 0) return;
-  for await (const chunk of createReadStream(path, {
-    start: at,
-    end: at + length - 1,
-    highWaterMark: READ_BYTES,
-  })) {
-    left -= (chunk as Buffer).length;
-    yield chunk as Buffer;
+/**
+ * A part of a file, read into the same few buffers again and again: to allocate each anew, and to collect it, costs more than to
+ * read. A buffer is read into again two pieces later, when it has long been sent; S3 would refuse other bytes than were hashed.
+ */
+class FilePart extends Readable {
+  readonly #path: string;
+  readonly #end: number;
+  readonly #buffers: Buffer[];
+  #file: FileHandle | undefined;
+  #at: number;
+  #pieces = 0;
+
+  constructor(path: string, { at, length }: Range) {
+    super({ highWaterMark: 1 });
+    this.#path = path;
+    this.#at = at;
+    this.#end = at + length;
+    this.#buffers = [0, 1, 2].map(() => Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length)));
   }
-  if (left > 0) throw new FileUnstable(`${path}: it ends ${left} bytes before the end that was hashed`);
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    open(this.#path).then(
+      (file) => {
+        this.#file = file;
+        callback();
+      },
+      (error: Error) => callback(error),
+    );
+  }
+
+  override _read(): void {
+    this.#readPiece().then(
+      (piece) => this.push(piece),
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const closed = this.#file?.close() ?? Promise.resolve();
+    closed.then(
+      () => callback(error),
+      (failed: Error) => callback(error ?? failed),
+    );
+  }
+
+  async #readPiece(): Promise<Buffer | null> {
+    const left = this.#end - this.#at;
+    if (left === 0) return null;
+    const buffer = this.#buffers[this.#pieces % this.#buffers.length];
+    if (!this.#file || !buffer) throw new Error('it is read before it is open');
+    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(buffer.length, left), this.#at);
+    if (bytesRead === 0) {
+      throw new FileUnstable(`${this.#path}: it ends ${left} bytes before the end that was hashed`);
+    }
+    this.#pieces += 1;
+    this.#at += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  }
 }
 
 function isMissingFile(error: unknown): boolean {
