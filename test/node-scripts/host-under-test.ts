@@ -73,7 +73,8 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     datacenter: 'dc1',
     compression: options.compression,
     cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
-    limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, ...options.limits },
+    // One thread: each takes a tenth of a second to start.
+    limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, hashesAtOnce: 1, ...options.limits },
   });
   const host: HostUnderTest = {
     root,
