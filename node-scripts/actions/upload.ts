@@ -121,29 +121,12 @@ function headerOf(
 }
 
 function outputOf(header: string, listing: WrittenListing, totals: UploadTotals): Output {
-  const {
-    files,
-    bytes,
-    systemBytes,
-    uploadedFiles,
-    uploadedBytes,
-    systemUploadedBytes,
-    tampered,
-    rottenFiles,
-    rotten,
-  } = totals;
+  // The header has these.
+  const { tables: _tables, formats: _formats, damagedFiles: _damagedFiles, ...told } = totals;
   return {
     headerSha256: createHash('sha256').update(header).digest('hex'),
     listingSha256: listing.sha256,
-    files,
-    bytes,
-    systemBytes,
-    uploadedFiles,
-    uploadedBytes,
-    systemUploadedBytes,
-    tampered,
-    rottenFiles,
-    rotten,
+    ...told,
   };
 }
 
