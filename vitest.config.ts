@@ -6,6 +6,7 @@ Object.assign(process.env, COMPILE_CACHE);
 
 export default defineConfig({
   test: {
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     projects: [
       {
         test: {
