@@ -9,18 +9,32 @@ import type { Clock, ObjectStore } from './ports.ts';
 /** `objects` is open, so that a test can damage or delete what is stored. */
 export interface MemoryObjectStore extends ObjectStore {
   readonly objects: Map<string, Buffer>;
+  /** By the key of an object: with which KMS key it is encrypted, where it is. */
+  readonly kmsKeys: Map<string, string>;
 }
 
 export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObjectStore {
   const clock = options.clock ?? systemClock;
-  const objects = new Map<string, Buffer>();
-  const create = (key: string, body: Buffer) => {
-    if (objects.has(key)) return 'exists';
+  return storeIn({ clock, objects: new Map(), kmsKeys: new Map() });
+}
+
+interface Contents extends Pick<MemoryObjectStore, 'objects' | 'kmsKeys'> {
+  clock: Clock;
+}
+
+function storeIn(contents: Contents, kmsKeyArn?: string): MemoryObjectStore {
+  const { clock, objects, kmsKeys } = contents;
+  const set = (key: string, body: Buffer) => {
     objects.set(key, body);
-    return 'created';
+    if (kmsKeyArn) kmsKeys.set(key, kmsKeyArn);
+    else kmsKeys.delete(key);
+    return 'created' as const;
   };
+  const create = (key: string, body: Buffer) => (objects.has(key) ? 'exists' : set(key, body));
   return {
     objects,
+    kmsKeys,
+    encryptedWith: (kmsKeyArn) => storeIn(contents, kmsKeyArn),
     async get(key) {
       const body = objects.get(key);
       return (
@@ -36,9 +50,7 @@ export function memoryObjectStore(options: { clock?: Clock } = {}): MemoryObject
     },
     async put(key, body, mode) {
       const bytes = Buffer.from(body);
-      if (mode === 'create') return create(key, bytes);
-      objects.set(key, bytes);
-      return 'created';
+      return mode === 'create' ? create(key, bytes) : set(key, bytes);
     },
     async putObject({ key, body, sizeBytes, sha256, onBytes }) {
       const bytes = typeof body === 'string' ? await readExactly(body, sizeBytes) : Buffer.from(body);

@@ -1,6 +1,6 @@
 // What S3's answers mean, by our names.
 import type { isTransientError } from '@smithy/core/retry';
-import { VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
+import { EncryptionKeyDenied, VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
 
 /** What the SDK's own classification of errors takes. */
 export type SdkError = Parameters<typeof isTransientError>[0];
@@ -56,6 +56,12 @@ export function isUploadGone(error: unknown): boolean {
   return nameOf(error) === 'NoSuchUpload';
 }
 
+/** S3 could not use the KMS key that an object is, or is to be, encrypted with. */
+function isOfKms(error: unknown): boolean {
+  const isDenied = nameOf(error) === 'AccessDenied' && /\bkms:/.test((error as Error).message);
+  return isDenied || nameOf(error).startsWith('KMS.');
+}
+
 /** @param key the key, or prefix, that was asked for */
 export function namedS3Error(error: unknown, operation: string, key: string): Error {
   const status = statusOf(error);
@@ -66,6 +72,7 @@ export function namedS3Error(error: unknown, operation: string, key: string): Er
       { cause: error },
     );
   }
+  if (isOfKms(error)) return new EncryptionKeyDenied(`${operation} ${key}: got ${said}`, { cause: error });
   if (status === 403) {
     const missing = operation === 'HeadObject' || operation === 'GetObject';
     const remark = missing ? ' (S3 also says so of an object that is missing, to who may not list)' : '';

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { type CompletedPart, CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { type Body, sendBody } from './object-store-s3-body.ts';
 import { abort, base64OfCrc32, begin, createOnce, putWhole, type Target } from './object-store-s3-upload.ts';
+import { pieces } from './pieces.ts';
 import type { NewStream } from './ports.ts';
 
 /** @throws what the stream throws, VaultUnavailable, VaultDenied */
@@ -27,7 +28,7 @@ async function putOnce(target: Target, object: NewStream): Promise<void> {
   let sending: Promise<CompletedPart> | undefined;
   const sent: CompletedPart[] = [];
   try {
-    for await (const { bytes, isLast } of cut(object.body(), object.partBytes)) {
+    for await (const { bytes, isLast } of pieces(object.body(), object.partBytes)) {
       const memory = { ...object, body: bytes, sizeBytes: bytes.length };
       if (isLast && id === undefined) {
         return await putWhole(target, {
@@ -69,26 +70,4 @@ async function sendPart(
     ({ ETag } = await client.send(new UploadPartCommand({ ...part, ...body }), options));
   });
   return { ETag, PartNumber, ChecksumCRC32 };
-}
-
-/** Pieces of that size, the last one smaller; one, empty, where there are no bytes. */
-async function* cut(
-  stream: AsyncIterable<Buffer>,
-  pieceBytes: number,
-): AsyncGenerator<{ bytes: Buffer; isLast: boolean }> {
-  let piece = Buffer.allocUnsafeSlow(pieceBytes);
-  let filled = 0;
-  for await (const chunk of stream) {
-    for (let at = 0; at < chunk.length; ) {
-      if (filled === pieceBytes) {
-        yield { bytes: piece, isLast: false };
-        piece = Buffer.allocUnsafeSlow(pieceBytes);
-        filled = 0;
-      }
-      const taken = chunk.copy(piece, filled, at);
-      filled += taken;
-      at += taken;
-    }
-  }
-  yield { bytes: piece.subarray(0, filled), isLast: true };
 }

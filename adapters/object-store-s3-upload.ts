@@ -10,10 +10,11 @@ import {
   type ListPartsCommandOutput,
   type Part,
   PutObjectCommand,
+  type PutObjectCommandOutput,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { FileUnstable, RingvaultError } from '../contracts/errors.ts';
+import { FileUnstable, RingvaultError, VaultNotEncrypted } from '../contracts/errors.ts';
 import { type Body, sendBody } from './object-store-s3-body.ts';
 import {
   isExisting,
@@ -27,6 +28,26 @@ import type { NewObject } from './ports.ts';
 export interface Target {
   client: S3Client;
   Bucket: string;
+  kmsKeyArn: string | undefined;
+}
+
+/** With a bucket key, S3 asks KMS once for many objects. */
+export function encryptionOf({ kmsKeyArn }: Target) {
+  return kmsKeyArn === undefined
+    ? {}
+    : ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyArn, BucketKeyEnabled: true } as const);
+}
+
+/** @throws VaultNotEncrypted */
+export function mustBeEncrypted(
+  { kmsKeyArn }: Target,
+  key: string,
+  { ServerSideEncryption, SSEKMSKeyId }: Pick<PutObjectCommandOutput, 'ServerSideEncryption' | 'SSEKMSKeyId'>,
+): void {
+  if (kmsKeyArn === undefined || (ServerSideEncryption === 'aws:kms' && SSEKMSKeyId === kmsKeyArn)) return;
+  throw new VaultNotEncrypted(
+    `${key}: got ${ServerSideEncryption ?? 'no encryption'} ${SSEKMSKeyId ?? ''}, expected aws:kms ${kmsKeyArn}`,
+  );
 }
 const MOST_CONFLICTS = 5;
 const CONFLICT_WAIT_MS = 200;
@@ -68,14 +89,16 @@ export async function putObjectToS3(target: Target, object: NewObject): Promise<
 
 /** In one request. */
 export async function putWhole(
-  { client, Bucket }: Target,
+  target: Target,
   object: Body & Pick<NewObject, 'sha256' | 'slot'>,
 ): Promise<void> {
+  const { client, Bucket } = target;
   const ChecksumSHA256 = Buffer.from(object.sha256, 'hex').toString('base64');
-  const input = { Bucket, Key: object.key, ChecksumSHA256, IfNoneMatch: '*' };
+  const input = { Bucket, Key: object.key, ChecksumSHA256, IfNoneMatch: '*', ...encryptionOf(target) };
   await object.slot(() =>
     sendBody(object, { at: 0, length: object.sizeBytes }, async (body, options) => {
-      await client.send(new PutObjectCommand({ ...input, ...body }), options);
+      const answer = await client.send(new PutObjectCommand({ ...input, ...body }), options);
+      mustBeEncrypted(target, object.key, answer);
     }),
   );
 }
@@ -110,16 +133,19 @@ interface Upload {
   sent: CompletedPart[];
 }
 
-export async function begin({ client, Bucket }: Target, object: Beginning): Promise<Upload> {
-  const { UploadId: id = '' } = await client.send(
+export async function begin(target: Target, object: Beginning): Promise<Upload> {
+  const answer = await target.client.send(
     new CreateMultipartUploadCommand({
-      Bucket,
+      Bucket: target.Bucket,
       Key: object.key,
       ChecksumAlgorithm: 'CRC32',
       ChecksumType: 'FULL_OBJECT',
+      ...encryptionOf(target),
     }),
   );
+  const id = answer.UploadId ?? '';
   await object.upload.begun(id);
+  mustBeEncrypted(target, object.key, answer);
   return { id, sent: [] };
 }
 

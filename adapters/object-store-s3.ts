@@ -6,7 +6,13 @@ import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 import { isCutShort, isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
 import { putStreamToS3 } from './object-store-s3-stream.ts';
-import { createOnce, putObjectToS3 } from './object-store-s3-upload.ts';
+import {
+  createOnce,
+  encryptionOf,
+  mustBeEncrypted,
+  putObjectToS3,
+  type Target,
+} from './object-store-s3-upload.ts';
 import type { FailedAttempt, ObjectAttributes, ObjectStore } from './ports.ts';
 
 export interface S3ObjectStoreOptions {
@@ -14,6 +20,8 @@ export interface S3ObjectStoreOptions {
   region?: string;
   /** The default client takes endpoint and credentials from the environment. */
   client?: S3Client;
+  /** S3 encrypts what is put with this key. */
+  kmsKeyArn?: string;
 }
 
 export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
@@ -21,6 +29,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
   const client = options.client ?? s3Client(options.region);
   signWithoutBody(client);
   client.config.logger = QUIET;
+  const target: Target = { client, Bucket, kmsKeyArn: options.kmsKeyArn };
   return {
     async get(key) {
       const opened = await openObject(client, Bucket, key);
@@ -42,15 +51,17 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
         Key: key,
         Body,
         ChecksumSHA256,
+        ...encryptionOf(target),
         ...(mode === 'create' && { IfNoneMatch: '*' }),
       };
       return createOnce('PutObject', key, async () => {
-        await client.send(new PutObjectCommand(input));
+        mustBeEncrypted(target, key, await client.send(new PutObjectCommand(input)));
       });
     },
-    putObject: (object) => putObjectToS3({ client, Bucket }, object),
-    putStream: (object) => putStreamToS3({ client, Bucket }, object),
+    putObject: (object) => putObjectToS3(target, object),
+    putStream: (object) => putStreamToS3(target, object),
     onFailedAttempt: (listener) => listenForFailures(client, listener),
+    encryptedWith: (kmsKeyArn) => s3ObjectStore({ ...options, client, kmsKeyArn }),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),
   };

@@ -54,7 +54,7 @@ export interface NewObject {
   onBytes?(bytes: number): void;
 }
 
-/** Bytes whose number and checksum are known only when they have been made: compressed ones. */
+/** Bytes whose number and checksum are known only when they have been made: compressed or encrypted ones. */
 export interface NewStream extends Omit<NewObject, 'body' | 'sizeBytes' | 'sha256' | 'crc32' | 'partCrc32'> {
   /** Makes them, anew for each attempt; what it throws ends the upload. */
   body(): AsyncIterable<Buffer>;
@@ -83,8 +83,22 @@ export interface ObjectStore {
   /** Calls the listener for each attempt at a request that failed and may be made again. */
   onFailedAttempt(listener: (why: FailedAttempt) => void): void;
   attributes(key: string): Promise<ObjectAttributes | undefined>;
+  /** The same store, whose puts S3 encrypts with a KMS key. What it does not say that it encrypted so is a failure. */
+  encryptedWith(kmsKeyArn: string): ObjectStore;
   /** Keys and, with a delimiter, common prefixes, in order. Hosts may not list. */
   list(prefix: string, options?: { delimiter?: '/'; startAfter?: string }): AsyncIterable<string>;
+}
+
+/** What a host encrypts with: in the clear, never stored; and as KMS wrapped it, which only KMS can undo. */
+export interface DataKey {
+  plaintext: Buffer;
+  wrapped: Buffer;
+}
+/** KMS, for the data keys of one cluster. @throws EncryptionKeyDenied AwsUnavailable AwsCallFailed */
+export interface DataKeys {
+  generate(kmsKeyArn: string): Promise<DataKey>;
+  /** Undefined where these bytes are no data key of this cluster. */
+  unwrap(wrapped: Buffer): Promise<Buffer | undefined>;
 }
 
 /** @throws RunEnded where the token is no longer valid is not an error here: the answer says so. */

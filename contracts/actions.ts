@@ -13,6 +13,7 @@ import {
   instanceArn,
   instanceId,
   isoTime,
+  kmsKeyArn,
   runId,
   sha256,
   tableId,
@@ -105,6 +106,11 @@ export const actions = {
       /** User tables that the snapshot must hold. */
       tables: z.array(tableRef),
       damagedFiles: z.enum(['refuse', 'store']),
+      /** KMS keys: with which S3 encrypts what is put, and which wraps the key that the host encrypts objects with. */
+      encryption: z.strictObject({
+        serverSideKeyArn: kmsKeyArn.optional(),
+        clientSideKeyArn: kmsKeyArn.optional(),
+      }),
       /** This host's part of the newest sealed backup when the run claimed: its objects are stored already. */
       previous: backupSource.optional(),
     }),

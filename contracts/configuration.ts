@@ -1,6 +1,6 @@
 // ringvault.yaml: what an operator may say. Read at synth, validated once; each cluster's part reaches its runs as JSON.
 import { z } from 'zod';
-import { clusterId } from './identifiers.ts';
+import { clusterId, kmsKeyArn } from './identifiers.ts';
 
 /** An argument list, executed without a shell. */
 const argv = z.array(z.string().min(1)).min(1);
@@ -12,7 +12,6 @@ const notYet = [
   'keyspaces',
   'retention',
   'pause',
-  'encryption',
   'incremental',
   'commitLog',
   'drills',
@@ -54,6 +53,20 @@ const cassandra = z.strictObject({
     /** Given: CQL over TLS, the server's certificate checked against this CA on the host. */
     tlsCaFile: hostPath.optional(),
   }),
+});
+
+const encryption = z.strictObject({
+  /** kms: S3 encrypts what a backup is made of with the cluster's KMS key. s3: with keys of its own. */
+  serverSide: z.enum(['kms', 's3']).default('kms'),
+  /**
+   * Whether the hosts encrypt objects themselves, before S3 sees them (AES-256-GCM, with data keys that the cluster's KMS key
+   * wraps). What was stored before is stored anew.
+   */
+  clientSide: z.boolean().default(false),
+  /** The cluster's key; without it the stack makes one, which it never deletes. */
+  kmsKeyArn: kmsKeyArn.optional(),
+  /** Keys that the cluster had before, and that its stored backups still need. */
+  formerKmsKeyArns: z.array(kmsKeyArn).default([]),
 });
 
 /** Less would let a connection fall silent for longer than S3 waits. */
@@ -134,6 +147,7 @@ export const clusterConfiguration = z
     cassandra,
     /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
     compression: z.enum(['none', 'zstd']).default('none'),
+    encryption: encryption.prefault({}),
     schedules: z.array(schedule).default([]),
     limits: limits.prefault({}),
     policy: policy.prefault({}),

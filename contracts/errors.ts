@@ -270,6 +270,14 @@ export const VaultUnavailable = defineError('VaultUnavailable', {
   hint: 'S3 did not answer after all retries. See the host’s network and S3’s status.',
   retryable: true,
 });
+export const VaultNotEncrypted = defineError('VaultNotEncrypted', {
+  meaning: 'S3 took an object without encrypting it with the cluster’s key, as it was asked to.',
+  hint: 'Something between the host and S3 drops headers of requests. Nothing more is stored until it is found.',
+});
+export const EncryptionKeyDenied = defineError('EncryptionKeyDenied', {
+  meaning: 'KMS does not let the host, or the step, use the key that the data is encrypted with.',
+  hint: 'See that the key named exists and is enabled, and that its policy and the role’s let it be used. A key that the cluster had before belongs into `encryption.formerKmsKeyArns`; one that is to be deleted can be kept: `aws kms cancel-key-deletion`.',
+});
 export const VaultDenied = defineError('VaultDenied', {
   meaning: 'S3 refused a call for lack of permission.',
   hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand.',

@@ -27,6 +27,12 @@ export const instanceId = z
 export const instanceArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:ec2:[a-z0-9-]+:\d{12}:instance\/i-[0-9a-f]{8,17}$/, 'an EC2 instance ARN');
+export const kmsKeyArn = z
+  .string()
+  .regex(
+    /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/,
+    'the ARN of a KMS key (not of an alias)',
+  );
 export const executionArn = z.string().regex(/^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:execution:.+$/);
 export const hostId = z.uuid();
 /** 32 hex digits without dashes, as Cassandra writes it in directory names. */

@@ -16,10 +16,10 @@ import {
 const formatVersion = z.literal(FORMAT_VERSION);
 
 /**
- * How an object is not simply the plain bytes under their hash, and what its key therefore ends with: compressed (`zst`), or
- * beside an object that holds other bytes than its name says (`2`), or both.
+ * How an object is not simply the plain bytes under their hash, and what its key therefore ends with: compressed (`zst`), then
+ * encrypted by the host (`enc`), and beside an object that holds other bytes than its name says (`2`).
  */
-export const objectVariant = z.enum(['2', 'zst', 'zst.2']);
+export const objectVariant = z.enum(['2', 'zst', 'zst.2', 'enc', 'enc.2', 'zst.enc', 'zst.enc.2']);
 export type ObjectVariant = z.infer<typeof objectVariant> | 'plain';
 
 /** A path below a data directory: `<keyspace>/<table>-<id>/[.<index>/]<component>`. No "..", no leading "/". */

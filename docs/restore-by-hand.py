@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Fetches one node's files of a Ringvault backup, with nothing but Python 3.8, `aws s3 cp` and, for what is
-compressed, `zstd`, and checks every byte.
+compressed, `zstd`, and for what the hosts encrypted, `aws kms decrypt` and Node 18, and checks every byte.
 
 backup.json has the hashes of the node's header and listing, the listing those of all files. What is there and right is
 kept: after any failure, run it again. docs/storage-format.md, "Restoring by hand", says what to do before and after.
@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 
 FORMAT_VERSION = 1
 FIELDS = {
@@ -34,12 +35,14 @@ FIELDS = {
 }
 PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
-VARIANTS = ('2', 'zst', 'zst.2')
+VARIANTS = ('2', 'zst', 'zst.2', 'enc', 'enc.2', 'zst.enc', 'zst.enc.2')
 HOST_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 BLOCK = 1 << 20
 LINES_AT_ONCE = 1000  # An object is fetched once for all files among these that need it.
 PARTS = '.ringvault-parts'  # In each target directory: what is not whole or not checked yet.
 part_numbers = itertools.count()
+data_keys, asking_kms = {}, threading.Lock()
+DECRYPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'decrypt-object.mjs')
 
 
 class Refused(Exception):
@@ -229,12 +232,43 @@ def fetch(uri, path):
 
 def fetch_object(uri, path):
     fetch(uri, path)
-    if re.search(r'\.zst(\.2)?$', uri):
+    name, *suffixes = uri.rsplit('/', 1)[1].split('.')
+    if 'enc' in suffixes:
+        env = {**os.environ, 'RINGVAULT_DATA_KEY': data_key_of(uri, path)}
+        decode(uri, path, ['node', DECRYPT, name, path, f'{path}.plain'], env=env)
+    if 'zst' in suffixes:
         with open(path, 'rb') as stored, open(f'{path}.plain', 'wb') as plain:
-            run = subprocess.run(['zstd', '-dcq'], stdin=stored, stdout=plain, stderr=subprocess.PIPE, check=False)
-        if run.returncode != 0:
-            raise Refused(f'{uri}: got exit code {run.returncode} of zstd, expected 0: {run.stderr.decode().strip()}')
-        os.replace(f'{path}.plain', path)
+            decode(uri, path, ['zstd', '-dcq'], stdin=stored, stdout=plain)
+
+
+def decode(uri, path, command, **options):
+    run = subprocess.run(command, stderr=subprocess.PIPE, check=False, **options)
+    if run.returncode != 0:
+        said = run.stderr.decode().strip()
+        raise Refused(f'{uri}: got exit code {run.returncode} of {command[0]}, expected 0: {said}')
+    os.replace(f'{path}.plain', path)
+
+
+def data_key_of(uri, path):
+    """Base64 of the key that the object's header has wrapped. KMS is asked once for each."""
+    with open(path, 'rb') as file:
+        header = file.read(512)
+    wrapped = header[10:10 + int.from_bytes(header[8:10], 'big')]
+    with asking_kms:
+        if wrapped not in data_keys:
+            with open(f'{path}.key', 'wb') as file:
+                file.write(wrapped)
+            cluster = re.search('/clusters/([^/]+)/objects/', uri).group(1)
+            run = subprocess.run(
+                ['aws', 'kms', 'decrypt', '--ciphertext-blob', f'fileb://{path}.key', '--encryption-context',
+                 f'ringvault:cluster={cluster}', '--query', 'Plaintext', '--output', 'text'],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                check=False)
+            os.remove(f'{path}.key')
+            if run.returncode != 0:
+                raise Refused(f'{uri}: got exit code {run.returncode} of aws kms decrypt, expected 0: {run.stderr.strip()}')
+            data_keys[wrapped] = run.stdout.strip()
+        return data_keys[wrapped]
 
 
 def expect(where, got, expected):

@@ -8,14 +8,25 @@ import { BackupIncomplete, ManifestConflict, SchemaChanged } from '../contracts/
 import { type ClusterManifest, type NodeHeader, nodeHeader } from '../contracts/manifests.ts';
 import { type BackupPlan, backupPlan } from '../contracts/plans.ts';
 import type { SchemaView } from '../contracts/ring.ts';
+import type { RunRef } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import { checkHeader } from './planning/header-check.ts';
-import { createOnce, readDocument, readPinned, serialize, sha256Of } from './vault/documents.ts';
+import {
+  createOnce,
+  readConfiguration,
+  readDocument,
+  readPinned,
+  serialize,
+  sha256Of,
+} from './vault/documents.ts';
+import { encryptionKeysOf } from './vault/encryption-keys.ts';
 import { READS_AT_ONCE, readResults, readRing, readSchema } from './vault/results.ts';
 import { findManifest } from './vault/sealed-backups.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
+
+type SealPorts = Pick<StepPorts, 'vault' | 'layout' | 'clock'>;
 
 interface Stored {
   header: NodeHeader;
@@ -25,9 +36,10 @@ interface Stored {
 /** @throws BackupIncomplete BackupDamaged SchemaChanged ManifestConflict RunEnded */
 export async function sealBackup(
   { run, planKey, spreadMs }: StepInput<'SealBackup'>,
-  ports: StepPorts,
+  given: StepPorts,
 ): Promise<StepOutput<'SealBackup'>> {
-  await requireLock(ports, run);
+  await requireLock(given, run);
+  const ports = await encrypting(given, run);
   const plan = await readDocument(ports, planKey, backupPlan);
   const stored = await readStored(ports, plan);
   const documents = await writeDocuments(ports, plan);
@@ -37,7 +49,13 @@ export async function sealBackup(
   return { backupId: plan.backupId, files: manifest.files, bytes: manifest.bytes, uploadedBytes };
 }
 
-async function readStored(ports: StepPorts, plan: BackupPlan): Promise<Stored[]> {
+async function encrypting(ports: StepPorts, run: RunRef): Promise<SealPorts> {
+  const { serverSideKeyArn } = encryptionKeysOf(ports, run.clusterId, await readConfiguration(ports, run));
+  const { layout, clock, vault } = ports;
+  return { layout, clock, vault: serverSideKeyArn ? vault.encryptedWith(serverSideKeyArn) : vault };
+}
+
+async function readStored(ports: SealPorts, plan: BackupPlan): Promise<Stored[]> {
   const { runId, clusterId, backupId, nodes } = plan;
   const uploads = await readResults(ports, 'upload', { runId, phase: 'upload', hosts: nodes });
   const stored = await pMap(
@@ -68,7 +86,7 @@ interface Digests {
   schemaCql: string;
 }
 
-async function writeDocuments(ports: StepPorts, plan: BackupPlan): Promise<Digests> {
+async function writeDocuments(ports: SealPorts, plan: BackupPlan): Promise<Digests> {
   const [ring, schema] = await Promise.all([
     readRing(ports, plan.describedBy),
     readSchema(ports, plan.describedBy),
@@ -125,7 +143,7 @@ function manifestOf(
 }
 
 /** A retry finds its own manifest, which says the same but for the time of sealing. */
-async function writeManifest(ports: StepPorts, manifest: ClusterManifest): Promise<void> {
+async function writeManifest(ports: SealPorts, manifest: ClusterManifest): Promise<void> {
   const { clusterId, backupId } = manifest;
   const key = ports.layout.clusterManifest(clusterId, backupId);
   if ((await ports.vault.put(key, serialize(manifest), 'create')) === 'created') return;

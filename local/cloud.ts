@@ -93,7 +93,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     dynamodb: new DynamoDBClient(clientOptions),
     sns: new SNSClient(clientOptions),
   };
-  const platform: Platform = { ...parts, ...clients, authorizer: endpoint.authorizer };
+  const platform: Platform = { ...parts, ...clients, authorizer: endpoint.authorizer, keys: endpoint.keys };
   const hostRoles = new Set<string>();
   return {
     ...parts,

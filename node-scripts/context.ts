@@ -1,6 +1,6 @@
 // What an action is given besides its input.
 import type { Logger } from 'pino';
-import type { Clock, ObjectStore, SecretReader } from '../adapters/ports.ts';
+import type { Clock, DataKeys, ObjectStore, SecretReader } from '../adapters/ports.ts';
 import type { ActionDocument, ActionInput, ActionName, ActionOutput } from '../contracts/actions.ts';
 import type { VaultLayout } from '../contracts/layout.ts';
 import type { FailPointName } from './fail-points.ts';
@@ -11,6 +11,7 @@ import type { Vault } from './transfer/fetcher.ts';
 /** The outside world, as host.ts or a test wires it. */
 export interface HostPorts {
   store: ObjectStore;
+  dataKeys(clusterId: string): DataKeys;
   secrets: SecretReader;
   clock: Clock;
   /** Where worker threads find what `store` is; without it the work of theirs is done in this thread. */

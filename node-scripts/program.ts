@@ -1,5 +1,6 @@
 // The host program itself, one action from its document to its answer, on the real adapters.
 import { systemClock } from '../adapters/clock-system.ts';
+import { kmsDataKeys } from '../adapters/data-keys-kms.ts';
 import { s3ObjectStore } from '../adapters/object-store-s3.ts';
 import { secretsManagerReader } from '../adapters/secrets-manager.ts';
 import { sfnTaskCallback } from '../adapters/task-callback-sfn.ts';
@@ -33,6 +34,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   try {
     const outcome = await runAction({
       store: s3ObjectStore({ bucket: options.bucket, region }),
+      dataKeys: (clusterId) => kmsDataKeys({ region, clusterId }),
       vault: { bucket: options.bucket, region },
       secrets: secretsManagerReader({ region }),
       callback: sfnTaskCallback({ region }),

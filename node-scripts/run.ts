@@ -171,10 +171,11 @@ function contextOf(
   session: Session,
   progress: ProgressReporter,
 ): ActionContext {
-  const { store, secrets, clock, vault, paths, log, instanceArn } = options;
+  const { store, dataKeys, secrets, clock, vault, paths, log, instanceArn } = options;
   const levers = failPoints(options.failPoint, directory);
   return {
     store,
+    dataKeys,
     secrets,
     clock,
     ...(vault && { vault }),

@@ -96,6 +96,7 @@ export function uploadInput(
     times: { askedAt: now, startedAt: now, doneAt: now, clockOffsetMs: 0 },
     tables: state.tables,
     damagedFiles: 'refuse',
+    encryption: {},
     ...(previous && { previous }),
   };
 }

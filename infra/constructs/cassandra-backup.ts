@@ -7,6 +7,7 @@ import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
 import { type HostArchitecture, type HostBundle, hostBundle } from '../host-bundle/host-bundle.ts';
 import { Alarms } from './alarms.ts';
 import { Catalog } from './catalog.ts';
+import { ClusterKeys } from './cluster-keys.ts';
 import { Documents } from './documents.ts';
 import { hostPolicy } from './host-policy.ts';
 import { MachineNames } from './machine-names.ts';
@@ -43,6 +44,7 @@ export class CassandraBackup extends Construct {
     const { table } = this.catalog;
     const { topic } = this.notifications;
 
+    const keys = new ClusterKeys(this, 'Keys', configuration);
     const bundles = hostBundles(this, configuration);
     const documents = new Documents(this, 'Documents', { bucket, prefix, bundles });
     const hostTags = tagsOf(configuration);
@@ -53,6 +55,7 @@ export class CassandraBackup extends Construct {
       table,
       topic,
       documents,
+      keys,
       hostTags,
       machines,
     });
@@ -72,14 +75,14 @@ export class CassandraBackup extends Construct {
     this.hostPolicies = new Map(
       Object.entries(configuration.clusters).map(([clusterId, cluster]) => {
         const bundle = required(bundles, cluster.hosts.architecture);
-        return [clusterId, hostPolicy(this, { clusterId, cluster, bucket, prefix, bundle, machines })];
+        return [clusterId, hostPolicy(this, { clusterId, cluster, bucket, prefix, bundle, keys, machines })];
       }),
     );
-    this.addOutputs(prefix);
+    this.addOutputs(prefix, keys);
   }
 
   /** By these names the command and the local cloud find the deployment. */
-  private addOutputs(prefix: string): void {
+  private addOutputs(prefix: string, keys: ClusterKeys): void {
     const outputs: Record<string, string> = {
       VaultBucket: this.vault.bucket.bucketName,
       VaultPrefix: prefix,
@@ -88,6 +91,7 @@ export class CassandraBackup extends Construct {
       BackupArn: this.backup.stateMachineArn,
       RestoreArn: this.restore.stateMachineArn,
       RecoverArn: this.recover.stateMachineArn,
+      KmsKeyArns: keys.toJson(),
       HostPolicyArns: Stack.of(this).toJsonString(
         Object.fromEntries([...this.hostPolicies].map(([id, policy]) => [id, policy.managedPolicyArn])),
       ),

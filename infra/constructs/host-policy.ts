@@ -5,6 +5,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
 import type { HostBundle } from '../host-bundle/host-bundle.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
 import type { MachineNames } from './machine-names.ts';
 
 export interface HostPolicyProps {
@@ -13,6 +14,7 @@ export interface HostPolicyProps {
   bucket: IBucket;
   prefix: string;
   bundle: HostBundle;
+  keys: ClusterKeys;
   machines: MachineNames;
 }
 
@@ -22,11 +24,17 @@ const OWN_ARN = `\${ec2:SourceInstanceARN}`;
 export function hostPolicy(scope: Construct, props: HostPolicyProps): ManagedPolicy {
   return new ManagedPolicy(scope, `HostPolicy-${props.clusterId}`, {
     description: `Ringvault: what the hosts of ${props.clusterId} may do`,
-    statements: [...vaultStatements(props), ...bundleStatements(props), ...serviceStatements(props)],
+    statements: [
+      ...vaultStatements(props),
+      ...props.keys.hostStatements(props.clusterId),
+      ...bundleStatements(props),
+      ...serviceStatements(props),
+    ],
   });
 }
 
-function vaultStatements({ clusterId, bucket, prefix }: HostPolicyProps): PolicyStatement[] {
+function vaultStatements(props: HostPolicyProps): PolicyStatement[] {
+  const { clusterId, bucket, prefix } = props;
   const keys = (...patterns: string[]) => patterns.map((each) => bucket.arnForObjects(`${prefix}${each}`));
   const objects = `clusters/${clusterId}/objects/*`;
   const backups = `clusters/${clusterId}/backups/*`;
@@ -42,6 +50,8 @@ function vaultStatements({ clusterId, bucket, prefix }: HostPolicyProps): Policy
       sid: 'WriteObjectsAndOwnReports',
       actions: ['s3:PutObject'],
       resources: keys(objects, ownManifests, `results/${OWN_ARN}/*`, `progress/${OWN_ARN}/*`),
+      // What a stranger's key encrypts is lost when the stranger says so.
+      conditions: props.keys.onlyOwnKey(clusterId),
     }),
     // A listing of many files goes up in parts, as a large object does.
     new PolicyStatement({

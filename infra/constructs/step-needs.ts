@@ -5,6 +5,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { StepName } from '../../contracts/steps.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
 import type { Documents } from './documents.ts';
 import type { MachineNames } from './machine-names.ts';
 
@@ -14,6 +15,7 @@ export interface StepResources {
   table: ITable;
   topic: ITopic;
   documents: Documents;
+  keys: ClusterKeys;
   /** Tags that select the hosts of the clusters: key → values. */
   hostTags: ReadonlyMap<string, readonly string[]>;
   machines: MachineNames;
@@ -32,6 +34,8 @@ const VAULT = {
 type VaultPart = keyof typeof VAULT;
 
 interface Needs {
+  /** Which keys encrypt a cluster's backups. */
+  knowsKeys?: true;
   get?: VaultPart[];
   put?: VaultPart[];
   table?: 'read' | 'write';
@@ -51,12 +55,18 @@ const NEEDS: Readonly<Record<StepName, Needs>> = {
     put: ['actions'],
     table: 'write',
     sendsCommands: true,
+    knowsKeys: true,
   },
   FailAction: { get: ['configuration'], table: 'write', readsCommands: true },
   PlanBackup: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
   SetRendezvous: { get: ['configuration'] },
   CheckSnapshots: { get: ['configuration', 'plans', 'results'], table: 'read' },
-  SealBackup: { get: ['plans', 'results', 'backups'], put: ['backups'], table: 'read' },
+  SealBackup: {
+    get: ['configuration', 'plans', 'results', 'backups'],
+    put: ['backups'],
+    table: 'read',
+    knowsKeys: true,
+  },
   PlanRestore: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
   VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read' },
   RecordRun: { get: ['plans', 'results', 'backups', 'runs'], put: ['runs'], table: 'write' },
@@ -98,6 +108,10 @@ export function stepNeeds(
     // Without it, S3 answers 403 instead of 404 for what is not there (yet), and lists no backups.
     allow(['s3:ListBucket'], [resources.bucket.bucketArn]);
   }
+  if (needs.get?.includes('backups')) {
+    statements.push(...resources.keys.stepStatements(needs.put?.includes('backups') ?? false));
+  }
+  if (needs.knowsKeys) environment['RINGVAULT_KMS_KEYS'] = resources.keys.toJson();
   if (needs.put) allow(['s3:PutObject'], vault(needs.put));
   if (needs.table) {
     allow(needs.table === 'read' ? TABLE_READ : [...TABLE_READ, ...TABLE_WRITE], [resources.table.tableArn]);

@@ -13,6 +13,7 @@ import {
 } from '../../contracts/plans.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import { readDocument } from '../vault/documents.ts';
+import { encryptionKeysOf } from '../vault/encryption-keys.ts';
 import { readResult } from '../vault/results.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import { endRunInput } from './end-run.ts';
@@ -25,7 +26,7 @@ export interface ActionRequest {
   parameters: Record<string, unknown>;
   cluster: ClusterConfiguration;
 }
-type Ports = Pick<StepPorts, 'vault' | 'layout'>;
+type Ports = Pick<StepPorts, 'vault' | 'layout' | 'kmsKeys'>;
 type Builder<Name extends ActionName> = (asked: ActionRequest, ports: Ports) => Promise<ActionInput<Name>>;
 
 export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
@@ -102,6 +103,7 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
       tables,
     },
     damagedFiles: asked.cluster.policy.damagedFiles,
+    encryption: encryptionKeysOf(ports, asked.run.clusterId, asked.cluster),
     ...(previous && { previous }),
   };
 }

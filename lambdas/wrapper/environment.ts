@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { describeIssues } from '../../contracts/documents.ts';
 import { InvalidConfiguration } from '../../contracts/errors.ts';
+import { clusterId, kmsKeyArn } from '../../contracts/identifiers.ts';
 
 const environment = z.object({
   RINGVAULT_BUCKET: z.string().min(1),
@@ -11,6 +12,18 @@ const environment = z.object({
   RINGVAULT_ACTION_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_X64_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_ARM64_DOCUMENT: z.string().min(1).optional(),
+  RINGVAULT_KMS_KEYS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: `got ${text}, expected JSON` });
+        return z.NEVER;
+      }
+    })
+    .pipe(z.record(clusterId, kmsKeyArn))
+    .optional(),
   RINGVAULT_RECOVER_ARN: z.string().min(1).optional(),
 });
 export type Environment = z.infer<typeof environment>;

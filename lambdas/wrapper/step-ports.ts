@@ -22,6 +22,8 @@ export interface StepPorts {
   readonly log: Logger;
   /** What is deployed, by cluster ID: beside the bundles of the steps that begin something. */
   readonly clusters: Readonly<Record<string, DeployedConfiguration>>;
+  /** Cluster ID → the ARN of the KMS key that its backups are encrypted with. */
+  readonly kmsKeys: Readonly<Record<string, string>>;
   /** Writes a line that CloudWatch reads as metrics. */
   emitMetrics(line: object): void;
 }

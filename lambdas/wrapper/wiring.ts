@@ -37,6 +37,7 @@ export function portsFromEnvironment(): StepPorts {
         { base: null, timestamp: pino.stdTimeFunctions.isoTime },
         pino.destination({ dest: 1, sync: true }),
       ),
+    kmsKeys: () => need('RINGVAULT_KMS_KEYS'),
     clusters: readDeployedClusters,
     emitMetrics: () => (line: object) => void process.stdout.write(`${JSON.stringify(line)}\n`),
   });

@@ -6,6 +6,7 @@ import type { SNSClient } from '@aws-sdk/client-sns';
 import type { PolicyAuthorizer } from '../endpoint/authorize/policy-authorizer.ts';
 import type { Functions } from '../lambda/functions.ts';
 import type { EventBus } from '../services/events.ts';
+import type { Keys } from '../services/kms/keys.ts';
 import type { Queues } from '../services/queues.ts';
 import type { Scheduler } from '../services/scheduler.ts';
 import type { RunCommand } from '../services/ssm-commands.ts';
@@ -18,6 +19,7 @@ export interface Platform {
   dynamodb: DynamoDBClient;
   sns: SNSClient;
   authorizer: PolicyAuthorizer;
+  keys: Keys;
   roles: Roles;
   functions: Functions;
   runCommand: RunCommand;

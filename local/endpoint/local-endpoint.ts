@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { type StorageServers, startStorageServers } from '../servers/storage-servers.ts';
 import { DynamoDbService } from '../services/dynamodb/dynamodb-service.ts';
 import { TableSettings } from '../services/dynamodb/table-settings.ts';
+import { Keys } from '../services/kms/keys.ts';
+import { kmsService } from '../services/kms/kms.ts';
 import { BucketSettings } from '../services/s3/bucket-settings.ts';
 import { S3Service } from '../services/s3/s3-service.ts';
 import { Store } from '../services/s3/store.ts';
@@ -41,6 +43,7 @@ export interface LocalEndpoint {
   authorizer: PolicyAuthorizer;
   faults: Faults;
   secrets: Secrets;
+  keys: Keys;
   /** What became of what was published; a mail is a file below `<stateDirectory>/mail`. */
   deliveries: Deliveries;
   /** The store behind S3, with its own key pair: for tests that damage objects behind the policies' back. */
@@ -61,6 +64,7 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
   const listeners = new Set<(seen: SeenRequest) => void>();
   const now = options.now ?? (() => new Date());
   const secrets = new Secrets(join(stateDirectory, 'secrets.json'), now);
+  const keys = new Keys();
   const deliveries = new Deliveries(join(stateDirectory, 'mail'));
   const server = new EndpointServer({
     identities,
@@ -75,12 +79,13 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
   });
   const { s3proxy, dynamoDb, stop } = options.servers ?? (await startStorageServers(stateDirectory));
   const store = new Store(s3proxy.url, s3proxy.credentials);
-  const s3 = new S3Service(store, new BucketSettings(join(stateDirectory, 'buckets.json')), authorizer);
+  const s3 = new S3Service(store, new BucketSettings(join(stateDirectory, 'buckets.json')), authorizer, keys);
   await s3.loadPolicies();
   server.register(s3);
   server.register(new DynamoDbService(dynamoDb.url, new TableSettings(join(stateDirectory, 'tables.json'))));
   server.register(stsService({ identities, authorizer, now }));
   server.register(secretsManagerService(secrets));
+  server.register(kmsService(keys));
   server.register(snsService(new Topics(join(stateDirectory, 'topics.json')), deliveries, now));
   return {
     url: await server.listen(options.host ?? '127.0.0.1'),
@@ -88,6 +93,7 @@ export async function startEndpoint(options: LocalEndpointOptions): Promise<Loca
     authorizer,
     faults,
     secrets,
+    keys,
     deliveries,
     storage: { url: s3proxy.url, credentials: s3proxy.credentials },
     register: (service) => server.register(service),

@@ -6,7 +6,6 @@ import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
-import { isCompressed } from '../transfer/compression.ts';
 import type { FetchJob } from '../transfer/fetch-object.ts';
 import {
   type Fetcher,
@@ -21,7 +20,7 @@ import { paceOf } from '../transfer/pace.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeBackup } from '../transfer/read-backup.ts';
 import { openStaging } from '../transfer/staging.ts';
-import { objectKey } from '../transfer/stored-objects.ts';
+import { objectKey, type StoredObject } from '../transfer/stored-objects.ts';
 import { byObject } from '../transfer/wanted-objects.ts';
 
 export async function download(
@@ -55,8 +54,8 @@ export async function download(
     ];
     const { sha256, pack, variant = 'plain' } = first;
     if (pack === undefined) await local.linkTo(files[0].target, first);
-    const key = objectKey(context, { sha256: pack ?? sha256, variant });
-    const job: FetchJob = { key, isPack: pack !== undefined, isCompressed: isCompressed(variant), files };
+    const object: StoredObject = { sha256: pack ?? sha256, variant };
+    const job: FetchJob = { key: objectKey(context, object), ...object, isPack: pack !== undefined, files };
     const downloadedBytes = await slots.run(() => fetcher.fetch(job));
     await context.failPoint('download.file');
     return { files, downloadedBytes };
@@ -82,9 +81,14 @@ export async function download(
 
 function openFetcher(context: ActionContext, onFailedAttempt: ThreadOptions['onFailedAttempt']): Fetcher {
   const { store, vault, signal, clock, progress, document } = context;
+  const { clusterId } = document;
   const { hashesAtOnce: threads, downloadBytesPerSecond: bytesPerSecond } = document.limits;
   const onBytes = (transferred: number) => progress.add({ transferred });
-  if (vault) return fetcherInThreads(vault, { threads, bytesPerSecond, signal, onBytes, onFailedAttempt });
+  if (vault) {
+    const options = { threads, clusterId, bytesPerSecond, signal, onBytes, onFailedAttempt };
+    return fetcherInThreads(vault, options);
+  }
   store.onFailedAttempt(onFailedAttempt);
-  return fetcherInThisThread({ store, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
+  const dataKeys = context.dataKeys(clusterId);
+  return fetcherInThisThread({ store, dataKeys, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
 }

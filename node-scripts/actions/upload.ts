@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { DataKey } from '../../adapters/ports.ts';
 import { type ActionInput, type ActionOutput, actions } from '../../contracts/actions.ts';
 import { FORMAT_VERSION, parseDocument } from '../../contracts/documents.ts';
 import { FileUnstable, ManifestConflict, SnapshotIncomplete } from '../../contracts/errors.ts';
@@ -27,7 +28,9 @@ const prepared = z.strictObject({
 });
 type Prepared = z.infer<typeof prepared>;
 
-export async function upload(context: ActionContext, input: Input): Promise<Output> {
+export async function upload(given: ActionContext, input: Input): Promise<Output> {
+  const { serverSideKeyArn } = input.encryption;
+  const context = serverSideKeyArn ? { ...given, store: given.store.encryptedWith(serverSideKeyArn) } : given;
   const hasher = openHasher(context.document.limits.hashesAtOnce, context.signal);
   try {
     const ready = (await readPrepared(context)) ?? (await uploadObjects(context, input, hasher));
@@ -52,11 +55,12 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   const { data } = await nodeDirectories(context);
   const tables = await snapshotTables(data, input.tag);
   mustHoldAll(tables, input);
-  const stored = await openStoredObjects(context, input.previous);
+  const dataKey = dataKeyOf(context, input);
+  const stored = await openStoredObjects(context, input.previous, { onlyEncrypted: dataKey !== undefined });
   const listing = createListing(listingPath(context));
   const until = uploadUntil(context, input);
   const totals = await uploadTables(context, tables, {
-    ...{ stored, hasher, listing, until },
+    ...{ stored, hasher, listing, until, dataKey },
     storesDamaged: input.damagedFiles === 'store',
   })
     .catch(async (error: unknown) => {
@@ -71,6 +75,17 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   const ready: Prepared = { header, listing: written, output: outputOf(header, written, totals) };
   await writeDurably(preparedPath(context), JSON.stringify(ready));
   return ready;
+}
+
+/** KMS is asked when the first object is to be encrypted. */
+function dataKeyOf({ dataKeys, document }: ActionContext, { encryption }: Input) {
+  const { clientSideKeyArn } = encryption;
+  if (clientSideKeyArn === undefined) return undefined;
+  let asked: Promise<DataKey> | undefined;
+  return () => {
+    asked ??= dataKeys(document.clusterId).generate(clientSideKeyArn);
+    return asked;
+  };
 }
 
 function uploadUntil({ document }: ActionContext, { times }: Input): Date | undefined {

@@ -4,7 +4,6 @@ import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
 import { createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
 import { FileVanished } from '../../contracts/errors.ts';
-import type { ObjectVariant } from '../../contracts/manifests.ts';
 import { isMissingFile } from '../durable-files.ts';
 
 const compress = promisify(zstdCompress);
@@ -15,10 +14,6 @@ const LEAST_BYTES = 512;
 const SAMPLE_BYTES = 64 * 1024;
 /** Of what is worth it, so much is left at most. */
 const WORTH = 0.9;
-
-export function isCompressed(variant: ObjectVariant): boolean {
-  return variant.startsWith('zst');
-}
 
 /** Undefined where they would not shrink by a tenth. */
 export async function compressedIfSmaller(plain: Uint8Array): Promise<Buffer | undefined> {

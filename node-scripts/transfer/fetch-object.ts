@@ -4,9 +4,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ByteRange, ObjectStore } from '../../adapters/ports.ts';
+import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
-import { decompressed, isOfZstd } from './compression.ts';
+import type { ObjectVariant } from '../../contracts/manifests.ts';
+import { decoded, isEncoded, isUndecodable } from './encoding.ts';
 import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
 import type { Pace } from './pace.ts';
 
@@ -19,7 +20,9 @@ export interface FetchJob {
   key: string;
   /** Else it is one file, and is asked for whole. */
   isPack: boolean;
-  isCompressed: boolean;
+  /** Of the object. */
+  sha256: string;
+  variant: ObjectVariant;
   files: [FetchFile, ...FetchFile[]];
 }
 
@@ -37,6 +40,7 @@ export interface FetchFile {
 
 export interface FetchPorts {
   store: ObjectStore;
+  dataKeys: DataKeys;
   signal: AbortSignal;
   /** Waited for before the next bytes are taken. */
   pace: Pace | undefined;
@@ -79,15 +83,17 @@ async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSi
 
 /** One request for all of them, even where files lie between that nobody wants. @returns files of other bytes */
 async function fetchOnce(
-  { store, signal, pace, onBytes }: FetchPorts,
-  { key, isPack, isCompressed }: FetchJob,
+  { store, dataKeys, signal, pace, onBytes }: FetchPorts,
+  job: FetchJob,
   files: FetchFile[],
 ): Promise<WrongFile[]> {
+  const { key, isPack } = job;
+  const isWhole = isEncoded(job.variant);
   const [first] = files;
-  const start = isCompressed ? 0 : (first?.offset ?? 0);
+  const start = isWhole ? 0 : (first?.offset ?? 0);
   const end = Math.max(...files.map((file) => file.offset + file.sizeBytes));
   const named = `object ${key} of file ${first?.path}`;
-  const stored = await openBody(store, key, isPack && !isCompressed ? { start, end } : undefined).catch(
+  const stored = await openBody(store, key, isPack && !isWhole ? { start, end } : undefined).catch(
     (error: unknown) => {
       // To a host, which may not list, S3 says so of what is missing, too.
       if (error instanceof VaultDenied)
@@ -96,7 +102,7 @@ async function fetchOnce(
     },
   );
   if (!stored) throw new BackupDamaged(`${named}: it is gone`);
-  if (!isCompressed && stored.sizeBytes !== end - start) {
+  if (!isWhole && stored.sizeBytes !== end - start) {
     stored.body.destroy();
     throw new BackupDamaged(`${named}: got ${stored.sizeBytes} bytes, expected ${end - start}`);
   }
@@ -110,7 +116,7 @@ async function fetchOnce(
   };
   const cutter = new FileCutter(files, start);
   try {
-    for await (const chunk of isCompressed ? decompressed(received()) : received()) {
+    for await (const chunk of decoded(received(), job, dataKeys)) {
       // The rest of a pack that nobody wants, or whatever somebody put there.
       if (cutter.at >= end) break;
       await cutter.take(chunk);
@@ -119,8 +125,8 @@ async function fetchOnce(
       throw new BackupDamaged(`${named}: got ${cutter.at - start} bytes, expected ${end - start}`);
     return await cutter.finish();
   } catch (error) {
-    if (!isOfZstd(error)) throw error;
-    return files.map((file) => ({ file, got: `no whole zstd frame (${error})` }));
+    if (!isUndecodable(error)) throw error;
+    return files.map((file) => ({ file, got: `what cannot be decoded (${error})` }));
   } finally {
     cutter.close();
   }

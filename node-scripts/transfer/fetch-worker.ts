@@ -1,6 +1,7 @@
 // A worker thread that fetches objects: it receives, hashes and writes, so that several cores do.
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../adapters/clock-system.ts';
+import { kmsDataKeys } from '../../adapters/data-keys-kms.ts';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import { tellError } from '../../contracts/errors.ts';
 import { fetchObject } from './fetch-object.ts';
@@ -8,8 +9,9 @@ import type { FetchWorkerData, FromFetchWorker, ToFetchWorker } from './fetcher.
 import { paceOf } from './pace.ts';
 
 const REPORT_MS = 250;
-const { bucket, region, bytesPerSecond } = workerData as FetchWorkerData;
+const { bucket, region, clusterId, bytesPerSecond } = workerData as FetchWorkerData;
 const store = s3ObjectStore({ bucket, region });
+const dataKeys = kmsDataKeys({ region, clusterId });
 store.onFailedAttempt((failed) => tell({ failed }));
 const pace = paceOf(bytesPerSecond, systemClock);
 const stop = new AbortController();
@@ -35,7 +37,7 @@ parentPort?.on('message', (message: ToFetchWorker) => {
     return;
   }
   const { id, job } = message;
-  fetchObject({ store, signal: stop.signal, pace, onBytes }, job).then(
+  fetchObject({ store, dataKeys, signal: stop.signal, pace, onBytes }, job).then(
     (downloadedBytes) => {
       report();
       tell({ id, downloadedBytes });

@@ -21,6 +21,7 @@ export function fetcherInThisThread(ports: FetchPorts): Fetcher {
 }
 
 export interface FetchWorkerData extends Vault {
+  clusterId: string;
   bytesPerSecond: number | undefined;
 }
 export type ToFetchWorker = { id: number; job: FetchJob } | 'stop';
@@ -48,6 +49,7 @@ interface Thread {
 
 export interface ThreadOptions {
   threads: number;
+  clusterId: string;
   /** Of all threads together. */
   bytesPerSecond: number | undefined;
   signal: AbortSignal;
@@ -56,9 +58,10 @@ export interface ThreadOptions {
 }
 
 export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
-  const { threads, bytesPerSecond, signal } = options;
+  const { threads, clusterId, bytesPerSecond, signal } = options;
   const data: FetchWorkerData = {
     ...vault,
+    clusterId,
     bytesPerSecond: bytesPerSecond === undefined ? undefined : bytesPerSecond / threads,
   };
   const all = Array.from({ length: threads }, () => startThread(data, options));

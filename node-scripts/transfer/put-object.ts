@@ -1,12 +1,17 @@
 // Puts an object that was hashed into the vault under its name, and sees to it that what lies there is what its name says.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { streamPartBytesFor } from '../../adapters/part-size.ts';
+import type { DataKey } from '../../adapters/ports.ts';
 import { FileUnstable, FileVanished, UnexpectedError } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { compressed, compressedIfSmaller, isCompressed, shrinks } from './compression.ts';
+import { compressedIfSmaller, shrinks } from './compression.ts';
+import { type Encoding, encoded, variantOf } from './encoding.ts';
+import { encrypted } from './encryption.ts';
 import { isRight, isThere } from './right-object.ts';
 import type { StoreContext, Stored } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
@@ -14,12 +19,12 @@ import { objectKey, type StoredObject } from './stored-objects.ts';
 /** Read from the disk at once. */
 const READ_BYTES = 1024 ** 2;
 
-/** What is put: the bytes that were hashed, or what was made of them. */
-interface Content {
+/** What is put: the bytes that were hashed, or what is made of them. */
+interface Content extends Encoding {
   path: string;
   hashed: Hashed;
-  isCompressed: boolean;
-  /** Of small ones that are compressed. */
+  dataKey: DataKey | undefined;
+  /** What was made of small ones. */
   bytes?: Buffer;
 }
 
@@ -32,14 +37,14 @@ export async function putRight(
   const { action, stored } = context;
   const { sha256 } = hashed;
   const content = await contentOf(context, path, hashed);
-  const own: StoredObject = { sha256, variant: content.isCompressed ? 'zst' : 'plain' };
+  const own: StoredObject = { sha256, variant: variantOf(content, false) };
   const outcome = await putUnder(context, own, content);
   if (outcome !== 'other-bytes') {
     await stored.add(own);
     return { object: own, outcome };
   }
   const tampered = objectKey(action, own);
-  const beside: StoredObject = { sha256, variant: content.isCompressed ? 'zst.2' : '2' };
+  const beside: StoredObject = { sha256, variant: variantOf(content, true) };
   const besideOutcome = await putUnder(context, beside, content);
   if (besideOutcome === 'other-bytes')
     throw new FileUnstable(`${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`);
@@ -48,12 +53,18 @@ export async function putRight(
   return { object: beside, outcome: besideOutcome, tampered };
 }
 
-async function contentOf({ action }: StoreContext, path: string, hashed: Hashed): Promise<Content> {
-  const plain = { path, hashed, isCompressed: false };
-  if (action.document.compression === 'none') return plain;
-  if (!hashed.body) return { ...plain, isCompressed: await shrinks(path, hashed.sizeBytes) };
-  const bytes = await compressedIfSmaller(new Uint8Array(hashed.body));
-  return bytes ? { ...plain, isCompressed: true, bytes } : plain;
+async function contentOf(context: StoreContext, path: string, hashed: Hashed): Promise<Content> {
+  const { sha256, sizeBytes, body } = hashed;
+  const dataKey = await context.dataKey?.();
+  const content = { path, hashed, dataKey, isEncrypted: dataKey !== undefined };
+  const mayCompress = context.action.document.compression !== 'none';
+  if (!body) return { ...content, isCompressed: mayCompress && (await shrinks(path, sizeBytes)) };
+  const plain = new Uint8Array(body);
+  const smaller = mayCompress ? await compressedIfSmaller(plain) : undefined;
+  const isCompressed = smaller !== undefined;
+  if (!dataKey) return { ...content, isCompressed, ...(smaller && { bytes: smaller }) };
+  const bytes = await buffer(encrypted(Readable.from([smaller ?? plain]), dataKey, sha256));
+  return { ...content, isCompressed, bytes };
 }
 
 async function putUnder(
@@ -62,22 +73,22 @@ async function putUnder(
   content: Content,
 ): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
   const { action } = context;
-  const { hashed, bytes } = content;
+  const { hashed, bytes, isCompressed, isEncrypted } = content;
   const key = objectKey(action, object);
   const isOurs = async () =>
     (await isRight(context, object, hashed, bytes)) ? 'already-stored' : 'other-bytes';
   // Many parts are not sent for nothing: S3 says only at their end that the object is there.
   if (hashed.partCrc32.length > 1 && (await isThere(action.store, key))) return isOurs();
   const put = () => putContent(context, key, content);
-  // A large file that is compressed has two parts in memory.
-  const outcome = await (isCompressed(object.variant) && !bytes ? context.compressing(put) : put());
+  // A large file that is encoded has two parts in memory.
+  const outcome = await ((isCompressed || isEncrypted) && !bytes ? context.encoding(put) : put());
   return outcome === 'created' ? 'uploaded' : isOurs();
 }
 
 function putContent(
   { action, stored, slot, pace }: StoreContext,
   key: string,
-  { path, hashed, isCompressed, bytes }: Content,
+  { path, hashed, isCompressed, isEncrypted, dataKey, bytes }: Content,
 ): Promise<'created' | 'exists'> {
   const { sha256, sizeBytes, crc32: whole, partCrc32, partBytes, body } = hashed;
   const sending = {
@@ -93,11 +104,11 @@ function putContent(
       ...{ body: bytes, sizeBytes: bytes.length, sha256: hash, crc32: own, partCrc32: [own] },
     });
   }
-  if (isCompressed) {
+  if (isCompressed || isEncrypted) {
     return action.store.putStream({
       ...sending,
       partBytes: streamPartBytesFor(sizeBytes),
-      body: () => compressed(plainBytes(path, hashed), sizeBytes),
+      body: () => encoded(plainBytes(path, hashed), { sha256, sizeBytes, isCompressed, dataKey }),
     });
   }
   return action.store.putObject({
@@ -115,7 +126,7 @@ async function* plainBytes(path: string, { sha256, sizeBytes }: Hashed): AsyncGe
       yield chunk as Buffer;
     }
   } catch (error) {
-    if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was compressed`);
+    if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was encoded`);
     throw new UnexpectedError(`${path}: it cannot be read: ${error}`, { cause: error });
   }
   const got = hash.digest('hex');

@@ -4,7 +4,7 @@ import type { ObjectStore } from '../../adapters/ports.ts';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
 import { VaultDenied } from '../../contracts/errors.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { decompressed, isCompressed, isOfZstd } from './compression.ts';
+import { decoded, isEncoded, isUndecodable } from './encoding.ts';
 import type { StoreContext } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
@@ -19,8 +19,8 @@ export async function isThere(store: ObjectStore, key: string): Promise<boolean>
 }
 
 /**
- * Reads it where S3's hash is not that of its plain bytes, nor of the same bytes compressed.
- * @param bytes what compressing the file has made of it just now
+ * Reads it where S3's hash is not that of its plain bytes, nor of the same bytes encoded.
+ * @param bytes what encoding the file has made of it just now
  */
 export async function isRight(
   context: StoreContext,
@@ -36,18 +36,18 @@ export async function isRight(
   };
   const attributes = await store.attributes(key);
   if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex')) return true;
-  if (isCompressed(object.variant)) return context.slot(() => expandsTo(store, key, file, beforeBytes));
+  if (isEncoded(object.variant)) return context.slot(() => decodesTo(context, object, file, beforeBytes));
   if (attributes?.sizeBytes !== file.sizeBytes) return false;
   return (await context.slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
 }
 
-async function expandsTo(
-  store: ObjectStore,
-  key: string,
+async function decodesTo(
+  { action }: StoreContext,
+  object: StoredObject,
   { sha256, sizeBytes }: Hashed,
   beforeBytes: (bytes: number) => Promise<void>,
 ): Promise<boolean> {
-  const stored = await store.getStream(key);
+  const stored = await action.store.getStream(objectKey(action, object));
   if (!stored) return false;
   const received = async function* () {
     for await (const chunk of stored.body) {
@@ -58,13 +58,13 @@ async function expandsTo(
   const hash = createHash('sha256');
   let got = 0;
   try {
-    for await (const chunk of decompressed(received())) {
+    for await (const chunk of decoded(received(), object, action.dataKeys(action.document.clusterId))) {
       got += chunk.length;
       if (got > sizeBytes) return false;
       hash.update(chunk);
     }
   } catch (error) {
-    if (isOfZstd(error)) return false;
+    if (isUndecodable(error)) return false;
     throw error;
   }
   return hash.digest('hex') === sha256;

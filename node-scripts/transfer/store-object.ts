@@ -1,10 +1,11 @@
 // Sees to it that the vault has one object, a file or a pack of small ones: known already, or hashed, found or put.
 import { createHash } from 'node:crypto';
+import type { DataKey } from '../../adapters/ports.ts';
 import { DataRot, FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { isCompressed } from './compression.ts';
+import { isEncoded } from './encoding.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
@@ -19,8 +20,10 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
-  /** Lets so many large files be compressed at once: each holds two parts in memory. */
-  compressing<Value>(put: () => Promise<Value>): Promise<Value>;
+  /** Lets so many large files be encoded at once: each holds two parts in memory. */
+  encoding<Value>(put: () => Promise<Value>): Promise<Value>;
+  /** What is newly stored is encrypted with; the same one for all of the action. */
+  dataKey: (() => Promise<DataKey>) | undefined;
   pace: Pace | undefined;
   /** Whether what has rotted on the disk is stored, marked. */
   storesDamaged: boolean;
@@ -130,8 +133,8 @@ async function keptBeforeRot(
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
   const there = await isThere(context.action.store, key);
-  // One that is compressed would have to be fetched to know more.
-  if (there && (isCompressed(object.variant) || (await isRight(context, object, hashed)))) return true;
+  // One that is encoded would have to be fetched to know more.
+  if (there && (isEncoded(object.variant) || (await isRight(context, object, hashed)))) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return false;
 }

@@ -9,6 +9,7 @@ import { type ListedFile, type ObjectVariant, objectVariant } from '../../contra
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere } from '../durable-files.ts';
 import { CompactTable } from './compact-table.ts';
+import { encodingOf } from './encoding.ts';
 import { readNodeBackup } from './read-backup.ts';
 
 /** Where an object's bytes are. */
@@ -42,20 +43,26 @@ export interface StoredObjects {
   close(): Promise<void>;
 }
 
-/** @param previous this host's part of the newest sealed backup when the run claimed its lock */
+/**
+ * @param previous this host's part of the newest sealed backup when the run claimed its lock
+ * @param onlyEncrypted what was stored before the cluster's hosts encrypted is stored anew
+ */
 export async function openStoredObjects(
   context: ActionContext,
   previous: BackupSource | undefined,
+  { onlyEncrypted }: { onlyEncrypted: boolean },
 ): Promise<StoredObjects> {
   const objects = new CompactTable(32, 1);
   const packs = new CompactTable(32, 33);
   const uploads = new Map<string, string>();
-  if (previous) await addSealed(context, objects, packs, previous);
+  const isWanted = (variant: ObjectVariant) => !onlyEncrypted || encodingOf(variant).isEncrypted;
+  if (previous) await addSealed(context, { objects, packs, isWanted }, previous);
   await makeDirectory(context.directory);
   const path = join(context.directory, 'stored-objects');
   for (const line of ((await readIfThere(path)) ?? '').split('\n')) {
-    const [, sha256 = '', variant] = /^([0-9a-f]{64}) (plain|2|zst|zst\.2)$/.exec(line) ?? [];
-    if (variant) putObject(objects, { sha256, variant: variant as ObjectVariant });
+    const [, sha256 = '', named] = /^([0-9a-f]{64}) (\S+)$/.exec(line) ?? [];
+    const variant = VARIANTS.find((each) => each === named);
+    if (variant) putObject(objects, { sha256, variant });
     const [, id = '', key] = /^upload (\S+) (.+)$/.exec(line) ?? [];
     if (key) uploads.set(key, id);
     const [, endedKey] = /^ended (.+)$/.exec(line) ?? [];
@@ -97,16 +104,22 @@ export async function openStoredObjects(
   };
 }
 
+interface Sealed {
+  objects: CompactTable;
+  packs: CompactTable;
+  isWanted(variant: ObjectVariant): boolean;
+}
+
 async function addSealed(
   context: ActionContext,
-  objects: CompactTable,
-  packs: CompactTable,
+  { objects, packs, isWanted }: Sealed,
   previous: BackupSource,
 ): Promise<void> {
   try {
     const backup = await readNodeBackup(context, previous);
     const recipes = new PackRecipes(packs);
     for await (const file of backup.files()) {
+      if (!isWanted(file.variant ?? 'plain')) continue;
       putObject(objects, { sha256: file.pack ?? file.sha256, variant: file.variant ?? 'plain' });
       recipes.add(file);
     }

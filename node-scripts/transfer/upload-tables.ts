@@ -22,7 +22,6 @@ import type { ListingWriter } from './listing-writer.ts';
 import { paceOf, paceUntil } from './pace.ts';
 import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
-import type { StoredObjects } from './stored-objects.ts';
 
 /** Of many more nobody reads the names. */
 const ROTTEN_NAMED = 10;
@@ -45,12 +44,8 @@ export interface UploadTotals {
 }
 
 /** Where an upload's results go. */
-export interface UploadTarget {
-  stored: StoredObjects;
-  hasher: Hasher;
+export interface UploadTarget extends Pick<StoreContext, 'stored' | 'hasher' | 'storesDamaged' | 'dataKey'> {
   listing: ListingWriter;
-  /** Whether what has rotted on the disk is stored, marked. */
-  storesDamaged: boolean;
   /** When it should be done: until then as slowly as will do. */
   until: Date | undefined;
 }
@@ -58,7 +53,7 @@ export interface UploadTarget {
 export async function uploadTables(
   action: ActionContext,
   tables: SnapshotTable[],
-  { stored, hasher, listing, until, storesDamaged }: UploadTarget,
+  { stored, hasher, listing, until, storesDamaged, dataKey }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
   const { uploadsAtOnce, hashesAtOnce, uploadBytesPerSecond } = action.document.limits;
@@ -79,15 +74,15 @@ export async function uploadTables(
       signal.throwIfAborted();
       return send();
     });
-  const compressions = pLimit(hashesAtOnce);
-  const compressing: StoreContext['compressing'] = (put) =>
-    compressions(() => {
+  const encodings = pLimit(hashesAtOnce);
+  const encoding: StoreContext['encoding'] = (put) =>
+    encodings(() => {
       signal.throwIfAborted();
       return put();
     });
   const context: StoreContext = {
     ...{ action: { ...action, signal }, stored, cache, hasher, pace },
-    ...{ slot, compressing, storesDamaged },
+    ...{ slot, encoding, storesDamaged, dataKey },
   };
   const totals: UploadTotals = {
     tables: [],

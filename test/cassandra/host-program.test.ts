@@ -81,6 +81,7 @@ describe('the host program on a real node', () => {
       times: taken.times,
       tables,
       damagedFiles: 'refuse',
+      encryption: {},
       ...(previous && { previous }),
     });
     const { headerSha256, listingSha256 } = uploaded;

@@ -1,5 +1,5 @@
 // A vault on disk, written from docs/storage-format.md alone, and `aws s3 cp` that copies from there and nothing else.
-import { createHash } from 'node:crypto';
+import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -40,6 +40,31 @@ export const sha256 = (bytes: string | Buffer) => createHash('sha256').update(by
 const json = (value: unknown) => JSON.stringify(value);
 const same = <Value>(value: Value): unknown => value;
 
+/** What KMS would unwrap the one to, and the other. */
+const DATA_KEY = createHash('sha256').update('of this vault').digest();
+const WRAPPED_KEY = Buffer.alloc(184, 'wrapped');
+
+function encrypted(bytes: Buffer, name: string): Buffer {
+  const salt = createHash('sha256').update(name).digest();
+  const header = Buffer.alloc(512);
+  header.write('RVENC');
+  header.writeUInt8(1, 7);
+  header.writeUInt16BE(WRAPPED_KEY.length, 8);
+  WRAPPED_KEY.copy(header, 10);
+  salt.copy(header, 480);
+  const key = Buffer.from(hkdfSync('sha256', DATA_KEY, salt, `ringvault/object/${name}`, 32));
+  const chunks = Math.max(1, Math.ceil(bytes.length / 65_536));
+  const sealed = Array.from({ length: chunks }, (_, index) => {
+    const nonce = Buffer.alloc(12);
+    nonce.writeUInt32BE(index, 7);
+    nonce.writeUInt8(index === chunks - 1 ? 1 : 0, 11);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    const plain = bytes.subarray(index * 65_536, (index + 1) * 65_536);
+    return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  });
+  return Buffer.concat([header, ...sealed]);
+}
+
 /** Below `root`, a directory a bucket. */
 export async function writeVault(root: string, files: readonly PlannedFile[], edits: Edits = {}) {
   const put = async (uri: string, bytes: string | Buffer) => {
@@ -58,7 +83,8 @@ export async function writeVault(root: string, files: readonly PlannedFile[], ed
     const stored = pack ? (packs.get(pack) ?? bytes) : bytes;
     const key = sha256(stored);
     const uri = URIS.object(key, variant && `.${variant}`);
-    await put(uri, variant?.startsWith('zst') ? zstdCompressSync(stored) : stored);
+    const compressed = variant?.startsWith('zst') ? zstdCompressSync(stored) : stored;
+    await put(uri, variant?.includes('enc') ? encrypted(compressed, key) : compressed);
     const offset = offsets.get(pack ?? '') ?? 0;
     if (pack) offsets.set(pack, offset + bytes.length);
     lines.push({
@@ -143,8 +169,16 @@ function headerOf(lines: readonly ListedFile[], listing: Buffer): NodeHeader {
 export async function writeStandIn(root: string): Promise<{ binDirectory: string; requests: string }> {
   const binDirectory = join(root, 'bin');
   const requests = join(root, 'requests');
+  const wrapped = join(root, 'wrapped-key');
   await mkdir(binDirectory);
+  await writeFile(wrapped, WRAPPED_KEY);
   const script = `#!/bin/sh
+if [ "$1 $2 $3 $5 $6" = "kms decrypt --ciphertext-blob --encryption-context ringvault:cluster=${CLUSTER_ID}" ]; then
+  echo "$*" >>'${requests}'
+  cmp -s "\${4#fileb://}" '${wrapped}' || { echo 'InvalidCiphertextException' >&2; exit 254; }
+  echo '${DATA_KEY.toString('base64')}'
+  exit
+fi
 if [ "$#" != 5 ] || [ "$1 $2 $3" != 's3 cp --only-show-errors' ]; then echo "got $*" >&2; exit 252; fi
 echo "$4" >>'${requests}'
 exec cp "${root}/\${4#s3://}" "$5"

@@ -47,6 +47,13 @@ const FILES: PlannedFile[] = [
   { path: `${LINES}/nb-2-big-Statistics.db`, content: 'and packed', pack: 'three', variant: 'zst.2' },
   { path: `${ROLES}/nb-1-big-Data.db`, content: 'roles' },
 ];
+const ENCRYPTED: PlannedFile[] = [
+  { path: `${LINES}/nb-3-big-Data.db`, content: BIG.subarray(9), variant: 'enc' },
+  { path: `${LINES}/nb-3-big-Filter.db`, content: Buffer.alloc(65_536, 'a whole chunk'), variant: 'enc' },
+  { path: `${LINES}/nb-4-big-Data.db`, content: `encrypted ${BIG}`, variant: 'zst.enc' },
+  { path: `${LINES}/nb-4-big-Filter.db`, content: 'encrypted', pack: 'four', variant: 'zst.enc.2' },
+  { path: `${LINES}/nb-4-big-Statistics.db`, content: 'and packed', pack: 'four', variant: 'zst.enc.2' },
+];
 const OF_USERS = FILES.filter(({ path }) => path.startsWith('shop/'));
 
 /** Itself: a version manager's `python3` may put its own `aws` before others on the PATH. */
@@ -72,7 +79,8 @@ async function script(...args: string[]) {
   const words = [SCRIPT, URIS.vault, CLUSTER_ID, BACKUP_ID, ...args, ...documents];
   const { exitCode, stdout, stderr } = await execa(python, words, { env, reject: false });
   const requests = (await readFile(aws.requests, 'utf8')).trim().split('\n');
-  return { exitCode, stdout, stderr, objects: requests.filter((uri) => uri.includes('/objects/')) };
+  const objects = requests.filter((uri) => uri.includes('/objects/'));
+  return { exitCode, stdout, stderr, objects, kms: requests.filter((each) => each.startsWith('kms')) };
 }
 const restore = (...options: string[]) => script(HOST_ID, ...targets, ...options);
 
@@ -108,13 +116,22 @@ describe('what it restores', () => {
     clusterManifest.parse(manifest);
     nodeHeader.parse(header);
     for (const line of lines) listedFile.parse(line);
-    const { exitCode, stderr, objects } = await restore();
+    const { exitCode, stderr, objects, kms } = await restore();
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(await staged()).toEqual(planned(OF_USERS));
     expect(new Set(objects).size).toBe(objects.length);
     expect(objects).toHaveLength(9);
+    expect(kms).toEqual([]);
     expect(await readdir(targets[0])).toEqual(['shop']);
     expect(await readFile(join(root, 'documents/schema.cql'), 'utf8')).toMatch(/^CREATE KEYSPACE/);
+  });
+
+  it('is what the hosts encrypted, too, KMS asked once for its key', async () => {
+    await writeVault(root, ENCRYPTED);
+    const { exitCode, stderr, kms } = await restore();
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(await staged()).toEqual(planned(ENCRYPTED));
+    expect(kms).toHaveLength(1);
   });
 
   it('is kept by a second run, which fetches only what is missing or wrong', async () => {
@@ -185,6 +202,21 @@ it('lists the nodes of a backup', async () => {
 });
 
 describe('damage is named, and the rest is restored', () => {
+  it.each([
+    ['a chunk', 600, /exit code 1 of node.*cannot be decrypted/s],
+    ['the wrapped key', 20, /exit code 254 of aws kms decrypt.*InvalidCiphertextException/s],
+  ])('of an encrypted object: %s', async (_, at, message) => {
+    await writeVault(root, ENCRYPTED);
+    const [{ path, content } = { path: '', content: '' }] = ENCRYPTED;
+    await flip(URIS.object(sha256(Buffer.from(content)), '.enc'), at);
+    const { exitCode, stdout, stderr } = await restore();
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain(path);
+    expect(stdout).toContain('4 files made, 0 there already, 1 FAILED');
+    expect(await staged()).toEqual(planned(ENCRYPTED.slice(1)));
+  });
+
   let lines: ListedFile[];
   beforeEach(async () => {
     ({ lines } = await writeVault(root, FILES));

@@ -38,7 +38,7 @@ async function putsDuring(work: () => Promise<unknown>): Promise<SeenRequest[]> 
 }
 
 async function expectWhole(runId: string): Promise<void> {
-  const { files } = await readStoredBackup(stage.deployment, 'beta', runId);
+  const { files } = await readStoredBackup(stage, 'beta', runId);
   expect(files.length).toBeGreaterThan(50);
   expect(await nodetool('listsnapshots')).not.toContain('ringvault-');
   expect(await lock()).toBeUndefined();

@@ -113,7 +113,7 @@ test('the schema changed before the snapshot: it is taken again, and the backup 
   const { runId } = stage.completed(await stage.end(execution));
   const key = stage.deployment.layout.backupSchemaCql('beta', runId);
   expect((await stage.deployment.store.get(key))?.body.toString()).toContain('came_late');
-  const { manifest } = await readStoredBackup(stage.deployment, 'beta', runId);
+  const { manifest } = await readStoredBackup(stage, 'beta', runId);
   expect(manifest.schemaVersion).toBe(await schemaVersion());
 });
 
@@ -127,7 +127,7 @@ test('the schema changed between snapshot and seal: the backup has the schema of
   await client.execute('CREATE TABLE "SmallShop".after_the_snapshot (id int PRIMARY KEY)');
   goOn();
   const { runId } = stage.completed(await stage.end(execution));
-  const { manifest } = await readStoredBackup(stage.deployment, 'beta', runId);
+  const { manifest } = await readStoredBackup(stage, 'beta', runId);
   expect(manifest.schemaVersion).toBe(before);
   expect(await schemaVersion()).not.toBe(before);
   const key = stage.deployment.layout.backupSchemaCql('beta', runId);

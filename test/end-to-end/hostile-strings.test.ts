@@ -46,7 +46,7 @@ test('as the cluster’s own name and its role’s name and password: they are c
   await endpoint.secrets.putByArn(arn, JSON.stringify({ username, password }));
   const view = await stage.run('backup', { clusterId: 'beta' });
   await endpoint.secrets.putByArn(arn, JSON.stringify(beta.cassandra.backupRole));
-  const { manifest } = await readStoredBackup(stage.deployment, 'beta', stage.completed(view).runId);
+  const { manifest } = await readStoredBackup(stage, 'beta', stage.completed(view).runId);
   expect(manifest.clusterName).toBe(HOSTILE_NAME);
 });
 

@@ -105,7 +105,7 @@ test('an execution stopped when a node was drained and not yet stopped: Recover 
 test('a corrupted object: found and named, nothing swapped, Cassandra still serving', async () => {
   const { alpha } = dataset;
   const isMarked = await dataset.mark();
-  const { files } = await readStoredBackup(stage.deployment, 'alpha', dataset.backup.runId);
+  const { files } = await readStoredBackup(stage, 'alpha', dataset.backup.runId);
   const file = files.find(
     ({ path, instanceArn }) =>
       path.startsWith('shop/orders-') &&

@@ -36,7 +36,7 @@ async function refusal(call: Promise<unknown>): Promise<string> {
 async function keys() {
   const { stage, backup, alpha } = dataset;
   const { layout } = stage.deployment;
-  const { files } = await readStoredBackup(stage.deployment, 'alpha', backup.runId);
+  const { files } = await readStoredBackup(stage, 'alpha', backup.runId);
   const [, other] = alpha.hosts;
   const [own] = alpha.hosts;
   if (!own || !other || !files[0]) throw new Error('alpha has no backup of several hosts');

@@ -1,9 +1,18 @@
 // A sealed backup read as a stranger would read it: every manifest by its hash, every object by its own.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { Deployment } from '../../cli/deployment.ts';
-import { type ClusterManifest, clusterManifest, listedFile, nodeHeader } from '../../contracts/manifests.ts';
+import { gunzipSync } from 'node:zlib';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { kmsDataKeys } from '../../adapters/data-keys-kms.ts';
+import {
+  type ClusterManifest,
+  clusterManifest,
+  listedFile,
+  nodeHeader,
+  type ObjectVariant,
+} from '../../contracts/manifests.ts';
+import { decoded } from '../../node-scripts/transfer/encoding.ts';
+import type { Stage } from './stage.ts';
 
 export interface StoredFile {
   instanceArn: string;
@@ -19,15 +28,16 @@ export interface StoredBackup {
 
 /** @throws Error where something is missing or is not what its hash says */
 export async function readStoredBackup(
-  { store, layout }: Deployment,
+  { deployment: { store, layout }, installation }: Stage,
   clusterId: string,
   backupId: string,
 ): Promise<StoredBackup> {
-  const read = async (key: string, sha256?: string): Promise<Buffer> => {
+  const kms = new KMSClient(installation.cloud.clientOptions);
+  const dataKeys = kmsDataKeys({ clusterId, client: kms });
+  const read = async (key: string, sha256?: string, variant: ObjectVariant = 'plain'): Promise<Buffer> => {
     const found = await store.getStream(key);
     if (!found) throw new Error(`${key}: got nothing`);
-    const stored = await buffer(found.body);
-    const body = /\.zst(\.2)?$/.test(key) ? zstdDecompressSync(stored) : stored;
+    const body = await buffer(decoded(found.body, { variant, sha256: sha256 ?? '' }, dataKeys));
     const got = createHash('sha256').update(body).digest('hex');
     if (sha256 !== undefined && got !== sha256) throw new Error(`${key}: got ${got}, expected ${sha256}`);
     return body;
@@ -51,7 +61,7 @@ export async function readStoredBackup(
       const key = layout.object(clusterId, pack ?? sha256, variant);
       files.push({ instanceArn, path, key });
       if (objects.size > 64) objects.clear();
-      const object = objects.get(key) ?? (await read(key, pack ?? sha256));
+      const object = objects.get(key) ?? (await read(key, pack ?? sha256, variant));
       objects.set(key, object);
       const got = createHash('sha256')
         .update(object.subarray(offset, offset + sizeBytes))
@@ -61,5 +71,6 @@ export async function readStoredBackup(
         throw new Error(`${key}: got ${object.length} of ${sizeBytes}`);
     }
   }
+  kms.destroy();
   return { manifest, files };
 }

@@ -57,8 +57,11 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
     cassandra:
       cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}-AbCdEf" }
     notifications: { emails: [both@example.com] }`;
+  const kmsKey = (name: string) => `arn:aws:kms:eu-west-1:111122223333:key/${name}`;
+  const keys = `kmsKeyArn: "${kmsKey('own')}", formerKmsKeyArns: ["${kmsKey('former')}"]`;
   const configuration = parseConfiguration(
-    `vault: { prefix: "backups/cassandra/" }\nclusters:${cluster('orders')}${cluster('users')}`,
+    `vault: { prefix: "backups/cassandra/" }\nclusters:${cluster('orders')}${cluster('users')}
+    encryption: { clientSide: true, ${keys} }`,
   );
   const stack = new Stack(new App(), 'Platform');
   const { backup, hostPolicies } = new CassandraBackup(stack, 'Backups', { configuration });
@@ -77,6 +80,16 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   });
   template.hasResourceProperties('AWS::Lambda::Function', {
     Environment: { Variables: Match.objectLike({ RINGVAULT_PREFIX: 'backups/cassandra/' }) },
+  });
+  // The other cluster brings its own.
+  template.resourceCountIs('AWS::KMS::Key', 1);
+  const ofUsers = { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': 'users' } };
+  const Statement = [
+    { Action: 'kms:Decrypt', Resource: [kmsKey('own'), kmsKey('former')], Condition: ofUsers },
+    { Action: 'kms:GenerateDataKey', Resource: kmsKey('own'), Condition: ofUsers },
+  ];
+  template.hasResourceProperties('AWS::IAM::ManagedPolicy', {
+    PolicyDocument: { Statement: Match.arrayWith(Statement.map((each) => Match.objectLike(each))) },
   });
   const policies = JSON.stringify(template.findResources('AWS::IAM::ManagedPolicy'));
   expect(policies).toContain('/backups/cassandra/clusters/orders/objects/*');

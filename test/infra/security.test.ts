@@ -15,6 +15,7 @@ import {
 } from './synthesized.ts';
 
 const [[vaultId, vault] = ['', undefined]] = resourcesOf('AWS::S3::Bucket');
+const [[keyId] = ['']] = resourcesOf('AWS::KMS::Key');
 const OWN = `\${ec2:SourceInstanceARN}`;
 
 function property<Value>(resource: Resource | undefined, name: string): Value {
@@ -102,6 +103,14 @@ describe('the vault', () => {
   });
 });
 
+it('keeps the keys of clusters, which are rotated', () => {
+  template.hasResource('AWS::KMS::Key', {
+    DeletionPolicy: 'Retain',
+    UpdateReplacePolicy: 'Retain',
+    Properties: { EnableKeyRotation: true },
+  });
+});
+
 it('keeps the catalog: point-in-time recovery, deletion protection, retained', () => {
   template.hasResource('AWS::DynamoDB::Table', {
     DeletionPolicy: 'Retain',
@@ -129,6 +138,24 @@ describe('a host', () => {
       `<${vaultId}.Arn>/progress/${OWN}/*`,
       `<${vaultId}.Arn>/results/${OWN}/*`,
     ]);
+  });
+
+  it('uses its cluster’s key alone: through S3, and for what is bound to its cluster', () => {
+    const ofKms = statements.filter((each) => actionsOf(each).some((action) => action.startsWith('kms:')));
+    expect(ofKms.map((each) => [actionsOf(each).join(), each.Condition])).toEqual([
+      ['kms:Decrypt,kms:GenerateDataKey', { StringEquals: { 'kms:ViaService': expect.anything() } }],
+      ['kms:Decrypt', { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': 'demo' } }],
+    ]);
+    expect(new Set(ofKms.flatMap(resourceTexts))).toEqual(new Set([`<${keyId}.Arn>`]));
+  });
+
+  it('puts nothing with a stranger’s key', () => {
+    const [put] = statements.filter((each) => actionsOf(each).includes('s3:PutObject'));
+    const { StringEqualsIfExists, Null } = put?.Condition ?? {};
+    expect(asText(StringEqualsIfExists?.['s3:x-amz-server-side-encryption-aws-kms-key-id'])).toBe(
+      `<${keyId}.Arn>`,
+    );
+    expect(Null).toEqual({ 's3:x-amz-server-side-encryption-customer-algorithm': 'true' });
   });
 
   it('ends the uploads in parts that it may begin, of objects and of its own listings', () => {
@@ -190,6 +217,21 @@ describe('the steps', () => {
       const writes = allowed(statements, 's3:PutObject');
       expect(writes.some((arn) => arn.includes('/backups/'))).toBe(step === 'SealBackup');
       expect([...writes, ...allowed(statements, 's3:GetObject')].join()).not.toContain('/objects/');
+    }
+  });
+
+  it('use keys through S3 alone: to read backups, and one to write them', () => {
+    for (const step of stepNames) {
+      const statements = stepStatements(step);
+      const reads = allowed(statements, 's3:GetObject').some((arn) => arn.includes('/backups/'));
+      expect(allowed(statements, 'kms:Decrypt')).toEqual(reads ? [`<${keyId}.Arn>`] : []);
+      expect(allowed(statements, 'kms:GenerateDataKey')).toEqual(
+        step === 'SealBackup' ? [`<${keyId}.Arn>`] : [],
+      );
+      for (const statement of statements) {
+        if (!actionsOf(statement).some((action) => action.startsWith('kms:'))) continue;
+        expect(Object.keys(statement.Condition?.['StringEquals'] ?? {})).toEqual(['kms:ViaService']);
+      }
     }
   });
 
@@ -280,6 +322,7 @@ it('gives the outputs by which the command finds the deployment', () => {
     'BackupArn',
     'CatalogTable',
     'HostPolicyArns',
+    'KmsKeyArns',
     'RecoverArn',
     'RestoreArn',
     'TopicArn',

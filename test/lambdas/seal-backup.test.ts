@@ -5,7 +5,7 @@ import { readDocument, sha256Of } from '../../lambdas/vault/documents.ts';
 import { answerUploads, headerOf, schema } from './support/answers.ts';
 import { plannedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
-import { CLUSTER, hosts, newWorld } from './support/world.ts';
+import { CLUSTER, hosts, KMS_KEY, newWorld } from './support/world.ts';
 
 const [host] = hosts;
 if (!host) throw new Error('a host');
@@ -18,6 +18,8 @@ describe('SealBackup', () => {
     expect(sealed).toEqual({ backupId: run.runId, files: 81, bytes: 9_000, uploadedBytes: 300 });
     const { layout, vault } = world;
     const keys = [...vault.objects.keys()];
+    // What the step wrote; the rest was there.
+    expect([...vault.kmsKeys]).toEqual(keys.slice(-4).map((key) => [key, KMS_KEY]));
     expect(keys.at(-1)).toBe(layout.clusterManifest(CLUSTER, run.runId));
     const manifest = await readDocument(world, keys.at(-1) ?? '', clusterManifest);
     expect(manifest).toMatchObject({

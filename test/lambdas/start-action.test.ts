@@ -8,7 +8,7 @@ import { readDocument } from '../../lambdas/vault/documents.ts';
 import { snapshot, USERS_ID } from './support/answers.ts';
 import { plannedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
-import { CLUSTER, claimedRun, hosts, newWorld, type World } from './support/world.ts';
+import { CLUSTER, claimedRun, hosts, KMS_KEY, newWorld, type World } from './support/world.ts';
 
 const policy = { heartbeatSeconds: 120, actionTimeoutSeconds: 3_600, hostsAtOnce: 10 };
 const [host] = hosts;
@@ -137,6 +137,7 @@ describe('StartAction', () => {
     expect(await inputOf('upload')).toMatchObject({
       ...{ backupId: run.runId, hostId: host.hostId, rack: 'r1', tag, times: snapshot(run).times },
       tables: [expect.anything(), { keyspace: 'app', table: 'users', tableId: USERS_ID }],
+      encryption: { serverSideKeyArn: KMS_KEY },
     });
     expect(await inputOf('clear-snapshot')).toEqual({ tags: [tag] });
   });

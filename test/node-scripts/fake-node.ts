@@ -94,5 +94,6 @@ export function uploadInput(run: string, tables: Table[]): ActionInput<'upload'>
     times: { askedAt: time, startedAt: time, doneAt: time, clockOffsetMs: 0 },
     tables,
     damagedFiles: 'refuse',
+    encryption: {},
   };
 }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock } from '../../adapters/clock-system.ts';
+import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
 import { type MemoryObjectStore, memoryObjectStore } from '../../adapters/object-store-memory.ts';
-import type { Clock, ObjectStore } from '../../adapters/ports.ts';
+import type { Clock, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { memorySecrets } from '../../adapters/secrets-memory.ts';
 import { type MemoryTaskCallback, memoryTaskCallback } from '../../adapters/task-callback-memory.ts';
 import {
@@ -23,6 +24,7 @@ import { type RunOutcome, runAction } from '../../node-scripts/run.ts';
 
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:cassandra-AbCdEf';
 export const CLUSTER = 'demo';
+export const KMS_KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000';
 
 export interface HostUnderTest {
   root: string;
@@ -54,9 +56,12 @@ export interface HostOptions {
   credentials?: { username: string; password: string };
   limits?: Record<string, unknown>;
   compression?: 'zstd';
+  /** Of uploads. */
+  encryption?: ActionInput<'upload'>['encryption'];
   clock?: Clock;
   memory?: MemoryObjectStore;
   store?: ObjectStore;
+  dataKeys?: DataKeys;
 }
 
 export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnderTest> {
@@ -65,6 +70,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
   const layout = vaultLayout('');
   const memory = options.memory ?? memoryObjectStore();
   const store = options.store ?? memory;
+  const dataKeys = options.dataKeys ?? memoryDataKeys(CLUSTER);
   const callback = memoryTaskCallback();
   const clock = options.clock ?? systemClock;
   const instanceArn = 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0';
@@ -114,6 +120,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     carryOut(document, failPoint) {
       return runAction({
         store,
+        dataKeys: () => dataKeys,
         secrets: memorySecrets({ [SECRET]: options.credentials ?? { username: 'none', password: 'none' } }),
         callback,
         clock,

@@ -44,6 +44,7 @@ export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostW
   const { memory, layout, instanceArn } = host;
   const inputOf = (run: string, previous?: BackupSource) => ({
     ...uploadInput(run, [ORDERS, ITEMS]),
+    ...(options.encryption && { encryption: options.encryption }),
     ...(previous && { previous }),
   });
   return {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { fakeNode, ORDERS, TAG, tablePath, uploadInput, write } from './fake-node.ts';
-import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
+import { type HostUnderTest, hostUnderTest, KMS_KEY } from './host-under-test.ts';
 
 const MIB = 1024 ** 2;
 const RUNS = ['20261121t020000z-0a1b2c3d', '20261121t030000z-0a1b2c3d'] as const;
@@ -77,18 +77,24 @@ async function writeTree(data: string[], files: Tree, mtime: Date): Promise<void
 interface Manner {
   killed: boolean;
   compression: 'none' | 'zstd';
+  encrypted: boolean;
   /** At its restore: whether the node knows the files that it has. */
   cached: boolean;
 }
 const manner = fc.record({
   killed: fc.boolean(),
   compression: fc.constantFrom('none', 'zstd'),
+  encrypted: fc.boolean(),
   cached: fc.boolean(),
 });
 
 async function backUp(host: HostUnderTest, run: string, previous: BackupSource | undefined, how: Manner) {
-  const input = { ...uploadInput(run, [ORDERS]), ...(previous && { previous }) };
-  const { killed, compression } = how;
+  const { killed, compression, encrypted } = how;
+  const input = {
+    ...uploadInput(run, [ORDERS]),
+    encryption: encrypted ? { clientSideKeyArn: KMS_KEY } : {},
+    ...(previous && { previous }),
+  };
   let document = await host.request({ ...host.document(run, 'upload', input), compression });
   if (killed && (await host.carryOut(document, 'upload.object:fail')) === 'failed') {
     document = await host.request(document);

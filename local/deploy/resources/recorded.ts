@@ -31,15 +31,6 @@ export const alarm = resourceType(
   },
 );
 
-export const key = resourceType(
-  {},
-  ['KeyPolicy', 'Description', 'EnableKeyRotation', 'RotationPeriodInDays', 'PendingWindowInDays', 'Tags'],
-  async (_properties, { physicalName, arn }) => {
-    const id = physicalName(60);
-    return { id, attributes: { Arn: arn('kms', `key/${id}`), KeyId: id } };
-  },
-);
-
 export const keyAlias = resourceType({ AliasName: z.string() }, ['TargetKeyId'], async ({ AliasName }) => ({
   id: AliasName,
 }));

@@ -3,8 +3,8 @@ import type { ResourceType } from '../resource-type.ts';
 import { lambdaFunction, lambdaPermission, logGroup, ssmDocument, stateMachine } from './compute.ts';
 import { managedPolicy, policy, role } from './identity.ts';
 import { queue, queuePolicy, subscription, topic, topicPolicy } from './messaging.ts';
-import { alarm, cdkMetadata, key, keyAlias } from './recorded.ts';
-import { bucket, bucketPolicy, table } from './storage.ts';
+import { alarm, cdkMetadata, keyAlias } from './recorded.ts';
+import { bucket, bucketPolicy, key, table } from './storage.ts';
 import { rule, schedule, scheduleGroup } from './timing.ts';
 
 export const resourceTypes: Readonly<Record<string, ResourceType>> = {

@@ -108,3 +108,13 @@ export const table = resourceType(
     return { id: TableName, attributes: { Arn: arn('dynamodb', `table/${TableName}`) } };
   },
 );
+
+/** Its policy is the account's own, which leaves everything to roles. */
+export const key = resourceType(
+  { Description: z.string().default('') },
+  ['KeyPolicy', 'EnableKeyRotation', 'RotationPeriodInDays', 'PendingWindowInDays', 'Tags'],
+  async ({ Description }, { platform }) => {
+    const { id, arn } = platform.keys.create(Description);
+    return { id, attributes: { Arn: arn, KeyId: id } };
+  },
+);

@@ -121,7 +121,10 @@ export function evaluateConditions(
 }
 
 function isKnownKey(key: string): boolean {
-  return knownKeys.has(key) || /^(s3:x-amz-|aws:resourcetag\/|ssm:resourcetag\/)/.test(key);
+  return (
+    knownKeys.has(key) ||
+    /^(s3:x-amz-|kms:viaservice$|kms:encryptioncontext:|aws:resourcetag\/|ssm:resourcetag\/)/.test(key)
+  );
 }
 
 function holds(

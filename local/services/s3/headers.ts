@@ -24,7 +24,7 @@ const notForwarded = new Set([
   'x-amz-expected-bucket-owner',
   'x-amz-source-expected-bucket-owner',
   'x-amz-request-payer',
-  // Encryption at rest is recorded, not done.
+  // encryption.ts has them.
   'x-amz-server-side-encryption',
   'x-amz-server-side-encryption-aws-kms-key-id',
   'x-amz-server-side-encryption-bucket-key-enabled',

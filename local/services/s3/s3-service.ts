@@ -12,8 +12,10 @@ import {
   ServiceError,
 } from '../../endpoint/service.ts';
 import { splitTarget } from '../../endpoint/sigv4.ts';
+import type { Keys } from '../kms/keys.ts';
 import { type BucketSettings, errorXml, xmlDocument } from './bucket-settings.ts';
 import { deleteObjects } from './delete-objects.ts';
+import { encryptionOfStored, encryptionToStore, isKeptForEncryption } from './encryption.ts';
 import { forwardedHeaders, returnedHeaders } from './headers.ts';
 import {
   actionOf,
@@ -47,9 +49,11 @@ export class S3Service implements RawService {
   readonly #store: Store;
   readonly #settings: BucketSettings;
   readonly #authorizer: PolicyAuthorizer;
+  readonly #keys: Keys;
 
-  constructor(store: Store, settings: BucketSettings, authorizer: PolicyAuthorizer) {
+  constructor(store: Store, settings: BucketSettings, authorizer: PolicyAuthorizer, keys: Keys) {
     this.#store = store;
+    this.#keys = keys;
     this.#settings = settings;
     this.#authorizer = authorizer;
   }
@@ -90,7 +94,10 @@ export class S3Service implements RawService {
   }
 
   async #forward({ s3, request, response, headers, context }: Exchange): Promise<void> {
-    const forwarded = forwardedHeaders(headers);
+    const forwarded = {
+      ...forwardedHeaders(headers),
+      ...encryptionToStore(this.#keys, s3, headers, context),
+    };
     const hasBody = request.method === 'PUT' || request.method === 'POST';
     const prepared = hasBody ? await prepareBody(request, headers) : undefined;
     const stored = await this.#store.send({
@@ -108,9 +115,19 @@ export class S3Service implements RawService {
         throw error;
       }
     }
+    const returned = returnedHeaders(stored.headers);
+    const kept = { ...returned, ...forwarded };
+    let encryption: Record<string, string> = {};
+    try {
+      encryption = encryptionOfStored(this.#keys, s3, { sent: headers, stored: kept }, context);
+    } catch (error) {
+      stored.destroy();
+      throw error;
+    }
     if (s3.operation === 'DeleteBucket' && stored.statusCode === 204) await this.#forget(s3.bucket);
     if (!request.complete) response.setHeader('connection', 'close');
-    response.writeHead(stored.statusCode ?? 500, returnedHeaders(stored.headers));
+    const told = Object.entries(returned).filter(([name]) => !isKeptForEncryption(name));
+    response.writeHead(stored.statusCode ?? 500, { ...Object.fromEntries(told), ...encryption });
     await pipeline(stored, response);
   }
 

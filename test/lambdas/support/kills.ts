@@ -21,20 +21,22 @@ function killedAt(world: World, kill: Kill | undefined): { ports: World; writes:
   let writes = 0;
   const ports = { ...world };
   for (const [port, names] of Object.entries(WRITES) as Array<[keyof typeof WRITES, readonly string[]]>) {
-    const watched = new Proxy(world[port], {
-      get(target, name) {
-        const member = Reflect.get(target, name) as unknown;
-        if (typeof member !== 'function' || !names.includes(String(name))) return member;
-        return async (...values: unknown[]) => {
-          const mine = ++writes === kill?.write;
-          if (mine && kill.when === 'before') throw new Error('killed');
-          const answer: unknown = await member.apply(target, values);
-          if (mine) throw new Error('killed');
-          return answer;
-        };
-      },
-    });
-    Object.assign(ports, { [port]: watched });
+    const watch = <Port extends object>(unwatched: Port): Port =>
+      new Proxy(unwatched, {
+        get(target, name) {
+          const member = Reflect.get(target, name) as unknown;
+          if (name === 'encryptedWith') return (key: string) => watch(world.vault.encryptedWith(key));
+          if (typeof member !== 'function' || !names.includes(String(name))) return member;
+          return async (...values: unknown[]) => {
+            const mine = ++writes === kill?.write;
+            if (mine && kill.when === 'before') throw new Error('killed');
+            const answer: unknown = await member.apply(target, values);
+            if (mine) throw new Error('killed');
+            return answer;
+          };
+        },
+      });
+    Object.assign(ports, { [port]: watch(world[port]) });
   }
   return { ports, writes: () => writes };
 }

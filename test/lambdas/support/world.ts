@@ -24,6 +24,7 @@ export interface World extends StepPorts {
 }
 
 export const CLUSTER = 'demo';
+export const KMS_KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000';
 export const START = new Date('2026-11-21T02:00:00.000Z');
 
 export const configuration: DeployedConfiguration = {
@@ -52,6 +53,7 @@ export function newWorld(): World {
     notifier: memoryNotifier(),
     clock,
     log: pino({ level: 'silent' }),
+    kmsKeys: { [CLUSTER]: KMS_KEY },
     clusters: { [CLUSTER]: configuration },
     metrics,
     emitMetrics: (line) => void metrics.push(line),

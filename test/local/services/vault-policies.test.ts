@@ -22,6 +22,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Caller } from '../../../local/endpoint/service.ts';
 import { authorizationHeader, signatureOf, signingDate } from '../../../local/endpoint/sigv4.ts';
+import { Keys } from '../../../local/services/kms/keys.ts';
 import { BucketSettings } from '../../../local/services/s3/bucket-settings.ts';
 import { S3Service } from '../../../local/services/s3/s3-service.ts';
 import { Store } from '../../../local/services/s3/store.ts';
@@ -284,7 +285,7 @@ it('a transport that does not count as secure is denied by the vault’s policy'
     // Denied before anything is asked of the store, so there is none.
     const store = new Store('http://127.0.0.1:1', endpoint.storage.credentials);
     const settings = new BucketSettings('/nonexistent');
-    insecure.register(new S3Service(store, settings, insecure.authorizer));
+    insecure.register(new S3Service(store, settings, insecure.authorizer, new Keys()));
     insecure.authorizer.putBucketPolicy(Bucket, vaultPolicy);
     const put = new PutObjectCommand({ Bucket, Key: 'progress/x', Body: 'x' });
     const client = new S3Client({ ...insecure.configuration(), forcePathStyle: true });

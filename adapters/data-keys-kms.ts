@@ -1,0 +1,66 @@
+// A cluster's data keys from KMS. Each is bound to the cluster: KMS unwraps it for no other, whoever asks.
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { ENCRYPTION_CONTEXT_KEY } from '../contracts/encryption.ts';
+import { EncryptionKeyDenied } from '../contracts/errors.ts';
+import { callAws } from './aws-call.ts';
+import type { DataKeys } from './ports.ts';
+
+/** The key cannot be used, and a retry does not help. */
+const DENIED = [
+  'AccessDeniedException',
+  'DisabledException',
+  'NotFoundException',
+  'KMSInvalidStateException',
+];
+/** What was given was not wrapped by a key of this account, or for another cluster. */
+const NOT_OURS = ['InvalidCiphertextException', 'IncorrectKeyException'];
+
+export function kmsDataKeys(options: { clusterId: string; region?: string; client?: KMSClient }): DataKeys {
+  const { clusterId, region } = options;
+  const client = options.client ?? new KMSClient({ ...(region && { region }), maxAttempts: 6 });
+  const EncryptionContext = { [ENCRYPTION_CONTEXT_KEY]: clusterId };
+  /** A data key is asked for once, however many objects it encrypts. */
+  const unwrapped = new Map<string, Promise<Buffer | undefined>>();
+  return {
+    async generate(KeyId) {
+      const command = new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256', EncryptionContext });
+      const { Plaintext, CiphertextBlob } = await named(`GenerateDataKey ${KeyId}`, () =>
+        client.send(command),
+      );
+      return { plaintext: Buffer.from(Plaintext ?? []), wrapped: Buffer.from(CiphertextBlob ?? []) };
+    },
+    unwrap(wrapped) {
+      const name = wrapped.toString('base64');
+      const known = unwrapped.get(name) ?? unwrap(wrapped);
+      unwrapped.set(name, known);
+      known.catch(() => unwrapped.delete(name));
+      return known;
+    },
+  };
+
+  async function unwrap(CiphertextBlob: Buffer): Promise<Buffer | undefined> {
+    const command = new DecryptCommand({ CiphertextBlob, EncryptionContext });
+    try {
+      const { Plaintext } = await named(`Decrypt for ${clusterId}`, () => client.send(command));
+      return Buffer.from(Plaintext ?? []);
+    } catch (error) {
+      if (NOT_OURS.includes(nameOf(error))) return undefined;
+      throw error;
+    }
+  }
+}
+
+async function named<Answer>(call: string, send: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await callAws(`kms ${call}`, send, [...DENIED, ...NOT_OURS]);
+  } catch (error) {
+    if (!DENIED.includes(nameOf(error))) throw error;
+    throw new EncryptionKeyDenied(`kms ${call}: got ${nameOf(error)}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}

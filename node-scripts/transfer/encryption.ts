@@ -1,0 +1,121 @@
+// Objects that the host encrypts itself: AES-256-GCM in chunks, so that a part can be read without the rest, and so that no
+// chunk can be left out, exchanged or added unseen. docs/storage-format.md, "Encrypted objects", has every byte.
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { pieces } from '../../adapters/pieces.ts';
+import type { DataKey, DataKeys } from '../../adapters/ports.ts';
+
+const MAGIC = Buffer.from('RVENC\0\0\x01', 'latin1');
+const HEADER_BYTES = 512;
+const SALT_BYTES = 32;
+const WRAPPED_AT = MAGIC.length + 2;
+const SALT_AT = HEADER_BYTES - SALT_BYTES;
+const CHUNK_BYTES = 64 * 1024;
+const TAG_BYTES = 16;
+const CIPHER = 'aes-256-gcm';
+
+/** What was read is not what was encrypted under this name. */
+export class WrongCiphertext extends Error {}
+
+/** @param sha256 that names the object, hex: bound to it, the bytes are of no use under another name */
+export async function* encrypted(
+  plain: AsyncIterable<Uint8Array>,
+  { plaintext, wrapped }: DataKey,
+  sha256: string,
+): AsyncGenerator<Buffer> {
+  const salt = randomBytes(SALT_BYTES);
+  yield headerOf(wrapped, salt);
+  const key = objectKeyOf(plaintext, salt, sha256);
+  let index = 0;
+  for await (const { bytes, isLast } of pieces(plain, CHUNK_BYTES)) {
+    const cipher = createCipheriv(CIPHER, key, nonceOf(index, isLast));
+    yield Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+    index += 1;
+  }
+}
+
+/** @throws WrongCiphertext, what the keys throw */
+export async function* decrypted(
+  stored: AsyncIterable<Uint8Array>,
+  keys: DataKeys,
+  sha256: string,
+): AsyncGenerator<Buffer> {
+  const { first, rest } = await splitAt(stored, HEADER_BYTES);
+  const { wrapped, salt } = readHeader(first);
+  const plaintext = await keys.unwrap(wrapped);
+  if (!plaintext) throw new WrongCiphertext('its key was not wrapped for this cluster');
+  const key = objectKeyOf(plaintext, salt, sha256);
+  let index = 0;
+  for await (const { bytes, isLast } of pieces(rest, CHUNK_BYTES + TAG_BYTES)) {
+    if (bytes.length < TAG_BYTES) throw new WrongCiphertext(`chunk ${index} was cut`);
+    const decipher = createDecipheriv(CIPHER, key, nonceOf(index, isLast), { authTagLength: TAG_BYTES });
+    const end = bytes.length - TAG_BYTES;
+    decipher.setAuthTag(bytes.subarray(end));
+    const plain = decipher.update(bytes.subarray(0, end));
+    try {
+      decipher.final();
+    } catch {
+      throw new WrongCiphertext(`chunk ${index} is not what was encrypted`);
+    }
+    yield plain;
+    index += 1;
+  }
+}
+
+function headerOf(wrapped: Buffer, salt: Buffer): Buffer {
+  if (wrapped.length > SALT_AT - WRAPPED_AT) {
+    throw new Error(
+      `got a wrapped data key of ${wrapped.length} bytes, expected ${SALT_AT - WRAPPED_AT} at most`,
+    );
+  }
+  const header = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt16BE(wrapped.length, MAGIC.length);
+  wrapped.copy(header, WRAPPED_AT);
+  salt.copy(header, SALT_AT);
+  return header;
+}
+
+function readHeader(header: Buffer): { wrapped: Buffer; salt: Buffer } {
+  if (header.length < HEADER_BYTES) throw new WrongCiphertext('its header was cut');
+  if (!header.subarray(0, MAGIC.length).equals(MAGIC)) throw new WrongCiphertext('it has no header');
+  const length = header.readUInt16BE(MAGIC.length);
+  if (length > SALT_AT - WRAPPED_AT) throw new WrongCiphertext('its header has no wrapped key');
+  return {
+    wrapped: header.subarray(WRAPPED_AT, WRAPPED_AT + length),
+    salt: header.subarray(SALT_AT),
+  };
+}
+
+function objectKeyOf(plaintext: Buffer, salt: Buffer, sha256: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', plaintext, salt, `ringvault/object/${sha256}`, 32));
+}
+
+/** A key encrypts one object, so a chunk's place in it is a nonce; that it is the last one is a part of it. */
+function nonceOf(index: number, isLast: boolean): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUInt32BE(index, 7);
+  nonce.writeUInt8(isLast ? 1 : 0, 11);
+  return nonce;
+}
+
+/** `first` has fewer bytes where there are no more. */
+async function splitAt(
+  stream: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ first: Buffer; rest: AsyncIterable<Uint8Array> }> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const read: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes < length) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    read.push(value);
+    bytes += value.length;
+  }
+  const all = Buffer.concat(read);
+  async function* rest() {
+    yield all.subarray(length);
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { first: all.subarray(0, length), rest: rest() };
+}
