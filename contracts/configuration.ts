@@ -70,7 +70,7 @@ const encryption = z.strictObject({
 });
 
 /** Less would let a connection fall silent for longer than S3 waits. */
-const bytesPerSecond = z.int().min(256 * 1024);
+export const bytesPerSecond = z.int().min(256 * 1024);
 
 const limits = z.strictObject({
   /** Hosts that one workflow works on at the same time. */

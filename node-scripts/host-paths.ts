@@ -1,7 +1,7 @@
 // Where the host program keeps its state on a host, and how fixed paths are found. RINGVAULT_HOST_ROOT goes before them
 // in the local cloud, where several hosts share one machine.
 import { join } from 'node:path';
-import { HOST_RESTORE_GUARD, HOST_STATE_DIRECTORY } from '../contracts/layout.ts';
+import { HOST_LIMITS, HOST_RESTORE_GUARD, HOST_STATE_DIRECTORY } from '../contracts/layout.ts';
 
 /** There where systemd is the host's service manager (sd_booted(3)). */
 export const SYSTEMD = '/run/systemd/system';
@@ -10,6 +10,7 @@ export interface HostPaths {
   /** A fixed absolute path, as it is found on this host. */
   fixed(path: string): string;
   guard: string;
+  limits: string;
   identity: string;
   actions: string;
   runs: string;
@@ -29,6 +30,7 @@ export function hostPaths(root = ''): HostPaths {
   return {
     fixed,
     guard: fixed(HOST_RESTORE_GUARD),
+    limits: fixed(HOST_LIMITS),
     identity: join(state, 'identity.json'),
     actions: join(state, 'actions'),
     runs: join(state, 'runs'),

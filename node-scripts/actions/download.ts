@@ -4,6 +4,7 @@ import type { ListedFile } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { openRateLimit, type RateLimit } from '../host-limits.ts';
 import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
 import type { FetchJob } from '../transfer/fetch-object.ts';
@@ -42,7 +43,10 @@ export async function download(
   const slots = adaptiveSlots(downloadsAtOnce, context.clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const fetcher = openFetcher({ ...context, signal }, (why) => {
+  const rate = await openRateLimit(context, 'downloadBytesPerSecond', (perSecond) =>
+    fetcher.setRate(perSecond),
+  );
+  const fetcher = openFetcher({ ...context, signal }, rate, (why) => {
     slots.failed(why);
     context.progress.add({ retried: 1 });
   });
@@ -72,6 +76,7 @@ export async function download(
       context.progress.add({ files: files.length, bytes, skipped: bytes - downloadedBytes });
     }
   } finally {
+    rate.close();
     await cache.close(false);
     await fetcher.close();
   }
@@ -79,13 +84,24 @@ export async function download(
   return total;
 }
 
-function openFetcher(context: ActionContext, onFailedAttempt: ThreadOptions['onFailedAttempt']): Fetcher {
+function openFetcher(
+  context: ActionContext,
+  { bytesPerSecond }: RateLimit,
+  onFailedAttempt: ThreadOptions['onFailedAttempt'],
+): Fetcher {
   const { store, vault, signal, clock, progress, document } = context;
   const { clusterId } = document;
-  const { hashesAtOnce: threads, downloadBytesPerSecond: bytesPerSecond } = document.limits;
+  const { hashesAtOnce: threads } = document.limits;
   const onBytes = (transferred: number) => progress.add({ transferred });
   if (vault) {
-    const options = { threads, clusterId, bytesPerSecond, signal, onBytes, onFailedAttempt };
+    const options = {
+      threads,
+      clusterId,
+      bytesPerSecond: bytesPerSecond(),
+      signal,
+      onBytes,
+      onFailedAttempt,
+    };
     return fetcherInThreads(vault, options);
   }
   store.onFailedAttempt(onFailedAttempt);

@@ -43,7 +43,7 @@ export interface FetchPorts {
   dataKeys: DataKeys;
   signal: AbortSignal;
   /** Waited for before the next bytes are taken. */
-  pace: Pace | undefined;
+  pace: Pace;
   onBytes(bytes: number): void;
 }
 
@@ -109,7 +109,7 @@ async function fetchOnce(
   const received = async function* () {
     for await (const chunk of stored.body) {
       signal.throwIfAborted();
-      await pace?.take((chunk as Buffer).length, signal);
+      if (pace.isLimited()) await pace.take((chunk as Buffer).length, signal);
       onBytes((chunk as Buffer).length);
       yield chunk as Buffer;
     }

@@ -9,11 +9,12 @@ import type { FetchWorkerData, FromFetchWorker, ToFetchWorker } from './fetcher.
 import { paceOf } from './pace.ts';
 
 const REPORT_MS = 250;
-const { bucket, region, clusterId, bytesPerSecond } = workerData as FetchWorkerData;
+const { bucket, region, clusterId, ...given } = workerData as FetchWorkerData;
 const store = s3ObjectStore({ bucket, region });
 const dataKeys = kmsDataKeys({ region, clusterId });
 store.onFailedAttempt((failed) => tell({ failed }));
-const pace = paceOf(bytesPerSecond, systemClock);
+let { bytesPerSecond } = given;
+const pace = paceOf(() => bytesPerSecond, systemClock);
 const stop = new AbortController();
 let received = 0;
 const onBytes = (bytes: number) => {
@@ -34,6 +35,10 @@ setInterval(report, REPORT_MS).unref();
 parentPort?.on('message', (message: ToFetchWorker) => {
   if (message === 'stop') {
     stop.abort(new Error('the download was stopped'));
+    return;
+  }
+  if ('rate' in message) {
+    bytesPerSecond = message.rate;
     return;
   }
   const { id, job } = message;

@@ -13,18 +13,23 @@ export interface Vault {
 export interface Fetcher {
   /** @returns bytes downloaded @throws as fetchObject */
   fetch(job: FetchJob): Promise<number>;
+  /** From now on; undefined: no limit. */
+  setRate(bytesPerSecond: number | undefined): void;
   close(): Promise<void>;
 }
 
 export function fetcherInThisThread(ports: FetchPorts): Fetcher {
-  return { fetch: (job) => fetchObject(ports, job), close: async () => undefined };
+  // Its pace asks the limit itself.
+  const setRate = () => undefined;
+  return { fetch: (job) => fetchObject(ports, job), setRate, close: async () => undefined };
 }
 
 export interface FetchWorkerData extends Vault {
   clusterId: string;
   bytesPerSecond: number | undefined;
 }
-export type ToFetchWorker = { id: number; job: FetchJob } | 'stop';
+/** `rate`: of this thread. */
+export type ToFetchWorker = { id: number; job: FetchJob } | { rate: number | undefined } | 'stop';
 export type FromFetchWorker =
   | { failed: FailedAttempt }
   | { received: number }
@@ -59,10 +64,11 @@ export interface ThreadOptions {
 
 export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
   const { threads, clusterId, bytesPerSecond, signal } = options;
+  const share = (rate: number | undefined) => (rate === undefined ? undefined : rate / threads);
   const data: FetchWorkerData = {
     ...vault,
     clusterId,
-    bytesPerSecond: bytesPerSecond === undefined ? undefined : bytesPerSecond / threads,
+    bytesPerSecond: share(bytesPerSecond),
   };
   const all = Array.from({ length: threads }, () => startThread(data, options));
   const stop = () => {
@@ -79,6 +85,9 @@ export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher 
       idlest.jobs.set(id, result);
       idlest.worker.postMessage({ id, job } satisfies ToFetchWorker);
       return result.promise;
+    },
+    setRate(rate) {
+      for (const { worker } of all) worker.postMessage({ rate: share(rate) } satisfies ToFetchWorker);
     },
     async close() {
       signal.removeEventListener('abort', stop);

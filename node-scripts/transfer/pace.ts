@@ -9,13 +9,28 @@ const HASTE = 1.1;
 const LEAST_PER_SECOND = 256 * 1024;
 
 export interface Pace {
+  /** Whether bytes have to wait now. */
+  isLimited(): boolean;
   /** Resolves when so many bytes more may go. */
   take(bytes: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** @param bytesPerSecond undefined: as fast as it goes */
-export function paceOf(bytesPerSecond: number | undefined, clock: Clock): Pace | undefined {
-  return bytesPerSecond === undefined ? undefined : pace(() => bytesPerSecond, clock);
+/** @param bytesPerSecond asked each time; undefined: as fast as it goes */
+export function paceOf(bytesPerSecond: () => number | undefined, clock: Clock): Pace {
+  const burstMs = BURST_SECONDS * 1_000;
+  /** When everything that was taken is paid for. */
+  let paidAtMs = clock.now().getTime() - burstMs;
+  return {
+    isLimited: () => bytesPerSecond() !== undefined,
+    async take(bytes, signal) {
+      const perSecond = bytesPerSecond();
+      if (perSecond === undefined) return;
+      const nowMs = clock.now().getTime();
+      paidAtMs = Math.max(paidAtMs, nowMs - burstMs) + (bytes / perSecond) * 1_000;
+      if (paidAtMs > nowMs) await clock.sleep(paidAtMs - nowMs, signal);
+      signal?.throwIfAborted();
+    },
+  };
 }
 
 /**
@@ -25,31 +40,15 @@ export function paceOf(bytesPerSecond: number | undefined, clock: Clock): Pace |
 export function paceUntil(
   until: Date,
   bytesLeft: () => number | undefined,
-  mostPerSecond: number | undefined,
+  mostPerSecond: () => number | undefined,
   clock: Clock,
 ): Pace {
-  return pace(() => {
+  return paceOf(() => {
     const seconds = (until.getTime() - clock.now().getTime()) / 1_000;
     const bytes = bytesLeft();
-    if (bytes === undefined || seconds <= 0) return mostPerSecond;
+    const most = mostPerSecond();
+    if (bytes === undefined || seconds <= 0) return most;
     const needed = Math.max((bytes / seconds) * HASTE, LEAST_PER_SECOND);
-    return Math.min(needed, mostPerSecond ?? needed);
+    return Math.min(needed, most ?? needed);
   }, clock);
-}
-
-/** @param bytesPerSecond asked each time */
-function pace(bytesPerSecond: () => number | undefined, clock: Clock): Pace {
-  const burstMs = BURST_SECONDS * 1_000;
-  /** When everything that was taken is paid for. */
-  let paidAtMs = clock.now().getTime() - burstMs;
-  return {
-    async take(bytes, signal) {
-      const nowMs = clock.now().getTime();
-      paidAtMs =
-        Math.max(paidAtMs, nowMs - burstMs) +
-        (bytes / (bytesPerSecond() ?? Number.POSITIVE_INFINITY)) * 1_000;
-      if (paidAtMs > nowMs) await clock.sleep(paidAtMs - nowMs, signal);
-      signal?.throwIfAborted();
-    },
-  };
 }

@@ -32,7 +32,7 @@ export async function isRight(
   const key = objectKey(context.action, object);
   const beforeBytes = async (bytes: number) => {
     signal.throwIfAborted();
-    await context.pace?.take(bytes, signal);
+    await context.pace.take(bytes, signal);
   };
   const attributes = await store.attributes(key);
   if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex')) return true;

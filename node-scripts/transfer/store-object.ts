@@ -24,7 +24,7 @@ export interface StoreContext {
   encoding<Value>(put: () => Promise<Value>): Promise<Value>;
   /** What is newly stored is encrypted with; the same one for all of the action. */
   dataKey: (() => Promise<DataKey>) | undefined;
-  pace: Pace | undefined;
+  pace: Pace;
   /** Whether what has rotted on the disk is stored, marked. */
   storesDamaged: boolean;
 }

@@ -15,6 +15,7 @@ import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
+import { openRateLimit } from '../host-limits.ts';
 import { adaptiveSlots } from './adaptive-slots.ts';
 import { openHashCache } from './hash-cache.ts';
 import { inOrder } from './in-order.ts';
@@ -56,16 +57,17 @@ export async function uploadTables(
   { stored, hasher, listing, until, storesDamaged, dataKey }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
-  const { uploadsAtOnce, hashesAtOnce, uploadBytesPerSecond } = action.document.limits;
+  const { uploadsAtOnce, hashesAtOnce } = action.document.limits;
   const slots = adaptiveSlots(uploadsAtOnce, action.clock);
   action.store.onFailedAttempt((why) => {
     slots.failed(why);
     action.progress.add({ retried: 1 });
   });
   const { clock, progress } = action;
+  const rate = await openRateLimit(action, 'uploadBytesPerSecond');
   const pace = until
-    ? paceUntil(until, progress.bytesLeft, uploadBytesPerSecond, clock)
-    : paceOf(uploadBytesPerSecond, clock);
+    ? paceUntil(until, progress.bytesLeft, rate.bytesPerSecond, clock)
+    : paceOf(rate.bytesPerSecond, clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([action.signal, stop.signal]);
   stop.signal.addEventListener('abort', () => hasher.stop(), { once: true });
@@ -107,6 +109,7 @@ export async function uploadTables(
     for await (const each of uploaded) await list(action, each, listing, totals);
     isWhole = true;
   } finally {
+    rate.close();
     await cache.close(isWhole);
     await measuring;
   }
