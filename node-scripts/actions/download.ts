@@ -7,7 +7,7 @@ import { mustBeAllowed } from '../guard.ts';
 import { openRateLimit, type RateLimit } from '../host-limits.ts';
 import { giveWay } from '../priority.ts';
 import { adaptiveSlots } from '../transfer/adaptive-slots.ts';
-import type { FetchJob } from '../transfer/fetch-object.ts';
+import { type FetchJob, RANGES } from '../transfer/fetch-object.ts';
 import {
   type Fetcher,
   fetcherInThisThread,
@@ -106,5 +106,12 @@ function openFetcher(
   }
   store.onFailedAttempt(onFailedAttempt);
   const dataKeys = context.dataKeys(clusterId);
-  return fetcherInThisThread({ store, dataKeys, signal, pace: paceOf(bytesPerSecond, clock), onBytes });
+  return fetcherInThisThread({
+    store,
+    dataKeys,
+    signal,
+    pace: paceOf(bytesPerSecond, clock),
+    onBytes,
+    ranges: RANGES,
+  });
 }

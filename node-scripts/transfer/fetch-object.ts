@@ -8,7 +8,8 @@ import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
 import { decoded, isEncoded, isUndecodable } from './encoding.ts';
-import { FileCutter, temporaryOf, type WrongFile } from './file-cutter.ts';
+import { FileCutter, RangedFile, temporaryOf, type WrongFile } from './file-cutter.ts';
+import { inOrder } from './in-order.ts';
 import type { Pace } from './pace.ts';
 
 /** Bytes that were changed on their way are asked for again. */
@@ -45,7 +46,17 @@ export interface FetchPorts {
   /** Waited for before the next bytes are taken. */
   pace: Pace;
   onBytes(bytes: number): void;
+  ranges: Ranges;
 }
+
+/** A file of `from` bytes or more is fetched in ranges of `bytes`, `atOnce` of them at a time. */
+interface Ranges {
+  from: number;
+  bytes: number;
+  atOnce: number;
+}
+/** One connection to S3 carries some 50 to 90 MB/s: the last large file of a node must not wait for one. */
+export const RANGES: Ranges = { from: 256 * 1024 ** 2, bytes: 64 * 1024 ** 2, atOnce: 4 };
 
 /**
  * @returns the bytes of files that were not there already
@@ -81,42 +92,25 @@ async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSi
   return hash.digest('hex') === sha256;
 }
 
-/** One request for all of them, even where files lie between that nobody wants. @returns files of other bytes */
-async function fetchOnce(
-  { store, dataKeys, signal, pace, onBytes }: FetchPorts,
-  job: FetchJob,
-  files: FetchFile[],
-): Promise<WrongFile[]> {
-  const { key, isPack } = job;
+/** @returns files of other bytes */
+function fetchOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[]): Promise<WrongFile[]> {
+  const [file] = files;
+  const isLarge = file && !job.isPack && !isEncoded(job.variant) && file.sizeBytes >= ports.ranges.from;
+  return isLarge ? fetchInRanges(ports, job, file) : fetchAtOnce(ports, job, files);
+}
+
+/** One request for all of them, even where files lie between that nobody wants. */
+async function fetchAtOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[]): Promise<WrongFile[]> {
   const isWhole = isEncoded(job.variant);
   const [first] = files;
   const start = isWhole ? 0 : (first?.offset ?? 0);
   const end = Math.max(...files.map((file) => file.offset + file.sizeBytes));
-  const named = `object ${key} of file ${first?.path}`;
-  const stored = await openBody(store, key, isPack && !isWhole ? { start, end } : undefined).catch(
-    (error: unknown) => {
-      // To a host, which may not list, S3 says so of what is missing, too.
-      if (error instanceof VaultDenied)
-        throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
-      throw error;
-    },
-  );
-  if (!stored) throw new BackupDamaged(`${named}: it is gone`);
-  if (!isWhole && stored.sizeBytes !== end - start) {
-    stored.body.destroy();
-    throw new BackupDamaged(`${named}: got ${stored.sizeBytes} bytes, expected ${end - start}`);
-  }
-  const received = async function* () {
-    for await (const chunk of stored.body) {
-      signal.throwIfAborted();
-      if (pace.isLimited()) await pace.take((chunk as Buffer).length, signal);
-      onBytes((chunk as Buffer).length);
-      yield chunk as Buffer;
-    }
-  };
+  const range = job.isPack && !isWhole ? { start, end } : undefined;
+  const named = nameOf(job, first);
+  const received = await receive(ports, job, { named, range, bytes: isWhole ? undefined : end - start });
   const cutter = new FileCutter(files, start);
   try {
-    for await (const chunk of decoded(received(), job, dataKeys)) {
+    for await (const chunk of decoded(received, job, ports.dataKeys)) {
       // The rest of a pack that nobody wants, or whatever somebody put there.
       if (cutter.at >= end) break;
       await cutter.take(chunk);
@@ -130,6 +124,70 @@ async function fetchOnce(
   } finally {
     cutter.close();
   }
+}
+
+/** Several connections write into one file; what they wrote is read again, in its order, for its hash. */
+async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile): Promise<WrongFile[]> {
+  const named = nameOf(job, file);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([ports.signal, stop.signal]);
+  const target = await RangedFile.create(file);
+  const fetchRange = async (range: ByteRange): Promise<ByteRange> => {
+    const bytes = range.end - range.start;
+    const received = await receive({ ...ports, signal }, job, { named, range, bytes });
+    let at = range.start;
+    for await (const chunk of received) {
+      target.write(chunk, at);
+      at += chunk.length;
+    }
+    if (at === range.end) return range;
+    throw new BackupDamaged(`${named}: got ${at - range.start} bytes from ${range.start}, expected ${bytes}`);
+  };
+  try {
+    const ranges = rangesOf(file.sizeBytes, ports.ranges.bytes);
+    for await (const range of inOrder(ranges, ports.ranges.atOnce, fetchRange, stop)) target.hash(range);
+    return await target.finish();
+  } finally {
+    target.close();
+  }
+}
+
+function* rangesOf(sizeBytes: number, bytes: number): Generator<ByteRange> {
+  for (let start = 0; start < sizeBytes; start += bytes)
+    yield { start, end: Math.min(start + bytes, sizeBytes) };
+}
+
+const nameOf = ({ key }: FetchJob, file: FetchFile | undefined) => `object ${key} of file ${file?.path}`;
+
+/**
+ * @param wanted range: undefined, the whole object; bytes: undefined, as many as there are
+ * @throws BackupDamaged where there is no object, or one of another size
+ */
+async function receive(
+  { store, signal, pace, onBytes }: FetchPorts,
+  { key }: FetchJob,
+  { named, range, bytes }: { named: string; range: ByteRange | undefined; bytes: number | undefined },
+): Promise<AsyncIterable<Buffer>> {
+  const stored = await openBody(store, key, range).catch((error: unknown) => {
+    // To a host, which may not list, S3 says so of what is missing, too.
+    if (error instanceof VaultDenied)
+      throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
+    throw error;
+  });
+  if (!stored) throw new BackupDamaged(`${named}: it is gone`);
+  if (bytes !== undefined && stored.sizeBytes !== bytes) {
+    stored.body.destroy();
+    throw new BackupDamaged(`${named}: got ${stored.sizeBytes} bytes, expected ${bytes}`);
+  }
+  async function* received() {
+    for await (const chunk of stored?.body ?? []) {
+      signal.throwIfAborted();
+      if (pace.isLimited()) await pace.take((chunk as Buffer).length, signal);
+      onBytes((chunk as Buffer).length);
+      yield chunk as Buffer;
+    }
+  }
+  return received();
 }
 
 /** Of empty files in a pack nothing is asked for. */

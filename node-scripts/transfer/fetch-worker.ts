@@ -4,7 +4,7 @@ import { systemClock } from '../../adapters/clock-system.ts';
 import { kmsDataKeys } from '../../adapters/data-keys-kms.ts';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import { tellError } from '../../contracts/errors.ts';
-import { fetchObject } from './fetch-object.ts';
+import { fetchObject, RANGES } from './fetch-object.ts';
 import type { FetchWorkerData, FromFetchWorker, ToFetchWorker } from './fetcher.ts';
 import { paceOf } from './pace.ts';
 
@@ -42,7 +42,7 @@ parentPort?.on('message', (message: ToFetchWorker) => {
     return;
   }
   const { id, job } = message;
-  fetchObject({ store, dataKeys, signal: stop.signal, pace, onBytes }, job).then(
+  fetchObject({ store, dataKeys, signal: stop.signal, pace, onBytes, ranges: RANGES }, job).then(
     (downloadedBytes) => {
       report();
       tell({ id, downloadedBytes });

@@ -1,0 +1,129 @@
+// A large file comes over several connections at once, and is whole and right, or has no name.
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { systemClock } from '../../adapters/clock-system.ts';
+import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
+import { type MemoryObjectStore, memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import type { ByteRange } from '../../adapters/ports.ts';
+import { VaultUnavailable } from '../../contracts/errors.ts';
+import { type FetchJob, type FetchPorts, fetchObject } from '../../node-scripts/transfer/fetch-object.ts';
+import { paceOf } from '../../node-scripts/transfer/pace.ts';
+
+const SIZE = 1_000_003;
+const RANGE = 100_000;
+const body = randomBytes(SIZE);
+const sha256 = createHash('sha256').update(body).digest('hex');
+
+let directory: string;
+let store: MemoryObjectStore;
+let target: string;
+let received: number;
+let asked: Array<ByteRange | undefined>;
+let most: number;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'fetch-in-ranges-'));
+  target = join(directory, 'nb-1-big-Data.db');
+  store = memoryObjectStore();
+  store.objects.set('object', body);
+  [received, asked, most] = [0, [], 0];
+  const { getStream } = store;
+  let open = 0;
+  store.getStream = async (key, range) => {
+    asked.push(range);
+    open += 1;
+    most = Math.max(most, open);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const opened = await getStream(key, range);
+    opened?.body.once('close', () => {
+      open -= 1;
+    });
+    return opened;
+  };
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const ports = (): FetchPorts => ({
+  ...{ store, dataKeys: memoryDataKeys('demo'), signal: new AbortController().signal },
+  pace: paceOf(() => undefined, systemClock),
+  onBytes: (bytes) => {
+    received += bytes;
+  },
+  ranges: { from: RANGE, bytes: RANGE, atOnce: 4 },
+});
+const job = (sizeBytes = SIZE): FetchJob => ({
+  ...{ key: 'object', isPack: false, sha256, variant: 'plain' },
+  files: [
+    {
+      ...{ path: 'shop/orders/nb-1-big-Data.db', target, sha256, sizeBytes, offset: 0 },
+      ownership: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, fileMode: 0o640 },
+    },
+  ],
+});
+
+it('is the file that was stored, each byte asked for once, no more connections than may be', async () => {
+  expect(await fetchObject(ports(), job())).toBe(SIZE);
+  expect((await readFile(target)).equals(body)).toBe(true);
+  expect(received).toBe(SIZE);
+  expect(asked).toHaveLength(11);
+  expect(asked.at(-1)).toEqual({ start: 1_000_000, end: SIZE });
+  expect(most).toBe(4);
+  expect(existsSync(`${target}.part`)).toBe(false);
+  expect(await fetchObject(ports(), job())).toBe(0);
+});
+
+it('is one request below the size from which it is worth it', async () => {
+  const large = { from: SIZE + 1, bytes: RANGE, atOnce: 4 };
+  await fetchObject({ ...ports(), ranges: large }, job());
+  expect(asked).toEqual([undefined]);
+});
+
+it.each<[string, (bytes: Buffer) => Buffer, RegExp]>([
+  ['other bytes in its midst', (bytes) => Buffer.from(bytes).fill(0, 500_000, 500_010), /expected SHA-256/],
+  ['its end cut', (bytes) => bytes.subarray(0, -1), /got 2 bytes, expected 3/],
+  ['half of it cut', (bytes) => bytes.subarray(0, SIZE / 2), /expected 100000/],
+])('is damaged with %s, named, and has no name on the disk', async (_, damage, message) => {
+  store.objects.set('object', damage(body));
+  await expect(fetchObject(ports(), job())).rejects.toMatchObject({
+    name: 'BackupDamaged',
+    message: expect.stringMatching(message),
+  });
+  expect(existsSync(target)).toBe(false);
+});
+
+it('is asked for again where bytes were changed on their way', async () => {
+  const { getStream } = store;
+  let first = true;
+  store.getStream = async (key, range) => {
+    if (first && range?.start === 300_000) {
+      first = false;
+      store.objects.set('object', Buffer.from(body).fill(0, 300_000, 300_010));
+      const opened = await getStream(key, range);
+      store.objects.set('object', body);
+      return opened;
+    }
+    return getStream(key, range);
+  };
+  await fetchObject(ports(), job());
+  expect((await readFile(target)).equals(body)).toBe(true);
+});
+
+it('ends all connections with the first that fails', async () => {
+  const { getStream } = store;
+  store.getStream = async (key, range) => {
+    if (range?.start === 200_000) throw new VaultUnavailable('GetObject object: got 503');
+    return getStream(key, range);
+  };
+  await expect(fetchObject(ports(), job())).rejects.toMatchObject({ name: 'VaultUnavailable' });
+  expect(asked.length).toBeLessThan(8);
+  expect(existsSync(target)).toBe(false);
+});
+
+it('is not begun where the disk has no room for it', async () => {
+  await expect(fetchObject(ports(), job(2 ** 43))).rejects.toMatchObject({ name: 'InsufficientSpace' });
+  expect(asked).toEqual([]);
+  expect((await stat(`${target}.part`)).blocks).toBe(0);
+});
