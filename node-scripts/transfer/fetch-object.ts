@@ -8,9 +8,11 @@ import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
 import { decoded, isEncoded, isUndecodable } from './encoding.ts';
-import { FileCutter, RangedFile, temporaryOf, type WrongFile } from './file-cutter.ts';
+import { FileCutter } from './file-cutter.ts';
 import { inOrder } from './in-order.ts';
 import type { Pace } from './pace.ts';
+import { temporaryOf, type WrongFile } from './part-file.ts';
+import { RangedFile } from './ranged-file.ts';
 
 /** Bytes that were changed on their way are asked for again. */
 const ATTEMPTS = 2;

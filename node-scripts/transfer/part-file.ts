@@ -1,0 +1,67 @@
+// A file on its way into staging: under a temporary name until it is whole, right and on the disk.
+import type { Hash } from 'node:crypto';
+import { fchmodSync, fchownSync, fsync, open as openFile, renameSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { InsufficientSpace } from '../../contracts/errors.ts';
+import { errorCode } from '../durable-files.ts';
+import type { FetchFile } from './fetch-object.ts';
+
+export interface WrongFile {
+  file: FetchFile;
+  /** Instead of its hash. */
+  got: string;
+}
+
+export interface PartFile {
+  file: FetchFile;
+  descriptor: number;
+  sha256: Hash;
+}
+
+/** These two wait for the disk; all else is done faster than a promise is made. */
+const sync = promisify(fsync);
+const open = promisify(openFile);
+
+export const temporaryOf = (target: string) => `${target}.part`;
+
+/** For writing, and for reading what was written. */
+export function openPart({ target }: FetchFile): Promise<number> {
+  return open(temporaryOf(target), 'w+', 0o600);
+}
+
+export function own({ descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>): void {
+  const { uid, gid, fileMode } = file.ownership;
+  fchownSync(descriptor, uid, gid);
+  fchmodSync(descriptor, fileMode);
+}
+
+/** On the disk first. */
+export async function nameIfRight({ file, descriptor, sha256 }: PartFile): Promise<WrongFile[]> {
+  await sync(descriptor);
+  const got = sha256.digest('hex');
+  if (got !== file.sha256) return [{ file, got: `SHA-256 ${got}` }];
+  renameSync(temporaryOf(file.target), file.target);
+  return [];
+}
+
+/** @param position undefined: where the last one ended */
+export function writeAll(
+  { descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>,
+  bytes: Buffer,
+  position?: number,
+): void {
+  try {
+    for (let at = 0; at < bytes.length; ) {
+      at += writeSync(
+        descriptor,
+        bytes,
+        at,
+        bytes.length - at,
+        position === undefined ? null : position + at,
+      );
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'ENOSPC' && errorCode(error) !== 'EDQUOT') throw error;
+    throw new InsufficientSpace(`${file.target}: the file system is full`, { cause: error });
+  }
+}

@@ -1,0 +1,80 @@
+// A large file whose ranges come in any order.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, readSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import type { ByteRange } from '../../adapters/ports.ts';
+import { InsufficientSpace, UnexpectedError } from '../../contracts/errors.ts';
+import type { FetchFile } from './fetch-object.ts';
+import {
+  nameIfRight,
+  openPart,
+  own,
+  type PartFile,
+  temporaryOf,
+  type WrongFile,
+  writeAll,
+} from './part-file.ts';
+
+const READ_BYTES = 1024 ** 2;
+
+export class RangedFile {
+  readonly #open: PartFile;
+
+  private constructor(file: FetchFile, descriptor: number) {
+    this.#open = { file, descriptor, sha256: createHash('sha256') };
+  }
+
+  /** Its space is taken at once, where the file system can: less is scattered, and too little is known now. */
+  static async create(file: FetchFile): Promise<RangedFile> {
+    const descriptor = await openPart(file);
+    try {
+      await preallocate(file);
+      return new RangedFile(file, descriptor);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+  }
+
+  write(bytes: Buffer, position: number): void {
+    writeAll(this.#open, bytes, position);
+  }
+
+  /** In the order of the ranges. */
+  hash({ start, end }: ByteRange): void {
+    const { descriptor, sha256, file } = this.#open;
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - start));
+    for (let at = start; at < end; ) {
+      const got = readSync(descriptor, buffer, 0, Math.min(buffer.length, end - at), at);
+      if (got === 0)
+        throw new UnexpectedError(`${temporaryOf(file.target)}: it ends at ${at}, expected ${end}`);
+      sha256.update(buffer.subarray(0, got));
+      at += got;
+    }
+  }
+
+  async finish(): Promise<WrongFile[]> {
+    own(this.#open);
+    return nameIfRight(this.#open);
+  }
+
+  close(): void {
+    closeSync(this.#open.descriptor);
+  }
+}
+
+/** @throws InsufficientSpace before any is taken: Cassandra may write on the same disk */
+async function preallocate({ sizeBytes, target }: FetchFile): Promise<void> {
+  const path = temporaryOf(target);
+  const { bavail, bsize } = await statfs(path);
+  if (bavail * bsize < sizeBytes) {
+    throw new InsufficientSpace(`${target}: got ${bavail * bsize} bytes free, expected ${sizeBytes}`);
+  }
+  try {
+    await promisify(execFile)('fallocate', ['--length', String(sizeBytes), path]);
+  } catch {
+    // It is not there, or the file system cannot: the file grows as it is written.
+  }
+}
