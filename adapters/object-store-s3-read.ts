@@ -6,7 +6,7 @@ import { isBeyondEnd, isMissing, namedS3Error } from './object-store-s3-errors.t
 import type { ByteRange } from './ports.ts';
 
 /** Connections that may break one after another without a byte in between. */
-const MOST_BREAKS = 8;
+export const MOST_BREAKS = 8;
 
 interface Opened {
   output: Pick<GetObjectCommandOutput, 'Body' | 'ContentLength' | 'ETag'>;
@@ -24,6 +24,7 @@ export async function openObject(
   Bucket: string,
   Key: string,
   range?: ByteRange,
+  abortSignal?: AbortSignal,
 ): Promise<Opened | undefined> {
   const Range = range && `bytes=${range.start}-${range.end - 1}`;
   const command = new GetObjectCommand({ Bucket, Key, Range });
@@ -37,9 +38,10 @@ export async function openObject(
     { step: 'deserialize', name: 'readDate' },
   );
   try {
-    const output = await client.send(command);
+    const output = await client.send(command, { abortSignal });
     return { output, start: range?.start ?? 0, servedAt: new Date(date ?? Number.NaN) };
   } catch (error) {
+    abortSignal?.throwIfAborted();
     if (isMissing(error)) return undefined;
     // The object ends before the range begins.
     if (isBeyondEnd(error)) return { output: EMPTY, start: 0, servedAt: new Date(Number.NaN) };
@@ -84,13 +86,15 @@ async function* continued(
   }
 }
 
-async function reopened(
+export async function reopened(
   client: S3Client,
   input: { Bucket: string; Key: string; IfMatch: string | undefined; Range: string },
+  abortSignal?: AbortSignal,
 ): Promise<Readable> {
   try {
-    return (await client.send(new GetObjectCommand(input))).Body as Readable;
+    return (await client.send(new GetObjectCommand(input), { abortSignal })).Body as Readable;
   } catch (error) {
+    abortSignal?.throwIfAborted();
     throw namedS3Error(error, `GetObject ${input.Range}`, input.Key);
   }
 }

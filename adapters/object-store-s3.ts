@@ -5,6 +5,7 @@ import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } f
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
 import { isCutShort, isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
+import { receiveObject, receivingClient } from './object-store-s3-receive.ts';
 import { putStreamToS3 } from './object-store-s3-stream.ts';
 import {
   createOnce,
@@ -29,6 +30,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
   const client = options.client ?? s3Client(options.region);
   signWithoutBody(client);
   client.config.logger = QUIET;
+  let receiving: S3Client | undefined;
   const target: Target = { client, Bucket, kmsKeyArn: options.kmsKeyArn };
   return {
     async get(key) {
@@ -42,6 +44,10 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
         body: bodyOf(client, Bucket, key, opened),
         sizeBytes: opened.output.ContentLength ?? 0,
       };
+    },
+    receive(Key, receiver) {
+      receiving ??= receivingClient(client);
+      return receiveObject(receiving, { Bucket, Key }, receiver);
     },
     put(key, body, mode) {
       const Body = Buffer.from(body);
@@ -60,7 +66,10 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
     },
     putObject: (object) => putObjectToS3(target, object),
     putStream: (object) => putStreamToS3(target, object),
-    onFailedAttempt: (listener) => listenForFailures(client, listener),
+    onFailedAttempt(listener) {
+      receiving ??= receivingClient(client);
+      for (const each of [client, receiving]) listenForFailures(each, listener);
+    },
     encryptedWith: (kmsKeyArn) => s3ObjectStore({ ...options, client, kmsKeyArn }),
     attributes: (key) => attributesOf(client, Bucket, key),
     list: (prefix, listing) => listKeys(client, Bucket, prefix, listing),

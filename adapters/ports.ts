@@ -60,6 +60,17 @@ export interface NewStream extends Omit<NewObject, 'body' | 'sizeBytes' | 'sha25
   body(): AsyncIterable<Buffer>;
 }
 
+/** What becomes of an object's bytes. */
+export interface Receiver {
+  /** At least one byte, from `start` to before `end`; fewer come where the object is shorter. */
+  range?: ByteRange | undefined;
+  signal?: AbortSignal;
+  /** Called before the first byte with the number of all. What it throws ends it. */
+  begin?(sizeBytes: number): void;
+  /** The bytes are others once it has returned. A promise says when more may come; what it throws ends it. */
+  take(bytes: Buffer): void | Promise<void>;
+}
+
 export interface ByteRange {
   start: number;
   end: number;
@@ -74,6 +85,8 @@ export interface ObjectStore {
   get(key: string): Promise<StoredObject | undefined>;
   /** @param range at least one byte, from `start` to before `end`; fewer come where the object is shorter */
   getStream(key: string, range?: ByteRange): Promise<{ body: Readable; sizeBytes: number } | undefined>;
+  /** Cheaper than a stream, for bytes that are used as they come. @returns whether there is such an object */
+  receive(key: string, receiver: Receiver): Promise<boolean>;
   /** Bytes of a document, its SHA-256 sent along so that S3 checks it. `create`: only if there is none yet. */
   put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
   /** Created only if there is none; S3 refuses other bytes than were hashed. @throws FileUnstable */

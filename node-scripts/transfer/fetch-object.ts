@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
@@ -103,22 +102,18 @@ function fetchOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[]): Promis
 
 /** One request for all of them, even where files lie between that nobody wants. */
 async function fetchAtOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[]): Promise<WrongFile[]> {
-  const isWhole = isEncoded(job.variant);
   const [first] = files;
-  const start = isWhole ? 0 : (first?.offset ?? 0);
+  const start = isEncoded(job.variant) ? 0 : (first?.offset ?? 0);
   const end = Math.max(...files.map((file) => file.offset + file.sizeBytes));
-  const range = job.isPack && !isWhole ? { start, end } : undefined;
-  const named = nameOf(job, first);
-  const received = await receive(ports, job, { named, range, bytes: isWhole ? undefined : end - start });
   const cutter = new FileCutter(files, start);
   try {
-    for await (const chunk of decoded(received, job, ports.dataKeys)) {
-      // The rest of a pack that nobody wants, or whatever somebody put there.
-      if (cutter.at >= end) break;
-      await cutter.take(chunk);
+    if (isEncoded(job.variant)) await decodeInto(cutter, end, ports, job, nameOf(job, first));
+    // Of empty files in a pack nothing is asked for.
+    else if (!job.isPack || start < end) {
+      const range = job.isPack ? { start, end } : undefined;
+      const take = (bytes: Buffer) => cutter.take(bytes);
+      await receive(ports, job, { named: nameOf(job, first), range, bytes: end - start, take });
     }
-    if (cutter.at < end)
-      throw new BackupDamaged(`${named}: got ${cutter.at - start} bytes, expected ${end - start}`);
     return await cutter.finish();
   } catch (error) {
     if (!isUndecodable(error)) throw error;
@@ -128,6 +123,32 @@ async function fetchAtOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[])
   }
 }
 
+/** From its beginning, to the last byte that is wanted. */
+async function decodeInto(
+  cutter: FileCutter,
+  end: number,
+  ports: FetchPorts,
+  job: FetchJob,
+  named: string,
+): Promise<void> {
+  const { store, signal, pace, onBytes, dataKeys } = ports;
+  const stored = await readable(named, () => store.getStream(job.key));
+  async function* received() {
+    for await (const chunk of stored.body) {
+      signal.throwIfAborted();
+      if (pace.isLimited()) await pace.take((chunk as Buffer).length, signal);
+      onBytes((chunk as Buffer).length);
+      yield chunk as Buffer;
+    }
+  }
+  for await (const chunk of decoded(received(), job, dataKeys)) {
+    // The rest of a pack that nobody wants, or whatever somebody put there.
+    if (cutter.at >= end) break;
+    cutter.take(chunk);
+  }
+  if (cutter.at < end) throw new BackupDamaged(`${named}: got ${cutter.at} bytes, expected ${end}`);
+}
+
 /** Several connections write into one file; what they wrote is read again, in its order, for its hash. */
 async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile): Promise<WrongFile[]> {
   const named = nameOf(job, file);
@@ -135,15 +156,13 @@ async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile):
   const signal = AbortSignal.any([ports.signal, stop.signal]);
   const target = await RangedFile.create(file);
   const fetchRange = async (range: ByteRange): Promise<ByteRange> => {
-    const bytes = range.end - range.start;
-    const received = await receive({ ...ports, signal }, job, { named, range, bytes });
     let at = range.start;
-    for await (const chunk of received) {
-      target.write(chunk, at);
-      at += chunk.length;
-    }
-    if (at === range.end) return range;
-    throw new BackupDamaged(`${named}: got ${at - range.start} bytes from ${range.start}, expected ${bytes}`);
+    const take = (bytes: Buffer) => {
+      target.write(bytes, at);
+      at += bytes.length;
+    };
+    await receive({ ...ports, signal }, job, { named, range, bytes: range.end - range.start, take });
+    return range;
   };
   try {
     const ranges = rangesOf(file.sizeBytes, ports.ranges.bytes);
@@ -161,39 +180,38 @@ function* rangesOf(sizeBytes: number, bytes: number): Generator<ByteRange> {
 
 const nameOf = ({ key }: FetchJob, file: FetchFile | undefined) => `object ${key} of file ${file?.path}`;
 
-/**
- * @param wanted range: undefined, the whole object; bytes: undefined, as many as there are
- * @throws BackupDamaged where there is no object, or one of another size
- */
+/** @throws BackupDamaged where there is no object, or not `bytes` in it */
 async function receive(
   { store, signal, pace, onBytes }: FetchPorts,
   { key }: FetchJob,
-  { named, range, bytes }: { named: string; range: ByteRange | undefined; bytes: number | undefined },
-): Promise<AsyncIterable<Buffer>> {
-  const stored = await openBody(store, key, range).catch((error: unknown) => {
+  wanted: { named: string; range: ByteRange | undefined; bytes: number; take(bytes: Buffer): void },
+): Promise<void> {
+  const { named, range, bytes: expected, take } = wanted;
+  await readable(named, () =>
+    store.receive(key, {
+      ...{ range, signal },
+      begin(got) {
+        if (got !== expected) throw new BackupDamaged(`${named}: got ${got} bytes, expected ${expected}`);
+      },
+      take(bytes) {
+        signal.throwIfAborted();
+        const { length } = bytes;
+        take(bytes);
+        onBytes(length);
+        return pace.isLimited() ? pace.take(length, signal) : undefined;
+      },
+    }),
+  );
+}
+
+/** @throws BackupDamaged where there is nothing */
+async function readable<Found>(named: string, read: () => Promise<Found>): Promise<NonNullable<Found>> {
+  const found = await read().catch((error: unknown) => {
     // To a host, which may not list, S3 says so of what is missing, too.
     if (error instanceof VaultDenied)
       throw new BackupDamaged(`${named}: it is gone, or this host may not read it`, { cause: error });
     throw error;
   });
-  if (!stored) throw new BackupDamaged(`${named}: it is gone`);
-  if (bytes !== undefined && stored.sizeBytes !== bytes) {
-    stored.body.destroy();
-    throw new BackupDamaged(`${named}: got ${stored.sizeBytes} bytes, expected ${bytes}`);
-  }
-  async function* received() {
-    for await (const chunk of stored?.body ?? []) {
-      signal.throwIfAborted();
-      if (pace.isLimited()) await pace.take((chunk as Buffer).length, signal);
-      onBytes((chunk as Buffer).length);
-      yield chunk as Buffer;
-    }
-  }
-  return received();
-}
-
-/** Of empty files in a pack nothing is asked for. */
-async function openBody(store: ObjectStore, key: string, range: ByteRange | undefined) {
-  if (range && range.start === range.end) return { body: Readable.from([]), sizeBytes: 0 };
-  return store.getStream(key, range);
+  if (!found) throw new BackupDamaged(`${named}: it is gone`);
+  return found;
 }

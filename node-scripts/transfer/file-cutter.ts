@@ -23,9 +23,10 @@ export class FileCutter {
     this.at = start;
   }
 
-  async take(chunk: Buffer): Promise<void> {
+  /** The bytes may be others afterwards. */
+  take(chunk: Buffer): void {
     for (let rest = chunk; rest.length > 0; ) {
-      if (!this.#open) await this.#openNext();
+      if (!this.#open) this.#openNext();
       const taken = this.#open ? this.#write(this.#open, rest) : this.#skip(rest);
       this.at += taken;
       rest = rest.subarray(taken);
@@ -36,7 +37,7 @@ export class FileCutter {
   /** Gives the files their names. @returns those that are not what they should be; they keep their temporary names */
   async finish(): Promise<WrongFile[]> {
     // Empty files at the end have no bytes that would open them.
-    await this.#openNext();
+    this.#openNext();
     const wrong: WrongFile[] = [];
     for (const each of this.#written) wrong.push(...(await nameIfRight(each)));
     return wrong;
@@ -48,12 +49,12 @@ export class FileCutter {
   }
 
   /** Opens the file that begins here, if one does; empty ones before it are finished at once. */
-  async #openNext(): Promise<void> {
+  #openNext(): void {
     while (!this.#open) {
       const file = this.#files[this.#next];
       if (file?.offset !== this.at) return;
       this.#next += 1;
-      const descriptor = await openPart(file);
+      const descriptor = openPart(file);
       this.#open = { file, descriptor, sha256: createHash('sha256'), left: file.sizeBytes };
       if (this.#open.left === 0) this.#endFile(this.#open);
     }

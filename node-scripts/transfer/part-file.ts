@@ -1,6 +1,6 @@
 // A file on its way into staging: under a temporary name until it is whole, right and on the disk.
 import type { Hash } from 'node:crypto';
-import { fchmodSync, fchownSync, fsync, open as openFile, renameSync, writeSync } from 'node:fs';
+import { fchmodSync, fchownSync, fsync, openSync, renameSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { InsufficientSpace } from '../../contracts/errors.ts';
 import { errorCode } from '../durable-files.ts';
@@ -18,15 +18,14 @@ export interface PartFile {
   sha256: Hash;
 }
 
-/** These two wait for the disk; all else is done faster than a promise is made. */
+/** This waits for the disk; all else is done faster than a promise is made. */
 const sync = promisify(fsync);
-const open = promisify(openFile);
 
 export const temporaryOf = (target: string) => `${target}.part`;
 
 /** For writing, and for reading what was written. */
-export function openPart({ target }: FetchFile): Promise<number> {
-  return open(temporaryOf(target), 'w+', 0o600);
+export function openPart({ target }: FetchFile): number {
+  return openSync(temporaryOf(target), 'w+', 0o600);
 }
 
 export function own({ descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>): void {

@@ -28,7 +28,7 @@ export class RangedFile {
 
   /** Its space is taken at once, where the file system can: less is scattered, and too little is known now. */
   static async create(file: FetchFile): Promise<RangedFile> {
-    const descriptor = await openPart(file);
+    const descriptor = openPart(file);
     try {
       await preallocate(file);
       return new RangedFile(file, descriptor);

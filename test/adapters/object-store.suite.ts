@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NewObject, NewStream, ObjectStore } from '../../adapters/ports.ts';
+import type { ByteRange, NewObject, NewStream, ObjectStore } from '../../adapters/ports.ts';
 import { FileUnstable } from '../../contracts/errors.ts';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
@@ -56,6 +56,49 @@ export function objectStoreSuite(name: string, partBytes: number, open: () => Pr
     function streamed(key: string, bytes: Buffer): NewStream {
       return { key, partBytes, slot: (send) => send(), upload: NO_UPLOAD, body: () => chunksOf(bytes) };
     }
+
+    async function received(key: string, range?: ByteRange, most = Number.POSITIVE_INFINITY) {
+      const sizes: number[] = [];
+      const chunks: Buffer[] = [];
+      const isThere = await store.receive(key, {
+        range,
+        begin: (size) => void sizes.push(size),
+        async take(bytes) {
+          if (chunks.length >= most) throw new Error('enough');
+          chunks.push(Buffer.from(bytes));
+          await new Promise((resolve) => setImmediate(resolve));
+        },
+      });
+      return { isThere, sizes, bytes: Buffer.concat(chunks) };
+    }
+
+    it('hands over what was put, whole or a range of it, as it comes', async () => {
+      const bytes = randomBytes(1_000_003);
+      await store.putObject(hashed('received', bytes, bytes));
+      expect(await received('received')).toEqual({ isThere: true, sizes: [bytes.length], bytes });
+      const range = { start: 500_000, end: 900_000 };
+      expect((await received('received', range)).bytes.equals(bytes.subarray(500_000, 900_000))).toBe(true);
+      const beyond = await received('received', { start: 1_000_000, end: 1_000_010 });
+      expect(beyond).toEqual({ isThere: true, sizes: [3], bytes: bytes.subarray(1_000_000) });
+      expect((await received('received', { start: 2_000_000, end: 2_000_010 })).bytes).toHaveLength(0);
+      expect(await received('not there')).toMatchObject({ isThere: false, sizes: [] });
+      await store.put('no bytes', '', 'create');
+      expect(await received('no bytes')).toMatchObject({ isThere: true, sizes: [0] });
+    });
+
+    it('ends what is received with what its receiver throws, and with its signal', async () => {
+      const bytes = randomBytes(1_000_003);
+      await store.putObject(hashed('ended', bytes, bytes));
+      await expect(received('ended', undefined, 1)).rejects.toThrow('enough');
+      const begin = () => {
+        throw new Error('too many');
+      };
+      await expect(store.receive('ended', { begin, take: () => undefined })).rejects.toThrow('too many');
+      const stop = new AbortController();
+      const take = () => stop.abort(new Error('told to stop'));
+      await expect(store.receive('ended', { signal: stop.signal, take })).rejects.toThrow('told to stop');
+      expect((await received('ended')).bytes.equals(bytes)).toBe(true);
+    });
 
     it('has nothing where nothing was put', async () => {
       expect(await store.get('none')).toBeUndefined();
