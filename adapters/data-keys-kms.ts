@@ -1,7 +1,7 @@
 // A cluster's data keys from KMS. Each is bound to the cluster: KMS unwraps it for no other, whoever asks.
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { ENCRYPTION_CONTEXT_KEY } from '../contracts/encryption.ts';
-import { EncryptionKeyDenied } from '../contracts/errors.ts';
+import { AwsCallFailed, EncryptionKeyDenied } from '../contracts/errors.ts';
 import { callAws } from './aws-call.ts';
 import type { DataKeys } from './ports.ts';
 
@@ -13,11 +13,16 @@ const DENIED = [
   'KMSInvalidStateException',
 ];
 /** What was given was not wrapped by a key of this account, or for another cluster. */
-const NOT_OURS = ['InvalidCiphertextException', 'IncorrectKeyException'];
+const NOT_OURS = ['InvalidCiphertextException', 'IncorrectKeyException', 'ValidationException'];
+
+const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
+/** AES-256. */
+const KEY_BYTES = 32;
 
 export function kmsDataKeys(options: { clusterId: string; region?: string; client?: KMSClient }): DataKeys {
   const { clusterId, region } = options;
-  const client = options.client ?? new KMSClient({ ...(region && { region }), maxAttempts: 6 });
+  const client =
+    options.client ?? new KMSClient({ ...(region && { region }), maxAttempts: 6, requestHandler: TIMEOUTS });
   const EncryptionContext = { [ENCRYPTION_CONTEXT_KEY]: clusterId };
   /** A data key is asked for once, however many objects it encrypts. */
   const unwrapped = new Map<string, Promise<Buffer | undefined>>();
@@ -27,7 +32,7 @@ export function kmsDataKeys(options: { clusterId: string; region?: string; clien
       const { Plaintext, CiphertextBlob } = await named(`GenerateDataKey ${KeyId}`, () =>
         client.send(command),
       );
-      return { plaintext: Buffer.from(Plaintext ?? []), wrapped: Buffer.from(CiphertextBlob ?? []) };
+      return { plaintext: keyOf(Plaintext, KeyId), wrapped: Buffer.from(CiphertextBlob ?? []) };
     },
     unwrap(wrapped) {
       const name = wrapped.toString('base64');
@@ -42,12 +47,17 @@ export function kmsDataKeys(options: { clusterId: string; region?: string; clien
     const command = new DecryptCommand({ CiphertextBlob, EncryptionContext });
     try {
       const { Plaintext } = await named(`Decrypt for ${clusterId}`, () => client.send(command));
-      return Buffer.from(Plaintext ?? []);
+      return keyOf(Plaintext, clusterId);
     } catch (error) {
       if (NOT_OURS.includes(nameOf(error))) return undefined;
       throw error;
     }
   }
+}
+
+function keyOf(plaintext: Uint8Array | undefined, of: string): Buffer {
+  if (plaintext?.length === KEY_BYTES) return Buffer.from(plaintext);
+  throw new AwsCallFailed(`kms, key of ${of}: got ${plaintext?.length ?? 0} bytes, expected ${KEY_BYTES}`);
 }
 
 async function named<Answer>(call: string, send: () => Promise<Answer>): Promise<Answer> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
 import { FileUnstable, FileVanished, RingvaultError, UnexpectedError } from '../contracts/errors.ts';
 import { isCutShort, isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
-import type { NewObject } from './ports.ts';
+import type { NewObject, SendingPace } from './ports.ts';
 
 const MOST_ATTEMPTS = 8;
 /** Read from the disk at once. */
@@ -17,7 +17,8 @@ export type Body = Pick<NewObject, 'key' | 'body' | 'sizeBytes' | 'pace' | 'sign
 
 /** The SDK sends a stream once; each attempt here makes it anew, with the SDK's own waits between. */
 export async function sendBody(object: Body, range: Range, send: Send): Promise<void> {
-  if (typeof object.body !== 'string' && !object.pace) return sendMemory(object, object.body, send);
+  if (typeof object.body !== 'string' && !object.pace?.isLimited())
+    return sendMemory(object, object.body, send);
   const strategy = new StandardRetryStrategy(MOST_ATTEMPTS);
   let token = await strategy.acquireInitialRetryToken('');
   for (;;) {
@@ -64,8 +65,10 @@ type Send = (
 async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: signal ? AbortSignal.any([failed.signal, signal]) : failed.signal };
-  const chunks = typeof body === 'string' ? new FilePart(body, { at, length }) : Readable.from([body]);
-  const Body = pace ? Readable.from(paced(chunks, pace), { objectMode: false }) : chunks;
+  const Body =
+    typeof body === 'string'
+      ? new FilePart(body, { at, length }, pace)
+      : Readable.from(paced(body, pace), { objectMode: false });
   Body.on('error', (error) => failed.abort(error));
   try {
     await send({ Body, ContentLength: length }, options);
@@ -80,16 +83,11 @@ async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range
   }
 }
 
-async function* paced(
-  chunks: AsyncIterable<Uint8Array>,
-  pace: (bytes: number) => Promise<void>,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += PACED_BYTES) {
-      const slice = chunk.subarray(at, at + PACED_BYTES);
-      await pace(slice.length);
-      yield slice;
-    }
+async function* paced(body: Uint8Array, pace: SendingPace | undefined): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += PACED_BYTES) {
+    const slice = body.subarray(at, at + PACED_BYTES);
+    if (pace?.isLimited()) await pace.take(slice.length);
+    yield slice;
   }
 }
 
@@ -101,12 +99,14 @@ class FilePart extends Readable {
   readonly #path: string;
   readonly #end: number;
   readonly #buffers: Buffer[];
+  readonly #pace: SendingPace | undefined;
   #file: FileHandle | undefined;
   #at: number;
   #pieces = 0;
 
-  constructor(path: string, { at, length }: Range) {
+  constructor(path: string, { at, length }: Range, pace: SendingPace | undefined) {
     super({ highWaterMark: 1 });
+    this.#pace = pace;
     this.#path = path;
     this.#at = at;
     this.#end = at + length;
@@ -143,12 +143,15 @@ class FilePart extends Readable {
     if (left === 0) return null;
     const buffer = this.#buffers[this.#pieces % this.#buffers.length];
     if (!this.#file || !buffer) throw new Error('it is read before it is open');
-    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(buffer.length, left), this.#at);
+    const isPaced = this.#pace?.isLimited() ?? false;
+    const most = isPaced ? PACED_BYTES : buffer.length;
+    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(most, left), this.#at);
     if (bytesRead === 0) {
       throw new FileUnstable(`${this.#path}: it ends ${left} bytes before the end that was hashed`);
     }
     this.#pieces += 1;
     this.#at += bytesRead;
+    if (isPaced) await this.#pace?.take(bytesRead);
     return buffer.subarray(0, bytesRead);
   }
 }

@@ -58,7 +58,8 @@ export function isUploadGone(error: unknown): boolean {
 
 /** S3 could not use the KMS key that an object is, or is to be, encrypted with. */
 function isOfKms(error: unknown): boolean {
-  const isDenied = nameOf(error) === 'AccessDenied' && /\bkms:/.test((error as Error).message);
+  const isDenied =
+    nameOf(error) === 'AccessDenied' && /\bkms:|customer master key|KMS key/i.test((error as Error).message);
   return isDenied || nameOf(error).startsWith('KMS.');
 }
 
@@ -73,6 +74,10 @@ export function namedS3Error(error: unknown, operation: string, key: string): Er
     );
   }
   if (isOfKms(error)) return new EncryptionKeyDenied(`${operation} ${key}: got ${said}`, { cause: error });
+  if (status === 400 && operation === 'HeadObject') {
+    const remark = 'to HEAD S3 does not say why; as a rule its KMS key is disabled or gone';
+    return new EncryptionKeyDenied(`${operation} ${key}: got ${said} (${remark})`, { cause: error });
+  }
   if (status === 403) {
     const missing = operation === 'HeadObject' || operation === 'GetObject';
     const remark = missing ? ' (S3 also says so of an object that is missing, to who may not list)' : '';

@@ -144,8 +144,9 @@ export async function begin(target: Target, object: Beginning): Promise<Upload> 
     }),
   );
   const id = answer.UploadId ?? '';
-  await object.upload.begun(id);
+  // Parts of an upload that is not encrypted are never gone on with: the lifecycle ends it.
   mustBeEncrypted(target, object.key, answer);
+  await object.upload.begun(id);
   return { id, sent: [] };
 }
 

@@ -32,6 +32,14 @@ export interface UnfinishedUpload {
   ended(): Promise<void>;
 }
 
+/** Holds what is sent to a rate. */
+export interface SendingPace {
+  /** Whether bytes have to wait now. */
+  isLimited(): boolean;
+  /** Waited for before so many bytes are sent. */
+  take(bytes: number): Promise<void>;
+}
+
 /** Bytes that were hashed, on their way into the vault. */
 export interface NewObject {
   key: string;
@@ -49,8 +57,8 @@ export interface NewObject {
   upload: UnfinishedUpload;
   /** Ends what is under way. */
   signal?: AbortSignal;
-  /** Called before so many bytes are sent, and waited for. */
-  pace?(bytes: number): Promise<void>;
+  /** Asked again and again, so that a limit that is set meanwhile holds what is under way. */
+  pace?: SendingPace;
   onBytes?(bytes: number): void;
 }
 

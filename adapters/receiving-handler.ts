@@ -2,10 +2,10 @@
 // Any answer but a plain one of known length is left to the SDK's handler, which asks again.
 import { Readable } from 'node:stream';
 import { buildQueryString, type HttpHandler, type HttpRequest, HttpResponse } from '@smithy/core/protocols';
-import type { HttpHandlerOptions } from '@smithy/types';
 import { ConnectionBroken, ReceivingConnection, type Take } from './receiving-connection.ts';
 
-/** The SDK's own. */
+type Options = NonNullable<Parameters<HttpHandler<object>['handle']>[1]>;
+/** What asks again. */
 type Ordinary = Pick<HttpHandler<object>, 'handle'>;
 const ANSWERED = new Error('the answer is not received this way');
 
@@ -18,7 +18,7 @@ export class ReceivingHandler implements HttpHandler<object> {
     this.#ordinary = ordinary;
   }
 
-  async handle(request: HttpRequest, options: HttpHandlerOptions = {}): Promise<{ response: HttpResponse }> {
+  async handle(request: HttpRequest, options: Options = {}): Promise<{ response: HttpResponse }> {
     const signal = options.abortSignal as AbortSignal | undefined;
     signal?.throwIfAborted();
     const { connection, head } = await this.#ask(request, signal);

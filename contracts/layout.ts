@@ -54,5 +54,5 @@ export const WORKING_STATE_DAYS = 90;
 export const HOST_STATE_DIRECTORY = '/var/lib/ringvault';
 /** One cluster ID a line. Fixed here and not in a document, so that nobody but the host's owner can allow a restore. */
 export const HOST_RESTORE_GUARD = '/etc/ringvault/restore-allowed';
-/** Rates over those of the configuration, read again while transfers run. */
+/** Rates that go before those of the configuration; read again while transfers run. */
 export const HOST_LIMITS = '/etc/ringvault/limits.json';

@@ -34,8 +34,9 @@ try {
     nonce[11] = isLast ? 1 : 0;
     const decipher = createDecipheriv('aes-256-gcm', Buffer.from(key), nonce, { authTagLength: TAG });
     decipher.setAuthTag(chunk.subarray(-TAG));
-    writeSync(target, decipher.update(chunk.subarray(0, -TAG)));
+    const plain = decipher.update(chunk.subarray(0, -TAG));
     decipher.final();
+    for (let at = 0; at < plain.length; ) at += writeSync(target, plain, at);
     chunk = isLast ? undefined : next;
   }
   closeSync(target);

@@ -1,7 +1,7 @@
 // PlanBackup: every node's own word of itself, ring and schema must agree; what they agree on is the plan.
 import type { BackupSource } from '../contracts/actions.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
-import { InvalidDocument, NewerFormat } from '../contracts/errors.ts';
+import { EncryptionKeyDenied, InvalidDocument, NewerFormat } from '../contracts/errors.ts';
 import { actionIdOf, snapshotTagOf } from '../contracts/identifiers.ts';
 import type { ClusterManifest } from '../contracts/manifests.ts';
 import type { BackupPlan, Host } from '../contracts/plans.ts';
@@ -97,7 +97,8 @@ async function previousBackup(
     const manifest = await newestSealed(ports, run.clusterId, run.runId);
     return { ...(manifest && { manifest }), warnings: [] };
   } catch (error) {
-    if (!(error instanceof InvalidDocument) && !(error instanceof NewerFormat)) throw error;
+    const passed = [InvalidDocument, NewerFormat, EncryptionKeyDenied];
+    if (!(error instanceof Error) || !passed.some((each) => error instanceof each)) throw error;
     return { warnings: [`Everything is uploaded anew, the backup before cannot be read: ${error.message}`] };
   }
 }

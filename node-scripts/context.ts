@@ -11,7 +11,6 @@ import type { Vault } from './transfer/fetcher.ts';
 /** The outside world, as host.ts or a test wires it. */
 export interface HostPorts {
   store: ObjectStore;
-  dataKeys(clusterId: string): DataKeys;
   secrets: SecretReader;
   clock: Clock;
   /** Where worker threads find what `store` is; without it the work of theirs is done in this thread. */
@@ -19,6 +18,8 @@ export interface HostPorts {
 }
 
 export interface ActionContext extends HostPorts {
+  /** Of the document's cluster. */
+  dataKeys: DataKeys;
   document: ActionDocument;
   instanceArn: string;
   paths: HostPaths;

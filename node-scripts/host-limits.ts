@@ -46,7 +46,11 @@ export async function openRateLimit(
     log.info({ path: paths.limits, [name]: rate ?? 'none' }, 'the rate was changed');
     tell(rate);
   }
-  const fail = (error: unknown) => log.warn({ err: error }, 'the host’s limits were not read');
+  let isTold = false;
+  const fail = (error: unknown) => {
+    if (!isTold) log.warn({ err: error }, 'the host’s limits were not read');
+    isTold = true;
+  };
   await look(() => undefined).catch(fail);
   const timer = setInterval(() => void look(onChange).catch(fail), LOOK_MS).unref();
   return {

@@ -1,7 +1,7 @@
 // Carries one action out: document, lock, work, result, answer. The order of the last steps is what makes it safe to be
 // killed anywhere: the result is saved, then put into the vault, then the lock is given back, then the token is answered.
 import type { Logger } from 'pino';
-import type { Clock, TaskCallback } from '../adapters/ports.ts';
+import type { Clock, DataKeys, TaskCallback } from '../adapters/ports.ts';
 import { type ActionDocument, actionDocument, actions } from '../contracts/actions.ts';
 import { describeIssues, parseDocument } from '../contracts/documents.ts';
 import { InvalidDocument, RunEnded, tellError } from '../contracts/errors.ts';
@@ -20,6 +20,7 @@ import { Session } from './session.ts';
 const STOP_LIMIT_MS = 10_000;
 
 export interface RunOptions extends HostPorts {
+  dataKeys(clusterId: string): DataKeys;
   callback: TaskCallback;
   paths: HostPaths;
   log: Logger;
@@ -171,11 +172,11 @@ function contextOf(
   session: Session,
   progress: ProgressReporter,
 ): ActionContext {
-  const { store, dataKeys, secrets, clock, vault, paths, log, instanceArn } = options;
+  const { store, secrets, clock, vault, paths, log, instanceArn } = options;
   const levers = failPoints(options.failPoint, directory);
   return {
     store,
-    dataKeys,
+    dataKeys: options.dataKeys(document.clusterId),
     secrets,
     clock,
     ...(vault && { vault }),

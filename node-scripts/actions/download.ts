@@ -89,7 +89,7 @@ function openFetcher(
   { bytesPerSecond }: RateLimit,
   onFailedAttempt: ThreadOptions['onFailedAttempt'],
 ): Fetcher {
-  const { store, vault, signal, clock, progress, document } = context;
+  const { store, dataKeys, vault, signal, clock, progress, document } = context;
   const { clusterId } = document;
   const { hashesAtOnce: threads } = document.limits;
   const onBytes = (transferred: number) => progress.add({ transferred });
@@ -105,7 +105,6 @@ function openFetcher(
     return fetcherInThreads(vault, options);
   }
   store.onFailedAttempt(onFailedAttempt);
-  const dataKeys = context.dataKeys(clusterId);
   return fetcherInThisThread({
     store,
     dataKeys,

@@ -78,12 +78,12 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
 }
 
 /** KMS is asked when the first object is to be encrypted. */
-function dataKeyOf({ dataKeys, document }: ActionContext, { encryption }: Input) {
+function dataKeyOf({ dataKeys }: ActionContext, { encryption }: Input) {
   const { clientSideKeyArn } = encryption;
   if (clientSideKeyArn === undefined) return undefined;
   let asked: Promise<DataKey> | undefined;
   return () => {
-    asked ??= dataKeys(document.clusterId).generate(clientSideKeyArn);
+    asked ??= dataKeys.generate(clientSideKeyArn);
     return asked;
   };
 }

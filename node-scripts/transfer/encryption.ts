@@ -3,9 +3,11 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { pieces } from '../../adapters/pieces.ts';
 import type { DataKey, DataKeys } from '../../adapters/ports.ts';
+import { NewerFormat, UnexpectedError } from '../../contracts/errors.ts';
 
 const MAGIC = Buffer.from('RVENC\0\0\x01', 'latin1');
-const HEADER_BYTES = 512;
+const VERSION = 1;
+export const HEADER_BYTES = 512;
 const SALT_BYTES = 32;
 const WRAPPED_AT = MAGIC.length + 2;
 const SALT_AT = HEADER_BYTES - SALT_BYTES;
@@ -39,6 +41,20 @@ export async function* decrypted(
   keys: DataKeys,
   sha256: string,
 ): AsyncGenerator<Buffer> {
+  const iterator = stored[Symbol.asyncIterator]();
+  try {
+    yield* opened(iterator, keys, sha256);
+  } finally {
+    // Whoever reads no further gives the connection back.
+    await iterator.return?.();
+  }
+}
+
+async function* opened(
+  stored: AsyncIterator<Uint8Array>,
+  keys: DataKeys,
+  sha256: string,
+): AsyncGenerator<Buffer> {
   const { first, rest } = await splitAt(stored, HEADER_BYTES);
   const { wrapped, salt } = readHeader(first);
   const plaintext = await keys.unwrap(wrapped);
@@ -61,9 +77,20 @@ export async function* decrypted(
   }
 }
 
+/** Whether there is a key to what begins so. @throws EncryptionKeyDenied */
+export async function isOpenable(stored: AsyncIterable<Uint8Array>, keys: DataKeys): Promise<boolean> {
+  try {
+    const { first } = await splitAt(stored[Symbol.asyncIterator](), HEADER_BYTES);
+    return (await keys.unwrap(readHeader(first).wrapped)) !== undefined;
+  } catch (error) {
+    if (error instanceof WrongCiphertext) return false;
+    throw error;
+  }
+}
+
 function headerOf(wrapped: Buffer, salt: Buffer): Buffer {
   if (wrapped.length > SALT_AT - WRAPPED_AT) {
-    throw new Error(
+    throw new UnexpectedError(
       `got a wrapped data key of ${wrapped.length} bytes, expected ${SALT_AT - WRAPPED_AT} at most`,
     );
   }
@@ -77,9 +104,16 @@ function headerOf(wrapped: Buffer, salt: Buffer): Buffer {
 
 function readHeader(header: Buffer): { wrapped: Buffer; salt: Buffer } {
   if (header.length < HEADER_BYTES) throw new WrongCiphertext('its header was cut');
-  if (!header.subarray(0, MAGIC.length).equals(MAGIC)) throw new WrongCiphertext('it has no header');
+  if (!header.subarray(0, MAGIC.length - 1).equals(MAGIC.subarray(0, -1))) {
+    throw new WrongCiphertext('it has no header');
+  }
+  const version = header.readUInt8(MAGIC.length - 1);
+  if (version > VERSION)
+    throw new NewerFormat(`got an encrypted object of version ${version}, expected ${VERSION}`);
+  if (version !== VERSION) throw new WrongCiphertext(`its version is ${version}`);
   const length = header.readUInt16BE(MAGIC.length);
-  if (length > SALT_AT - WRAPPED_AT) throw new WrongCiphertext('its header has no wrapped key');
+  if (length === 0 || length > SALT_AT - WRAPPED_AT)
+    throw new WrongCiphertext('its header has no wrapped key');
   return {
     wrapped: header.subarray(WRAPPED_AT, WRAPPED_AT + length),
     salt: header.subarray(SALT_AT),
@@ -100,10 +134,9 @@ function nonceOf(index: number, isLast: boolean): Buffer {
 
 /** `first` has fewer bytes where there are no more. */
 async function splitAt(
-  stream: AsyncIterable<Uint8Array>,
+  iterator: AsyncIterator<Uint8Array>,
   length: number,
 ): Promise<{ first: Buffer; rest: AsyncIterable<Uint8Array> }> {
-  const iterator = stream[Symbol.asyncIterator]();
   const read: Uint8Array[] = [];
   let bytes = 0;
   while (bytes < length) {
@@ -115,7 +148,7 @@ async function splitAt(
   const all = Buffer.concat(read);
   async function* rest() {
     yield all.subarray(length);
-    yield* { [Symbol.asyncIterator]: () => iterator };
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
   }
   return { first: all.subarray(0, length), rest: rest() };
 }

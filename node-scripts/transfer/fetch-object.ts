@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
-import { BackupDamaged, VaultDenied } from '../../contracts/errors.ts';
+import { BackupDamaged, EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
 import { decoded, isEncoded, isUndecodable } from './encoding.ts';
 import { FileCutter } from './file-cutter.ts';
@@ -116,6 +116,9 @@ async function fetchAtOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[])
     }
     return await cutter.finish();
   } catch (error) {
+    if (error instanceof EncryptionKeyDenied) {
+      throw new EncryptionKeyDenied(`${nameOf(job, first)}: ${error.message}`, { cause: error });
+    }
     if (!isUndecodable(error)) throw error;
     return files.map((file) => ({ file, got: `what cannot be decoded (${error})` }));
   } finally {

@@ -5,6 +5,8 @@ import type { Clock } from '../../adapters/ports.ts';
 const BURST_SECONDS = 0.25;
 /** Over what would just do, for what goes wrong on the way. */
 const HASTE = 1.1;
+/** Who waits looks so often whether the limit was lifted. */
+const LOOK_MS = 1_000;
 /** With less a connection would fall silent for longer than S3 waits. */
 const LEAST_PER_SECOND = 256 * 1024;
 
@@ -24,10 +26,18 @@ export function paceOf(bytesPerSecond: () => number | undefined, clock: Clock): 
     isLimited: () => bytesPerSecond() !== undefined,
     async take(bytes, signal) {
       const perSecond = bytesPerSecond();
-      if (perSecond === undefined) return;
+      if (perSecond === undefined) {
+        paidAtMs = Number.NEGATIVE_INFINITY;
+        return;
+      }
       const nowMs = clock.now().getTime();
       paidAtMs = Math.max(paidAtMs, nowMs - burstMs) + (bytes / perSecond) * 1_000;
-      if (paidAtMs > nowMs) await clock.sleep(paidAtMs - nowMs, signal);
+      const dueMs = paidAtMs;
+      for (let atMs = nowMs; atMs < dueMs; atMs = clock.now().getTime()) {
+        await clock.sleep(Math.min(dueMs - atMs, LOOK_MS), signal);
+        signal?.throwIfAborted();
+        if (bytesPerSecond() === undefined) break;
+      }
       signal?.throwIfAborted();
     },
   };

@@ -93,7 +93,7 @@ function putContent(
   const { sha256, sizeBytes, crc32: whole, partCrc32, partBytes, body } = hashed;
   const sending = {
     ...{ key, partBytes, slot, upload: stored.uploadOf(key), signal: action.signal },
-    ...(pace.isLimited() && { pace: (bytes: number) => pace.take(bytes, action.signal) }),
+    pace: { isLimited: pace.isLimited, take: (bytes: number) => pace.take(bytes, action.signal) },
     onBytes: (transferred: number) => action.progress.add({ transferred }),
   };
   if (bytes) {

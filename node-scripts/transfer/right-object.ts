@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { ObjectStore } from '../../adapters/ports.ts';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
-import { VaultDenied } from '../../contracts/errors.ts';
+import { EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
+import type { ActionContext } from '../context.ts';
 import type { Hashed } from '../hashing/messages.ts';
 import { decoded, isEncoded, isUndecodable } from './encoding.ts';
+import { HEADER_BYTES, isOpenable } from './encryption.ts';
 import type { StoreContext } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
@@ -41,6 +43,24 @@ export async function isRight(
   return (await context.slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
 }
 
+/** Whether what a host encrypted once can be decrypted still. */
+export async function canBeOpened(
+  { store, dataKeys, log, layout, document }: ActionContext,
+  object: StoredObject,
+): Promise<boolean> {
+  const key = objectKey({ layout, document }, object);
+  try {
+    const stored = await store.getStream(key, { start: 0, end: HEADER_BYTES });
+    if (stored && (await isOpenable(stored.body, dataKeys))) return true;
+    log.error({ key }, 'an object is gone, or cannot be decrypted');
+  } catch (error) {
+    // To a host, which may not list, S3 says that it is denied what is missing.
+    if (!(error instanceof EncryptionKeyDenied) && !(error instanceof VaultDenied)) throw error;
+    log.error({ err: error, key }, 'an object cannot be decrypted');
+  }
+  return false;
+}
+
 async function decodesTo(
   { action }: StoreContext,
   object: StoredObject,
@@ -58,13 +78,18 @@ async function decodesTo(
   const hash = createHash('sha256');
   let got = 0;
   try {
-    for await (const chunk of decoded(received(), object, action.dataKeys(action.document.clusterId))) {
+    for await (const chunk of decoded(received(), object, action.dataKeys)) {
       got += chunk.length;
       if (got > sizeBytes) return false;
       hash.update(chunk);
     }
   } catch (error) {
     if (isUndecodable(error)) return false;
+    if (error instanceof EncryptionKeyDenied) {
+      // A stranger's key, or one that is gone: what nobody here can read is not what is wanted.
+      action.log.error({ err: error, key: objectKey(action, object) }, 'an object cannot be decrypted');
+      return false;
+    }
     throw error;
   }
   return hash.digest('hex') === sha256;

@@ -5,12 +5,12 @@ import { DataRot, FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { isEncoded } from './encoding.ts';
+import { encodingOf, isEncoded } from './encoding.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
 import { putRight } from './put-object.ts';
-import { isRight, isThere } from './right-object.ts';
+import { canBeOpened, isRight, isThere } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
 
 export interface StoreContext {
@@ -132,9 +132,12 @@ async function keptBeforeRot(
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
-  const there = await isThere(context.action.store, key);
-  // One that is encoded would have to be fetched to know more.
-  if (there && (isEncoded(object.variant) || (await isRight(context, object, hashed)))) return true;
+  // One that is encoded would have to be fetched to know more than this.
+  const isGood = encodingOf(object.variant).isEncrypted
+    ? await canBeOpened(context.action, object)
+    : (await isThere(context.action.store, key)) &&
+      (isEncoded(object.variant) || (await isRight(context, object, hashed)));
+  if (isGood) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return false;
 }

@@ -4,13 +4,20 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnfinishedUpload } from '../../adapters/ports.ts';
 import type { BackupSource } from '../../contracts/actions.ts';
-import { BackupDamaged, InvalidDocument, NewerFormat, VaultDenied } from '../../contracts/errors.ts';
+import {
+  BackupDamaged,
+  EncryptionKeyDenied,
+  InvalidDocument,
+  NewerFormat,
+  VaultDenied,
+} from '../../contracts/errors.ts';
 import { type ListedFile, type ObjectVariant, objectVariant } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere } from '../durable-files.ts';
 import { CompactTable } from './compact-table.ts';
 import { encodingOf } from './encoding.ts';
 import { readNodeBackup } from './read-backup.ts';
+import { canBeOpened } from './right-object.ts';
 
 /** Where an object's bytes are. */
 export interface StoredObject {
@@ -118,18 +125,28 @@ async function addSealed(
   try {
     const backup = await readNodeBackup(context, previous);
     const recipes = new PackRecipes(packs);
+    let canOpen: boolean | undefined;
     for await (const file of backup.files()) {
-      if (!isWanted(file.variant ?? 'plain')) continue;
+      const variant = file.variant ?? 'plain';
+      if (!isWanted(variant)) continue;
+      if (encodingOf(variant).isEncrypted) {
+        // A backup that names what nobody can decrypt any more would be none.
+        canOpen ??= await canBeOpened(context, { sha256: file.pack ?? file.sha256, variant });
+        if (!canOpen) continue;
+      }
       putObject(objects, { sha256: file.pack ?? file.sha256, variant: file.variant ?? 'plain' });
       recipes.add(file);
     }
     recipes.finish();
   } catch (error) {
     // S3 says "denied" of what is missing, too, to a host, which may not list.
-    const passed = [BackupDamaged, VaultDenied, NewerFormat, InvalidDocument];
+    const passed = [BackupDamaged, VaultDenied, NewerFormat, InvalidDocument, EncryptionKeyDenied];
     if (!passed.some((each) => error instanceof each)) throw error;
     // Its objects are found one by one, when their PUT is refused.
-    context.log.warn({ err: error, backupId: previous.backupId }, 'the backup before is damaged');
+    context.log.warn(
+      { err: error, backupId: previous.backupId },
+      'the backup before cannot be read; what it holds is looked for one by one',
+    );
   }
 }
 

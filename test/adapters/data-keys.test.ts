@@ -58,7 +58,11 @@ describe.each(kinds)('data keys of %s', (_, of) => {
   it('are others each time, and nothing else is one', async () => {
     const [one, other] = [await of('demo').generate(arn), await of('demo').generate(arn)];
     expect(one.plaintext.equals(other.plaintext)).toBe(false);
-    expect(await of('demo').unwrap(randomBytes(184))).toBeUndefined();
+    // KMS does not tell keys that are not there from those of strangers.
+    const stranger = await of('demo')
+      .unwrap(randomBytes(184))
+      .catch((error: Error) => error.name);
+    expect([undefined, 'EncryptionKeyDenied']).toContain(stranger);
     expect(await of('demo').unwrap(one.wrapped.subarray(0, -1))).toBeUndefined();
   });
 });
@@ -89,6 +93,16 @@ describe('KMS', () => {
     expect(await own.unwrap(wrapped)).toHaveLength(32);
     const other = kmsDataKeys({ clusterId: 'other', client: host() });
     await expect(other.generate(arn)).rejects.toMatchObject({ name: 'EncryptionKeyDenied' });
+  });
+
+  it('gives up where it never answers whole keys', async () => {
+    const client = new KMSClient(server.configuration());
+    client.middlewareStack.add(() => async () => ({ output: { $metadata: {} }, response: {} }) as never, {
+      step: 'initialize',
+    });
+    const hollow = kmsDataKeys({ clusterId: 'demo', client });
+    await expect(hollow.generate(arn)).rejects.toMatchObject({ name: 'AwsCallFailed' });
+    await expect(hollow.unwrap(Buffer.alloc(10))).rejects.toMatchObject({ name: 'AwsCallFailed' });
   });
 
   it('names a key that is disabled or gone, and unwraps again when it is back', async () => {

@@ -94,12 +94,29 @@ describe('a multipart upload', () => {
     const bytes = randomBytes(PART_BYTES);
     const object = await objectOf(`paced-${from}`, bytes, NO_UPLOAD);
     const slices: number[] = [];
-    const pace = async (slice: number) => void slices.push(slice);
+    const pace = { isLimited: () => true, take: async (slice: number) => void slices.push(slice) };
     const body = from === 'memory' ? bytes : object.body;
     expect(await store.putObject({ ...object, body, pace })).toBe('created');
     expect(slices.reduce((sum, slice) => sum + slice, 0)).toBe(bytes.length);
     expect(Math.max(...slices)).toBeLessThanOrEqual(64 * 1024);
     expect((await store.get(object.key))?.body.equals(bytes)).toBe(true);
+  });
+
+  it('holds a part of a file to a limit that is set while it is sent', async () => {
+    const object = await objectOf('limited-meanwhile', randomBytes(PART_BYTES), NO_UPLOAD);
+    const slices: number[] = [];
+    let asked = 0;
+    const pace = {
+      isLimited: () => {
+        asked += 1;
+        return asked > 2;
+      },
+      take: async (slice: number) => void slices.push(slice),
+    };
+    expect(await store.putObject({ ...object, pace })).toBe('created');
+    const [first] = slices;
+    expect(first).toBe(64 * 1024);
+    expect(slices.reduce((sum, slice) => sum + slice, 0)).toBeLessThan(PART_BYTES);
   });
 
   it('ends what it had begun of a stream that fails, and what an attempt before had left', async () => {

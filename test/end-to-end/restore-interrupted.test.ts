@@ -113,7 +113,7 @@ test('a corrupted object: found and named, nothing swapped, Cassandra still serv
       path.endsWith('-Statistics.db') &&
       instanceArn === alpha.hosts[1]?.instanceArn,
   );
-  expect(files.some(({ key }) => key.endsWith('.zst'))).toBe(true);
+  expect(files.some(({ key }) => key.endsWith('.zst.enc'))).toBe(true);
   const mend = await damage(file?.key ?? '');
   const view = await stage.run('restore', restoreRequest());
   expect(view.run?.status).toBe('FAILED');

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
+import { EncryptionKeyDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { decrypted, encrypted, WrongCiphertext } from '../../node-scripts/transfer/encryption.ts';
 import { ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
@@ -38,6 +39,22 @@ describe('a stream', () => {
     const stored = await seal(plain);
     expect(stored.length).toBe(HEADER + length + 16 * Math.max(1, Math.ceil(length / 65_536)));
     expect((await open(stored)).equals(plain)).toBe(true);
+  });
+
+  it.each(['is no header', 'a key that nobody has'])('is let go where it has %s', async (what) => {
+    const stored = what === 'is no header' ? Buffer.alloc(2_000) : await seal(Buffer.alloc(2_000));
+    let isClosed = false;
+    async function* source() {
+      try {
+        yield* piecesOf(stored);
+      } finally {
+        isClosed = true;
+      }
+    }
+    await expect(buffer(decrypted(source(), memoryDataKeys('other'), NAME))).rejects.toBeInstanceOf(
+      WrongCiphertext,
+    );
+    expect(isClosed).toBe(true);
   });
 
   it('is other bytes each time', async () => {
@@ -170,6 +187,48 @@ describe('a host', () => {
     expect(second.uploadedBytes).toBe(big.length);
     expect(lineOf(BIG, SECOND)?.variant).toBe('enc.2');
     await restore(SECOND, second);
+  });
+
+  it('names on nothing that cannot be decrypted any more', async () => {
+    const wrapped = new Map();
+    const keys = memoryDataKeys(CLUSTER, wrapped);
+    const losing = await hostWithSnapshot({ encryption, dataKeys: keys });
+    try {
+      const first = await losing.upload();
+      const unwrap = keys.unwrap.bind(keys);
+      wrapped.clear();
+      keys.unwrap = async (bytes) => {
+        const key = await unwrap(bytes);
+        if (!key) throw new EncryptionKeyDenied('kms Decrypt: got DisabledException');
+        return key;
+      };
+      const second = await losing.upload(SECOND, losing.sourceOf(RUN, first));
+      expect(second.uploadedFiles).toBe(first.files);
+      expect(losing.listing(SECOND).every(({ variant }) => variant?.endsWith('enc.2'))).toBe(true);
+      await losing.allowRestore();
+      await rm(losing.paths.cache, { recursive: true });
+      const input = { source: losing.sourceOf(SECOND, second), tables: [ORDERS, ITEMS] };
+      expect((await losing.run(RESTORE, 'download', input)).downloadedBytes).toBeGreaterThan(big.length);
+    } finally {
+      await losing.remove();
+    }
+  });
+
+  it.each([
+    ['a stranger’s key', (bytes: Buffer) => bytes.fill(7, 10, 190)],
+    ['no key', (bytes: Buffer) => bytes.fill(0, 8, 10)],
+  ])('stores beside an object with %s', async (_, damage) => {
+    await host.upload();
+    const key = keyOf(lineOf(BIG));
+    damage(host.memory.objects.get(key) ?? Buffer.alloc(0));
+    expect(await host.upload(SECOND)).toMatchObject({ tampered: [key] });
+    expect(lineOf(BIG, SECOND)?.variant).toBe('enc.2');
+  });
+
+  it('takes an object of a newer version for what it is', async () => {
+    const out = await host.upload();
+    host.memory.objects.get(keyOf(lineOf(BIG)))?.writeUInt8(2, 7);
+    await expect(restore(RUN, out)).rejects.toMatchObject({ name: 'NewerFormat' });
   });
 
   it('says that it is denied, and stores nothing, where KMS gives no key', async () => {

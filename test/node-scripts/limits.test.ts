@@ -100,6 +100,19 @@ it('stops waiting when the action is stopped', async () => {
   await expect(pace.take(1_000, stop.signal)).rejects.toThrow('stopped');
 });
 
+it('lets go who waits once there is no limit any more', async () => {
+  const clock = manualClock(new Date('2026-11-21T02:00:00Z'));
+  let rate: number | undefined = 1_000;
+  const pace = paceOf(() => rate, clock);
+  const start = clock.now().getTime();
+  await pace.take(0);
+  const waiting = pace.take(1_000_000);
+  rate = undefined;
+  await waiting;
+  await pace.take(1_000_000);
+  expect(clock.now().getTime() - start).toBeLessThanOrEqual(1_000);
+});
+
 describe('the host’s own limits', () => {
   let host: HostUnderTest;
   beforeEach(async () => {

@@ -113,8 +113,8 @@ export const table = resourceType(
 export const key = resourceType(
   { Description: z.string().default('') },
   ['KeyPolicy', 'EnableKeyRotation', 'RotationPeriodInDays', 'PendingWindowInDays', 'Tags'],
-  async ({ Description }, { platform }) => {
-    const { id, arn } = platform.keys.create(Description);
+  async ({ Description }, { platform, physicalName }) => {
+    const { id, arn } = platform.keys.create(Description, physicalName(60));
     return { id, attributes: { Arn: arn, KeyId: id } };
   },
 );

@@ -23,11 +23,16 @@ const ARN_START = `arn:${LOCAL_PARTITION}:kms:${LOCAL_REGION}:${LOCAL_ACCOUNT}:k
 
 export class Keys {
   readonly #keys = new Map<string, StoredKey>();
+  readonly #byName = new Map<string, StoredKey>();
 
-  create(description: string): KmsKey {
+  /** @param name the same one names the same key: a stack that is deployed again keeps its own */
+  create(description: string, name: string = randomUUID()): KmsKey {
+    const before = this.#byName.get(name);
+    if (before) return before;
     const id = randomUUID();
     const key = { id, arn: ARN_START + id, description, isEnabled: true, material: randomBytes(32) };
     this.#keys.set(id, key);
+    this.#byName.set(name, key);
     return key;
   }
 
@@ -52,7 +57,12 @@ export class Keys {
   /** Which key wrapped it. @throws ServiceError InvalidCiphertextException */
   keyOf(wrapped: Buffer): KmsKey {
     const key = this.#keys.get(wrapped.subarray(0, ID_BYTES).toString());
-    if (!key) throw invalid();
+    // AWS does not tell whose it is.
+    if (!key)
+      throw new ServiceError(
+        'AccessDeniedException',
+        'The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.',
+      );
     return key;
   }
 
