@@ -2,7 +2,7 @@
 // chunk can be left out, exchanged or added unseen. docs/storage-format.md, "Encrypted objects", has every byte.
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { pieces } from '../../adapters/pieces.ts';
-import type { DataKey, DataKeys } from '../../adapters/ports.ts';
+import type { ByteRange, DataKey, DataKeys } from '../../adapters/ports.ts';
 import { NewerFormat, UnexpectedError } from '../../contracts/errors.ts';
 
 const MAGIC = Buffer.from('RVENC\0\0\x01', 'latin1');
@@ -56,24 +56,78 @@ async function* opened(
   sha256: string,
 ): AsyncGenerator<Buffer> {
   const { first, rest } = await splitAt(stored, HEADER_BYTES);
-  const { wrapped, salt } = readHeader(first);
+  const open = await openHeader(first, keys, sha256);
+  let index = 0;
+  for await (const { bytes, isLast } of pieces(rest, CHUNK_BYTES + TAG_BYTES)) {
+    yield open(bytes, index, isLast);
+    index += 1;
+  }
+}
+
+/** Opens a chunk by its place in the object. @throws WrongCiphertext */
+export type OpenChunk = (sealed: Buffer, index: number, isLast: boolean) => Buffer;
+
+/** @throws WrongCiphertext NewerFormat, what the keys throw */
+export async function openHeader(header: Buffer, keys: DataKeys, sha256: string): Promise<OpenChunk> {
+  const { wrapped, salt } = readHeader(header);
   const plaintext = await keys.unwrap(wrapped);
   if (!plaintext) throw new WrongCiphertext('its key was not wrapped for this cluster');
   const key = objectKeyOf(plaintext, salt, sha256);
-  let index = 0;
-  for await (const { bytes, isLast } of pieces(rest, CHUNK_BYTES + TAG_BYTES)) {
-    if (bytes.length < TAG_BYTES) throw new WrongCiphertext(`chunk ${index} was cut`);
+  return (sealed, index, isLast) => {
+    if (sealed.length < TAG_BYTES) throw new WrongCiphertext(`chunk ${index} was cut`);
     const decipher = createDecipheriv(CIPHER, key, nonceOf(index, isLast), { authTagLength: TAG_BYTES });
-    const end = bytes.length - TAG_BYTES;
-    decipher.setAuthTag(bytes.subarray(end));
-    const plain = decipher.update(bytes.subarray(0, end));
+    const end = sealed.length - TAG_BYTES;
+    decipher.setAuthTag(sealed.subarray(end));
+    const plain = decipher.update(sealed.subarray(0, end));
     try {
       decipher.final();
     } catch {
       throw new WrongCiphertext(`chunk ${index} is not what was encrypted`);
     }
-    yield plain;
-    index += 1;
+    return plain;
+  };
+}
+
+/** Where in the object plain bytes lie that begin with a chunk, and end with one or with the last of all. */
+export function sealedRange({ start, end }: ByteRange): ByteRange {
+  const placeOf = (plain: number) => HEADER_BYTES + plain + TAG_BYTES * Math.ceil(plain / CHUNK_BYTES);
+  return { start: placeOf(start), end: placeOf(end) };
+}
+
+/** Opens the chunks of such a range as their bytes come. */
+export class RangeOpener {
+  readonly #open: OpenChunk;
+  readonly #range: ByteRange;
+  readonly #sizeBytes: number;
+  readonly #take: (plain: Buffer) => void;
+  readonly #sealed = Buffer.allocUnsafe(CHUNK_BYTES + TAG_BYTES);
+  #filled = 0;
+  /** Of the chunk that comes, in the plain bytes. */
+  #at: number;
+
+  /** @param sizeBytes of all plain bytes, one at least */
+  constructor(open: OpenChunk, range: ByteRange, sizeBytes: number, take: (plain: Buffer) => void) {
+    this.#open = open;
+    this.#range = range;
+    this.#sizeBytes = sizeBytes;
+    this.#take = take;
+    this.#at = range.start;
+  }
+
+  /** @throws WrongCiphertext, what `take` throws */
+  push(bytes: Buffer): void {
+    for (let used = 0; used < bytes.length; ) {
+      const end = Math.min(this.#at + CHUNK_BYTES, this.#range.end);
+      const length = end - this.#at + TAG_BYTES;
+      const taken = bytes.copy(this.#sealed, this.#filled, used, used + length - this.#filled);
+      used += taken;
+      this.#filled += taken;
+      if (this.#filled < length) return;
+      const index = this.#at / CHUNK_BYTES;
+      this.#take(this.#open(this.#sealed.subarray(0, length), index, end === this.#sizeBytes));
+      this.#at = end;
+      this.#filled = 0;
+    }
   }
 }
 

@@ -6,7 +6,8 @@ import { rm } from 'node:fs/promises';
 import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
-import { decoded, isEncoded, isUndecodable } from './encoding.ts';
+import { decoded, encodingOf, isEncoded, isUndecodable } from './encoding.ts';
+import { HEADER_BYTES, type OpenChunk, openHeader, RangeOpener, sealedRange } from './encryption.ts';
 import { FileCutter } from './file-cutter.ts';
 import { inOrder } from './in-order.ts';
 import type { Pace } from './pace.ts';
@@ -50,7 +51,7 @@ export interface FetchPorts {
   ranges: Ranges;
 }
 
-/** A file of `from` bytes or more is fetched in ranges of `bytes`, `atOnce` of them at a time. */
+/** A file of `from` bytes or more is fetched in ranges of `bytes`, whole chunks of encrypted ones, `atOnce` of them at a time. */
 interface Ranges {
   from: number;
   bytes: number;
@@ -96,7 +97,8 @@ async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSi
 /** @returns files of other bytes */
 function fetchOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[]): Promise<WrongFile[]> {
   const [file] = files;
-  const isLarge = file && !job.isPack && !isEncoded(job.variant) && file.sizeBytes >= ports.ranges.from;
+  const { isCompressed } = encodingOf(job.variant);
+  const isLarge = file && !job.isPack && !isCompressed && file.sizeBytes >= ports.ranges.from;
   return isLarge ? fetchInRanges(ports, job, file) : fetchAtOnce(ports, job, files);
 }
 
@@ -116,14 +118,19 @@ async function fetchAtOnce(ports: FetchPorts, job: FetchJob, files: FetchFile[])
     }
     return await cutter.finish();
   } catch (error) {
-    if (error instanceof EncryptionKeyDenied) {
-      throw new EncryptionKeyDenied(`${nameOf(job, first)}: ${error.message}`, { cause: error });
-    }
-    if (!isUndecodable(error)) throw error;
-    return files.map((file) => ({ file, got: `what cannot be decoded (${error})` }));
+    return wrongWhereUndecodable(error, job, files);
   } finally {
     cutter.close();
   }
+}
+
+/** Stored bytes that are to blame are asked for again, as those of another hash are. */
+function wrongWhereUndecodable(error: unknown, job: FetchJob, files: FetchFile[]): WrongFile[] {
+  if (error instanceof EncryptionKeyDenied) {
+    throw new EncryptionKeyDenied(`${nameOf(job, files[0])}: ${error.message}`, { cause: error });
+  }
+  if (!isUndecodable(error)) throw error;
+  return files.map((file) => ({ file, got: `what cannot be decoded (${error})` }));
 }
 
 /** From its beginning, to the last byte that is wanted. */
@@ -158,22 +165,37 @@ async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile):
   const stop = new AbortController();
   const signal = AbortSignal.any([ports.signal, stop.signal]);
   const target = await RangedFile.create(file);
-  const fetchRange = async (range: ByteRange): Promise<ByteRange> => {
-    let at = range.start;
-    const take = (bytes: Buffer) => {
-      target.write(bytes, at);
-      at += bytes.length;
+  const fetchRange = async (wanted: ByteRange, open: OpenChunk | undefined): Promise<ByteRange> => {
+    let at = wanted.start;
+    const write = (plain: Buffer) => {
+      target.write(plain, at);
+      at += plain.length;
     };
+    const opener = open && new RangeOpener(open, wanted, file.sizeBytes, write);
+    const range = open ? sealedRange(wanted) : wanted;
+    const take = opener ? (sealed: Buffer) => opener.push(sealed) : write;
     await receive({ ...ports, signal }, job, { named, range, bytes: range.end - range.start, take });
-    return range;
+    return wanted;
   };
   try {
+    const open = isEncoded(job.variant) ? await openObject(ports, job, named) : undefined;
+    const fetch = (range: ByteRange) => fetchRange(range, open);
     const ranges = rangesOf(file.sizeBytes, ports.ranges.bytes);
-    for await (const range of inOrder(ranges, ports.ranges.atOnce, fetchRange, stop)) target.hash(range);
+    for await (const range of inOrder(ranges, ports.ranges.atOnce, fetch, stop)) target.hash(range);
     return await target.finish();
+  } catch (error) {
+    return wrongWhereUndecodable(error, job, [file]);
   } finally {
     target.close();
   }
+}
+
+/** By its header, which is read before any part of it. */
+async function openObject(ports: FetchPorts, job: FetchJob, named: string): Promise<OpenChunk> {
+  const read: Buffer[] = [];
+  const take = (bytes: Buffer) => void read.push(Buffer.from(bytes));
+  await receive(ports, job, { named, range: { start: 0, end: HEADER_BYTES }, bytes: HEADER_BYTES, take });
+  return openHeader(Buffer.concat(read), ports.dataKeys, job.sha256);
 }
 
 function* rangesOf(sizeBytes: number, bytes: number): Generator<ByteRange> {

@@ -4,12 +4,15 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../adapters/clock-system.ts';
 import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
 import { type MemoryObjectStore, memoryObjectStore } from '../../adapters/object-store-memory.ts';
 import type { ByteRange } from '../../adapters/ports.ts';
 import { VaultUnavailable } from '../../contracts/errors.ts';
+import { encrypted } from '../../node-scripts/transfer/encryption.ts';
 import { type FetchJob, type FetchPorts, fetchObject } from '../../node-scripts/transfer/fetch-object.ts';
 import { paceOf } from '../../node-scripts/transfer/pace.ts';
 
@@ -124,4 +127,47 @@ it('is not begun where the disk has no room for it', async () => {
   await expect(fetchObject(ports(), job(2 ** 43))).rejects.toMatchObject({ name: 'InsufficientSpace' });
   expect(asked).toEqual([]);
   expect((await stat(`${target}.part`)).blocks).toBe(0);
+});
+
+describe('an encrypted one', () => {
+  const keys = memoryDataKeys('demo');
+  const RANGE_OF_CHUNKS = 2 * 65_536;
+  let sealed: Buffer;
+  const fetch = (plain: Buffer) => {
+    const name = createHash('sha256').update(plain).digest('hex');
+    const { files, ...rest } = job(plain.length);
+    const ranges = { from: 1, bytes: RANGE_OF_CHUNKS, atOnce: 4 };
+    const of: FetchJob = { ...rest, variant: 'enc', sha256: name, files: [{ ...files[0], sha256: name }] };
+    return fetchObject({ ...ports(), dataKeys: keys, ranges }, of);
+  };
+  const put = async (plain: Buffer) => {
+    const name = createHash('sha256').update(plain).digest('hex');
+    sealed = await buffer(encrypted(Readable.from([plain]), await keys.generate('any'), name));
+    store.objects.set('object', sealed);
+  };
+
+  it.each([1, 65_535, 65_536, 65_537, 131_072, 131_073, SIZE])(
+    'of %i bytes comes in ranges, too',
+    async (size) => {
+      const plain = body.subarray(0, size);
+      await put(plain);
+      expect(await fetch(plain)).toBe(size);
+      expect((await readFile(target)).equals(plain)).toBe(true);
+      expect(received).toBe(sealed.length);
+      expect(asked).toHaveLength(1 + Math.ceil(size / RANGE_OF_CHUNKS));
+    },
+  );
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['a changed chunk', (bytes) => Buffer.from(bytes).fill(0, 400_000, 400_001)],
+    ['a changed header', (bytes) => Buffer.from(bytes).fill(0, 500, 501)],
+    ['no end', (bytes) => bytes.subarray(0, -1)],
+    ['chunks after its end', (bytes) => Buffer.concat([bytes, bytes.subarray(512)])],
+  ])('with %s is damaged, or what it was', async (what, damage) => {
+    await put(body);
+    store.objects.set('object', damage(sealed));
+    if (what === 'chunks after its end') expect(await fetch(body)).toBe(SIZE);
+    else await expect(fetch(body)).rejects.toMatchObject({ name: 'BackupDamaged' });
+    expect(existsSync(target)).toBe(what === 'chunks after its end');
+  });
 });
