@@ -18,8 +18,12 @@ export async function* inOrder<Item, Result>(
   const slots = pLimit(atOnce);
   const begun: Array<Promise<Result>> = [];
   let isDone = false;
-  const failure = Promise.withResolvers<never>();
-  failure.promise.catch(() => undefined);
+  let failed: { reason: unknown } | undefined;
+  let waiting: ((reason: unknown) => void) | undefined;
+  const fail = () => {
+    failed ??= { reason: stop.signal.reason };
+    waiting?.(failed.reason);
+  };
   const begin = async (item: Item): Promise<Result> => {
     stop.signal.throwIfAborted();
     try {
@@ -29,15 +33,20 @@ export async function* inOrder<Item, Result>(
       throw error;
     }
   };
-  const next = async (): Promise<Result> => {
-    const result = await Promise.race([begun[0] ?? failure.promise, failure.promise]);
-    begun.shift();
-    return result;
-  };
+  // Not a race against one promise for all: that would keep every result as long as it lives.
+  const next = (): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      if (failed) reject(failed.reason);
+      waiting = reject;
+      begun[0]?.then((result) => {
+        begun.shift();
+        resolve(result);
+      }, reject);
+    });
   try {
     for await (const item of items) {
       const result = slots(() => begin(item));
-      result.catch(() => failure.reject(stop.signal.reason));
+      result.catch(fail);
       begun.push(result);
       if (begun.length >= atOnce * WINDOW) yield await next();
     }

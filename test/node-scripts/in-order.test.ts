@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { inOrder } from '../../node-scripts/transfer/in-order.ts';
 
@@ -36,4 +38,22 @@ it('answers in order whatever ends first, and stops when nobody asks any more', 
   }
   expect(answered).toEqual([0, 1, 2]);
   expect(stop.signal.aborted).toBe(true);
+});
+
+it('keeps no result that was handed out', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const handedOut: Array<WeakRef<object>> = [];
+  async function* numbers() {
+    for (let number = 0; number < 200; number += 1) yield number;
+  }
+  const work = async (number: number) => ({ number });
+  for await (const result of inOrder(numbers(), 2, work, new AbortController())) {
+    handedOut.push(new WeakRef(result));
+    if (handedOut.length < 100) continue;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+    break;
+  }
+  expect(handedOut.slice(0, 90).filter((each) => each.deref() !== undefined)).toEqual([]);
 });
