@@ -76,7 +76,8 @@ async function script(...args: string[]) {
   await writeFile(aws.requests, '');
   const env = { PATH: `${aws.binDirectory}:${process.env['PATH']}` };
   const documents = ['--documents', join(root, 'documents')];
-  const words = [SCRIPT, URIS.vault, CLUSTER_ID, BACKUP_ID, ...args, ...documents];
+  // -S: the standard library has to do.
+  const words = ['-S', SCRIPT, URIS.vault, CLUSTER_ID, BACKUP_ID, ...args, ...documents];
   const { exitCode, stdout, stderr } = await execa(python, words, { env, reject: false });
   const requests = (await readFile(aws.requests, 'utf8')).trim().split('\n');
   const objects = requests.filter((uri) => uri.includes('/objects/'));
