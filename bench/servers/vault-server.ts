@@ -12,6 +12,8 @@ import { makeCertificate } from './certificate.ts';
 /** As local/servers/s3proxy.ts has it. */
 const COORDINATE = 'org.gaul:s3proxy:4.1.0:jar-with-dependencies';
 export const S3_SERVER = 's3proxy 4.1.0';
+/** As fast as it gets, and with room for what it buffers of clients that send a thousand parts at once. */
+const JVM_FLAGS = ['-Xmx4g', '-XX:+UseParallelGC'];
 
 export interface VaultServer {
   /** As the subjects know it. */
@@ -58,6 +60,7 @@ export async function startVaultServer(directory: string, tls: boolean): Promise
     mainClass: 'org.gaul.s3proxy.Main',
     workingDirectory: directory,
     logFile: join(directory, 's3proxy.log'),
+    jvmFlags: JVM_FLAGS,
     async arguments(port) {
       metricsPort = await freePort();
       securePort = await freePort();

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { LocalServerFailed } from './errors.ts';
 
 const LAUNCHER = fileURLToPath(new URL('Launcher.java', import.meta.url));
-const JVM_FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'];
+/** Up soon, and small: for a few clients. */
+const QUICK_START = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'];
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 5_000;
 const ATTEMPTS = 3;
@@ -30,6 +31,8 @@ export interface JavaServerOptions {
   arguments(port: number): Promise<string[]> | string[];
   workingDirectory: string;
   logFile: string;
+  /** Instead of those for a quick start. */
+  jvmFlags?: string[];
 }
 
 /** @throws LocalServerFailed with the end of the server's log */
@@ -57,7 +60,7 @@ async function launch(options: JavaServerOptions, port: number): Promise<ChildPr
   try {
     const child = spawn(
       'java',
-      [...JVM_FLAGS, '-cp', options.classPath, LAUNCHER, options.mainClass, ...args],
+      [...(options.jvmFlags ?? QUICK_START), '-cp', options.classPath, LAUNCHER, options.mainClass, ...args],
       {
         cwd: options.workingDirectory,
         // The pipe to its standard input ends the server when this process ends.
