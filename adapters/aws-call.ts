@@ -10,6 +10,11 @@ const THROTTLED =
   /^(Throttl|TooManyRequests|RequestLimitExceeded|ProvisionedThroughputExceeded|TooManyUpdates)/;
 const NETWORK = /^(TimeoutError|NetworkingError|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)/;
 
+/** What the SDK tells its errors apart by; nothing of what is none. */
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}
+
 /**
  * The SDK has retried already. Errors that `expected` names pass as they are.
  * @throws AwsUnavailable AwsCallFailed
@@ -22,7 +27,7 @@ export async function callAws<Answer>(
   try {
     return await send();
   } catch (cause) {
-    const name = cause instanceof Error ? cause.name : '';
+    const name = nameOf(cause);
     if (expected.includes(name)) throw cause;
     const message = `${call}: got ${name}: ${cause instanceof Error ? cause.message : String(cause)}`;
     throw isTransient(cause) ? new AwsUnavailable(message, { cause }) : new AwsCallFailed(message, { cause });

@@ -11,7 +11,7 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import { AwsUnavailable } from '../contracts/errors.ts';
-import { callAws } from './aws-call.ts';
+import { callAws, nameOf } from './aws-call.ts';
 import type { Item } from './catalog-dynamodb-items.ts';
 import type { Key } from './catalog-items.ts';
 import type { Clock, Random } from './ports.ts';
@@ -89,7 +89,7 @@ async function conditional(call: string, send: () => Promise<unknown>): Promise<
     await callAws(call, send, ['ConditionalCheckFailedException']);
     return 'written';
   } catch (error) {
-    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'refused';
+    if (nameOf(error) === 'ConditionalCheckFailedException') return 'refused';
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { ENCRYPTION_CONTEXT_KEY } from '../contracts/encryption.ts';
 import { AwsCallFailed, EncryptionKeyDenied } from '../contracts/errors.ts';
-import { callAws } from './aws-call.ts';
+import { callAws, nameOf } from './aws-call.ts';
 import type { DataKeys } from './ports.ts';
 
 /** The key cannot be used, and a retry does not help. */
@@ -69,8 +69,4 @@ async function named<Answer>(call: string, send: () => Promise<Answer>): Promise
       cause: error,
     });
   }
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : '';
 }

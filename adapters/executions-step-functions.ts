@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import { InvalidConfiguration } from '../contracts/errors.ts';
 import type { WorkflowName } from '../contracts/runs.ts';
-import { callAws } from './aws-call.ts';
+import { callAws, nameOf } from './aws-call.ts';
 import type { ExecutionStatus, Executions } from './ports.ts';
 
 export interface StepFunctionsOptions {
@@ -28,7 +28,7 @@ export function stepFunctionsExecutions({ machines, client }: StepFunctionsOptio
         ]);
         return statusOf(found);
       } catch (error) {
-        if (error instanceof Error && error.name === 'ExecutionDoesNotExist') return undefined;
+        if (nameOf(error) === 'ExecutionDoesNotExist') return undefined;
         throw error;
       }
     },

@@ -8,7 +8,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import { HostUnreachable, InvalidConfiguration } from '../contracts/errors.ts';
-import { callAws } from './aws-call.ts';
+import { callAws, nameOf } from './aws-call.ts';
 import type { HostCommands, ManagedHost } from './ports.ts';
 
 export interface SsmOptions {
@@ -67,7 +67,7 @@ export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands
           stderr: found.StandardErrorContent ?? '',
         };
       } catch (error) {
-        if (error instanceof Error && error.name === 'InvocationDoesNotExist') return undefined;
+        if (nameOf(error) === 'InvocationDoesNotExist') return undefined;
         throw error;
       }
     },

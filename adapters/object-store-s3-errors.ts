@@ -1,6 +1,7 @@
 // What S3's answers mean, by our names.
 import type { isTransientError } from '@smithy/core/retry';
 import { EncryptionKeyDenied, VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
+import { nameOf } from './aws-call.ts';
 
 /** What the SDK's own classification of errors takes. */
 export type SdkError = Parameters<typeof isTransientError>[0];
@@ -12,9 +13,6 @@ interface Answered {
 
 function statusOf(error: unknown): number | undefined {
   return (error as Partial<Answered>)?.$metadata?.httpStatusCode;
-}
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : '';
 }
 
 /** No such key; a missing bucket is a failure. */

@@ -6,7 +6,7 @@ import { isBeyondEnd, isMissing, namedS3Error } from './object-store-s3-errors.t
 import type { ByteRange } from './ports.ts';
 
 /** Connections that may break one after another without a byte in between. */
-export const MOST_BREAKS = 8;
+const MOST_BREAKS = 8;
 
 interface Opened {
   output: Pick<GetObjectCommandOutput, 'Body' | 'ContentLength' | 'ETag'>;
@@ -57,44 +57,68 @@ async function* continued(
   client: S3Client,
   Bucket: string,
   Key: string,
-  { output, start }: Opened,
+  opened: Opened,
 ): AsyncGenerator<Buffer> {
-  const size = output.ContentLength ?? 0;
-  let body = (output.Body as Readable | undefined) ?? Readable.from([]);
-  let done = 0;
-  for (let breaks = 0; ; breaks += 1) {
+  const rest = new Rest(client, { Bucket, Key }, opened);
+  for (let body = opened.output.Body as Readable | undefined; ; ) {
     let cause: unknown;
     try {
-      for await (const chunk of body) {
-        done += (chunk as Buffer).length;
-        breaks = 0;
+      for await (const chunk of body ?? []) {
+        rest.received((chunk as Buffer).length);
         yield chunk as Buffer;
       }
     } catch (error) {
       cause = error;
     }
-    if (done === size) return;
-    if (done > size || breaks >= MOST_BREAKS) {
-      throw new VaultUnavailable(`GetObject ${Key}: got ${done} of ${size} bytes`, { cause });
-    }
-    body = await reopened(client, {
-      Bucket,
-      Key,
-      IfMatch: output.ETag,
-      Range: `bytes=${start + done}-${start + size - 1}`,
-    });
+    if (rest.isWhole) return;
+    body = await rest.open(cause);
   }
 }
 
-export async function reopened(
-  client: S3Client,
-  input: { Bucket: string; Key: string; IfMatch: string | undefined; Range: string },
-  abortSignal?: AbortSignal,
-): Promise<Readable> {
-  try {
-    return (await client.send(new GetObjectCommand(input), { abortSignal })).Body as Readable;
-  } catch (error) {
-    abortSignal?.throwIfAborted();
-    throw namedS3Error(error, `GetObject ${input.Range}`, input.Key);
+/** What of an opened object did not come yet. */
+export class Rest {
+  readonly #client: S3Client;
+  readonly #object: { Bucket: string; Key: string };
+  readonly #opened: Opened;
+  readonly #size: number;
+  #done = 0;
+  #breaks = 0;
+
+  constructor(client: S3Client, object: { Bucket: string; Key: string }, opened: Opened) {
+    this.#client = client;
+    this.#object = object;
+    this.#opened = opened;
+    this.#size = opened.output.ContentLength ?? 0;
+  }
+
+  received(bytes: number): void {
+    this.#done += bytes;
+    this.#breaks = 0;
+  }
+
+  get isWhole(): boolean {
+    return this.#done === this.#size;
+  }
+
+  /**
+   * A connection to it, of the same object as before.
+   * @param cause what the connection before ended with, if not with its end
+   * @throws VaultUnavailable, VaultDenied
+   */
+  async open(cause: unknown, abortSignal?: AbortSignal): Promise<Readable> {
+    const { Key } = this.#object;
+    if (this.#done > this.#size || this.#breaks >= MOST_BREAKS) {
+      throw new VaultUnavailable(`GetObject ${Key}: got ${this.#done} of ${this.#size} bytes`, { cause });
+    }
+    this.#breaks += 1;
+    const { output, start } = this.#opened;
+    const Range = `bytes=${start + this.#done}-${start + this.#size - 1}`;
+    const command = new GetObjectCommand({ ...this.#object, IfMatch: output.ETag, Range });
+    try {
+      return (await this.#client.send(command, { abortSignal })).Body as Readable;
+    } catch (error) {
+      abortSignal?.throwIfAborted();
+      throw namedS3Error(error, `GetObject ${Range}`, Key);
+    }
   }
 }

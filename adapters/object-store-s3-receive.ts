@@ -2,8 +2,7 @@
 // from where it broke.
 import type { Readable } from 'node:stream';
 import { S3Client } from '@aws-sdk/client-s3';
-import { VaultUnavailable } from '../contracts/errors.ts';
-import { MOST_BREAKS, openObject, reopened } from './object-store-s3-read.ts';
+import { openObject, Rest } from './object-store-s3-read.ts';
 import type { Receiver } from './ports.ts';
 import { ConnectionBroken, type Take } from './receiving-connection.ts';
 import { ReceivedBody, ReceivingHandler } from './receiving-handler.ts';
@@ -27,27 +26,21 @@ export async function receiveObject(
 ): Promise<boolean> {
   const opened = await openObject(client, Bucket, Key, range, signal);
   if (!opened) return false;
-  const { ContentLength: size = 0, ETag: IfMatch } = opened.output;
   let body = opened.output.Body as Readable | undefined;
   try {
-    begin?.(size);
+    begin?.(opened.output.ContentLength ?? 0);
   } catch (error) {
     body?.destroy();
     throw error;
   }
-  let done = 0;
-  for (let breaks = 0; ; breaks += 1) {
+  const rest = new Rest(client, { Bucket, Key }, opened);
+  for (;;) {
     const cause = await receiveBody(body, (bytes) => {
-      done += bytes.length;
-      breaks = 0;
+      rest.received(bytes.length);
       return take(bytes);
     });
-    if (done === size) return true;
-    if (done > size || breaks >= MOST_BREAKS) {
-      throw new VaultUnavailable(`GetObject ${Key}: got ${done} of ${size} bytes`, { cause });
-    }
-    const Range = `bytes=${opened.start + done}-${opened.start + size - 1}`;
-    body = await reopened(client, { Bucket, Key, IfMatch, Range }, signal);
+    if (rest.isWhole) return true;
+    body = await rest.open(cause, signal);
   }
 }
 

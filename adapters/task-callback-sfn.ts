@@ -5,6 +5,7 @@ import {
   SendTaskSuccessCommand,
   SFNClient,
 } from '@aws-sdk/client-sfn';
+import { nameOf } from './aws-call.ts';
 import type { TaskCallback } from './ports.ts';
 
 /** Step Functions keeps 256 characters of an error's name and 32,768 of its cause. */
@@ -29,8 +30,7 @@ async function answered(send: () => Promise<unknown>): Promise<'accepted' | 'inv
     await send();
     return 'accepted';
   } catch (error) {
-    const name = error instanceof Error ? error.name : '';
-    if (['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'].includes(name)) return 'invalid-token';
+    if (['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'].includes(nameOf(error))) return 'invalid-token';
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 // Rates that the host's owner sets, while transfers run, in a file that is fixed here: they go before those of the run.
 import { z } from 'zod';
 import { bytesPerSecond } from '../contracts/configuration.ts';
-import { describeIssues } from '../contracts/documents.ts';
+import { parseDocument } from '../contracts/documents.ts';
+import { InvalidDocument } from '../contracts/errors.ts';
 import type { ActionContext } from './context.ts';
 import { readIfThere } from './durable-files.ts';
 
@@ -17,56 +18,48 @@ type RateName = keyof z.infer<typeof hostLimits>;
 export interface RateLimit {
   /** Undefined: none. */
   bytesPerSecond(): number | undefined;
+  /** @param listener told of each change from now on, until it is closed */
+  onChange(listener: (bytesPerSecond: number | undefined) => void): void;
   close(): void;
 }
 
-/** @param onChange told of each change after the first look, until it is closed */
 export async function openRateLimit(
   { paths, document, log }: Pick<ActionContext, 'paths' | 'document' | 'log'>,
   name: RateName,
-  onChange: (bytesPerSecond: number | undefined) => void = () => undefined,
 ): Promise<RateLimit> {
+  const listeners: Array<Parameters<RateLimit['onChange']>[0]> = [];
   const ofRun = document.limits[name];
   let read: string | undefined;
   let rate = ofRun;
   let isClosed = false;
-  async function look(tell: typeof onChange): Promise<void> {
+  async function look(): Promise<void> {
     const text = await readIfThere(paths.limits);
     if (text === read || isClosed) return;
     read = text;
-    const limits = text === undefined ? {} : parse(text);
-    if ('problem' in limits) {
-      log.warn({ path: paths.limits }, `${limits.problem}; the limits are what they were`);
-      return;
-    }
-    const own = limits[name];
+    const { [name]: own } = text === undefined ? {} : parseDocument(hostLimits, text, paths.limits);
     const now = own === undefined ? ofRun : (own ?? undefined);
     if (now === rate) return;
     rate = now;
     log.info({ path: paths.limits, [name]: rate ?? 'none' }, 'the rate was changed');
-    tell(rate);
+    for (const listener of listeners) listener(rate);
   }
   let isTold = false;
   const fail = (error: unknown) => {
+    if (error instanceof InvalidDocument) {
+      log.warn(`${error.message}; the limits are what they were`);
+      return;
+    }
     if (!isTold) log.warn({ err: error }, 'the host’s limits were not read');
     isTold = true;
   };
-  await look(() => undefined).catch(fail);
-  const timer = setInterval(() => void look(onChange).catch(fail), LOOK_MS).unref();
+  await look().catch(fail);
+  const timer = setInterval(() => void look().catch(fail), LOOK_MS).unref();
   return {
     bytesPerSecond: () => rate,
+    onChange: (listener) => void listeners.push(listener),
     close() {
       isClosed = true;
       clearInterval(timer);
     },
   };
-}
-
-function parse(text: string): z.infer<typeof hostLimits> | { problem: string } {
-  try {
-    const parsed = hostLimits.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : { problem: describeIssues(parsed.error) };
-  } catch (error) {
-    return { problem: `got no JSON: ${error}` };
-  }
 }

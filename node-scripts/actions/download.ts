@@ -43,9 +43,7 @@ export async function download(
   const slots = adaptiveSlots(downloadsAtOnce, context.clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const rate = await openRateLimit(context, 'downloadBytesPerSecond', (perSecond) =>
-    fetcher.setRate(perSecond),
-  );
+  const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const fetcher = openFetcher({ ...context, signal }, rate, (why) => {
     slots.failed(why);
     context.progress.add({ retried: 1 });
@@ -86,7 +84,7 @@ export async function download(
 
 function openFetcher(
   context: ActionContext,
-  { bytesPerSecond }: RateLimit,
+  rate: RateLimit,
   onFailedAttempt: ThreadOptions['onFailedAttempt'],
 ): Fetcher {
   const { store, dataKeys, vault, signal, clock, progress, document } = context;
@@ -94,22 +92,14 @@ function openFetcher(
   const { hashesAtOnce: threads } = document.limits;
   const onBytes = (transferred: number) => progress.add({ transferred });
   if (vault) {
-    const options = {
-      threads,
-      clusterId,
-      bytesPerSecond: bytesPerSecond(),
-      signal,
-      onBytes,
-      onFailedAttempt,
-    };
-    return fetcherInThreads(vault, options);
+    return fetcherInThreads(vault, { threads, clusterId, rate, signal, onBytes, onFailedAttempt });
   }
   store.onFailedAttempt(onFailedAttempt);
   return fetcherInThisThread({
     store,
     dataKeys,
     signal,
-    pace: paceOf(bytesPerSecond, clock),
+    pace: paceOf(rate.bytesPerSecond, clock),
     onBytes,
     ranges: RANGES,
   });

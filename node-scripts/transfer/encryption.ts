@@ -131,20 +131,6 @@ export class RangeOpener {
   }
 }
 
-/** Whether there is a key to what begins so. @throws EncryptionKeyDenied */
-export async function isOpenable(stored: AsyncIterable<Uint8Array>, keys: DataKeys): Promise<boolean> {
-  const iterator = stored[Symbol.asyncIterator]();
-  try {
-    const { first } = await splitAt(iterator, HEADER_BYTES);
-    return (await keys.unwrap(readHeader(first).wrapped)) !== undefined;
-  } catch (error) {
-    if (error instanceof WrongCiphertext) return false;
-    throw error;
-  } finally {
-    await iterator.return?.();
-  }
-}
-
 function headerOf(wrapped: Buffer, salt: Buffer): Buffer {
   if (wrapped.length > SALT_AT - WRAPPED_AT) {
     throw new UnexpectedError(

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { FailedAttempt } from '../../adapters/ports.ts';
 import { errorFrom, type ToldError } from '../../contracts/errors.ts';
+import type { RateLimit } from '../host-limits.ts';
 import { type FetchJob, type FetchPorts, fetchObject } from './fetch-object.ts';
 
 /** What a worker thread opens the vault by. */
@@ -13,15 +14,11 @@ export interface Vault {
 export interface Fetcher {
   /** @returns bytes downloaded @throws as fetchObject */
   fetch(job: FetchJob): Promise<number>;
-  /** From now on; undefined: no limit. */
-  setRate(bytesPerSecond: number | undefined): void;
   close(): Promise<void>;
 }
 
 export function fetcherInThisThread(ports: FetchPorts): Fetcher {
-  // Its pace asks the limit itself.
-  const setRate = () => undefined;
-  return { fetch: (job) => fetchObject(ports, job), setRate, close: async () => undefined };
+  return { fetch: (job) => fetchObject(ports, job), close: async () => undefined };
 }
 
 export interface FetchWorkerData extends Vault {
@@ -56,25 +53,24 @@ export interface ThreadOptions {
   threads: number;
   clusterId: string;
   /** Of all threads together. */
-  bytesPerSecond: number | undefined;
+  rate: RateLimit;
   signal: AbortSignal;
   onBytes(bytes: number): void;
   onFailedAttempt(why: FailedAttempt): void;
 }
 
 export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
-  const { threads, clusterId, bytesPerSecond, signal } = options;
-  const share = (rate: number | undefined) => (rate === undefined ? undefined : rate / threads);
-  const data: FetchWorkerData = {
-    ...vault,
-    clusterId,
-    bytesPerSecond: share(bytesPerSecond),
-  };
+  const { threads, clusterId, rate, signal } = options;
+  const share = (perSecond: number | undefined) =>
+    perSecond === undefined ? undefined : perSecond / threads;
+  const data: FetchWorkerData = { ...vault, clusterId, bytesPerSecond: share(rate.bytesPerSecond()) };
   const all = Array.from({ length: threads }, () => startThread(data, options));
-  const stop = () => {
-    for (const { worker } of all) worker.postMessage('stop' satisfies ToFetchWorker);
+  const tellAll = (message: ToFetchWorker) => {
+    for (const { worker } of all) worker.postMessage(message);
   };
+  const stop = () => tellAll('stop');
   signal.addEventListener('abort', stop, { once: true });
+  rate.onChange((perSecond) => tellAll({ rate: share(perSecond) }));
   let id = 0;
   return {
     fetch(job) {
@@ -85,9 +81,6 @@ export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher 
       idlest.jobs.set(id, result);
       idlest.worker.postMessage({ id, job } satisfies ToFetchWorker);
       return result.promise;
-    },
-    setRate(rate) {
-      for (const { worker } of all) worker.postMessage({ rate: share(rate) } satisfies ToFetchWorker);
     },
     async close() {
       signal.removeEventListener('abort', stop);

@@ -6,7 +6,7 @@ import { EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hashed } from '../hashing/messages.ts';
 import { decoded, isEncoded, isUndecodable } from './encoding.ts';
-import { HEADER_BYTES, isOpenable } from './encryption.ts';
+import { HEADER_BYTES, openHeader } from './encryption.ts';
 import type { StoreContext } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
@@ -45,17 +45,23 @@ export async function isRight(
 
 /** Whether what a host encrypted once can be decrypted still. */
 export async function canBeOpened(
-  { store, dataKeys, log, layout, document }: ActionContext,
+  { store, dataKeys, signal, log, layout, document }: ActionContext,
   object: StoredObject,
 ): Promise<boolean> {
   const key = objectKey({ layout, document }, object);
+  const header: Buffer[] = [];
+  const take = (bytes: Buffer) => void header.push(Buffer.from(bytes));
   try {
-    const stored = await store.getStream(key, { start: 0, end: HEADER_BYTES });
-    if (stored && (await isOpenable(stored.body, dataKeys))) return true;
-    log.error({ key }, 'an object is gone, or cannot be decrypted');
+    const isThere = await store.receive(key, { signal, range: { start: 0, end: HEADER_BYTES }, take });
+    if (isThere) {
+      await openHeader(Buffer.concat(header), dataKeys, object.sha256);
+      return true;
+    }
+    log.error({ key }, 'an object is gone');
   } catch (error) {
     // To a host, which may not list, S3 says that it is denied what is missing.
-    if (!(error instanceof EncryptionKeyDenied) && !(error instanceof VaultDenied)) throw error;
+    const isNamed = error instanceof EncryptionKeyDenied || error instanceof VaultDenied;
+    if (!isNamed && !isUndecodable(error)) throw error;
     log.error({ err: error, key }, 'an object cannot be decrypted');
   }
   return false;

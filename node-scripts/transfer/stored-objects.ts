@@ -127,14 +127,14 @@ async function addSealed(
     const recipes = new PackRecipes(packs);
     let canOpen: boolean | undefined;
     for await (const file of backup.files()) {
-      const variant = file.variant ?? 'plain';
-      if (!isWanted(variant)) continue;
-      if (encodingOf(variant).isEncrypted) {
+      const object: StoredObject = { sha256: file.pack ?? file.sha256, variant: file.variant ?? 'plain' };
+      if (!isWanted(object.variant)) continue;
+      if (encodingOf(object.variant).isEncrypted) {
         // A backup that names what nobody can decrypt any more would be none.
-        canOpen ??= await canBeOpened(context, { sha256: file.pack ?? file.sha256, variant });
+        canOpen ??= await canBeOpened(context, object);
         if (!canOpen) continue;
       }
-      putObject(objects, { sha256: file.pack ?? file.sha256, variant: file.variant ?? 'plain' });
+      putObject(objects, object);
       recipes.add(file);
     }
     recipes.finish();

@@ -1,13 +1,12 @@
 // Objects that are compressed on their way: only where it is worth it, found again, and never other bytes than were hashed.
 import { createHash, randomBytes } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { ListedFile } from '../../contracts/manifests.ts';
 import { ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
 import { CLUSTER } from './host-under-test.ts';
-import { type HostWithSnapshot, hostWithSnapshot, objectOf, RESTORE, RUN } from './host-with-snapshot.ts';
+import { type HostWithSnapshot, hostWithSnapshot, RUN } from './host-with-snapshot.ts';
 
 const SECOND = '20261121t030000z-0a1b2c3d';
 /** More than a pack may hold: read from the disk again while it is compressed. */
@@ -24,22 +23,14 @@ beforeEach(async () => {
 afterEach(() => host.remove());
 
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-const lineOf = (path: string, run = RUN) => host.listing(run).find((file) => file.path === path);
-const keyOf = (file: ListedFile | undefined) => host.layout.object(CLUSTER, objectOf(file), file?.variant);
-/** All from the vault: the node does not know what it has. */
-const restore = async (run: string, out: { headerSha256: string; listingSha256: string }) => {
-  await rm(host.paths.cache, { recursive: true });
-  return host.run(RESTORE, 'download', { source: host.sourceOf(run, out), tables: [ORDERS, ITEMS] });
-};
-
 it('compresses what shrinks, and nothing else; the address is that of the plain bytes', async () => {
   await host.upload();
-  const line = lineOf(TEXT);
+  const line = host.lineOf(TEXT);
   expect(line).toMatchObject({ sha256: hashOf(text), sizeBytes: text.length, variant: 'zst' });
-  const stored = host.memory.objects.get(keyOf(line)) ?? Buffer.alloc(0);
+  const stored = host.memory.objects.get(host.keyOf(line)) ?? Buffer.alloc(0);
   expect(stored.length).toBeLessThan(text.length * 0.7);
   expect(zstdDecompressSync(stored).equals(text)).toBe(true);
-  expect(lineOf(`${tablePath(ORDERS)}/nb-1-big-Data.db`)?.variant).toBeUndefined();
+  expect(host.lineOf(`${tablePath(ORDERS)}/nb-1-big-Data.db`)?.variant).toBeUndefined();
 });
 
 it('restores it, a part of a pack too, and sends nothing that the backup before holds', async () => {
@@ -49,10 +40,10 @@ it('restores it, a part of a pack too, and sends nothing that the backup before 
   const names = [1, 2, 3, 4].map((each) => `nb-${each}-big-Data.db`);
   await writeSnapshot(host.data[1] ?? '', ITEMS, many, names);
   const first = await host.upload();
-  expect(lineOf(`${tablePath(ITEMS)}/nb-2-big-Data.db`)).toMatchObject({ variant: 'zst', offset: 0 });
+  expect(host.lineOf(`${tablePath(ITEMS)}/nb-2-big-Data.db`)).toMatchObject({ variant: 'zst', offset: 0 });
   const second = await host.upload(SECOND, host.sourceOf(RUN, first));
   expect(second).toMatchObject({ uploadedFiles: 0, listingSha256: first.listingSha256 });
-  const out = await restore(SECOND, second);
+  const out = await host.restore(SECOND, second);
   expect(out.bytes).toBe(
     host.listing().reduce((sum, { path, sizeBytes }) => sum + (path.startsWith('shop/') ? sizeBytes : 0), 0),
   );
@@ -68,9 +59,9 @@ it.each([
   ['of another file', () => Buffer.from('28b52ffd2001090000ff', 'hex')],
 ])('names the object and the file where it is %s', async (_, damage) => {
   const out = await host.upload();
-  const key = keyOf(lineOf(TEXT));
+  const key = host.keyOf(host.lineOf(TEXT));
   host.memory.objects.set(key, damage(host.memory.objects.get(key) ?? Buffer.alloc(0)));
-  const failed = await restore(RUN, out).catch((error: Error) => error);
+  const failed = await host.restore(RUN, out).catch((error: Error) => error);
   expect(failed).toMatchObject({ name: 'BackupDamaged' });
   expect(String(failed)).toContain(key);
   expect(String(failed)).toContain(TEXT);
@@ -78,14 +69,14 @@ it.each([
 
 it('stores the right bytes beside an object that holds others', async () => {
   await host.upload();
-  const key = keyOf(lineOf(TEXT));
+  const key = host.keyOf(host.lineOf(TEXT));
   const right = host.memory.objects.get(key);
   host.memory.objects.set(key, Buffer.from('other bytes'));
   const second = await host.upload(SECOND);
   expect(second.tampered).toEqual([key]);
-  expect(lineOf(TEXT, SECOND)?.variant).toBe('zst.2');
+  expect(host.lineOf(TEXT, SECOND)?.variant).toBe('zst.2');
   expect(right && host.memory.objects.get(`${key}.2`)?.equals(right)).toBe(true);
-  await restore(SECOND, second);
+  await host.restore(SECOND, second);
 });
 
 it('reads a file again that changed after it was hashed, and stores nothing of what it read in between', async () => {
@@ -101,6 +92,6 @@ it('reads a file again that changed after it was hashed, and stores nothing of w
   expect(put.mock.calls.map(([object]) => object.key)).toContain(
     host.layout.object(CLUSTER, hashOf(text.subarray(1)), 'zst'),
   );
-  expect(lineOf(`${tablePath(ITEMS)}/nb-1-big-Index.db`)?.sha256).toBe(hashOf(changed));
+  expect(host.lineOf(`${tablePath(ITEMS)}/nb-1-big-Index.db`)?.sha256).toBe(hashOf(changed));
   expect(host.objectKeys().filter((key) => key.includes(hashOf(text.subarray(1))))).toEqual([]);
 });

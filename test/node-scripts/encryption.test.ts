@@ -6,18 +6,10 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
 import { EncryptionKeyDenied } from '../../contracts/errors.ts';
-import type { ListedFile } from '../../contracts/manifests.ts';
 import { decrypted, encrypted, WrongCiphertext } from '../../node-scripts/transfer/encryption.ts';
 import { ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
 import { CLUSTER, KMS_KEY } from './host-under-test.ts';
-import {
-  big,
-  type HostWithSnapshot,
-  hostWithSnapshot,
-  objectOf,
-  RESTORE,
-  RUN,
-} from './host-with-snapshot.ts';
+import { big, type HostWithSnapshot, hostWithSnapshot, RESTORE, RUN } from './host-with-snapshot.ts';
 
 const NAME = 'a'.repeat(64);
 const HEADER = 512;
@@ -117,13 +109,6 @@ describe('a host', () => {
   });
   afterEach(() => host.remove());
 
-  const lineOf = (path: string, run = RUN) => host.listing(run).find((file) => file.path === path);
-  const keyOf = (file: ListedFile | undefined) => host.layout.object(CLUSTER, objectOf(file), file?.variant);
-  const restore = async (run: string, out: { headerSha256: string; listingSha256: string }) => {
-    await rm(host.paths.cache, { recursive: true });
-    return host.run(RESTORE, 'download', { source: host.sourceOf(run, out), tables: [ORDERS, ITEMS] });
-  };
-
   it('stores nothing in the clear; and all of it with the cluster’s key in S3', async () => {
     const text = Buffer.from('compressed before it is encrypted, '.repeat(2_000));
     const large = Buffer.from(randomBytes(3_000_000).toString('hex'));
@@ -132,8 +117,8 @@ describe('a host', () => {
       'nb-2-big-Data.db',
     ]);
     const out = await host.upload();
-    expect(lineOf(BIG)?.variant).toBe('enc');
-    expect(lineOf(`${tablePath(ITEMS)}/nb-2-big-Data.db`)?.variant).toBe('zst.enc');
+    expect(host.lineOf(BIG)?.variant).toBe('enc');
+    expect(host.lineOf(`${tablePath(ITEMS)}/nb-2-big-Data.db`)?.variant).toBe('zst.enc');
     for (const key of host.objectKeys()) {
       const stored = host.memory.objects.get(key) ?? Buffer.alloc(0);
       expect(stored.subarray(0, 5).toString()).toBe('RVENC');
@@ -143,7 +128,7 @@ describe('a host', () => {
     const ofBackup = [...host.memory.objects.keys()].filter((key) => key.startsWith('clusters/'));
     expect([...host.memory.kmsKeys]).toEqual(expect.arrayContaining(ofBackup.map((key) => [key, KMS_KEY])));
     expect(host.memory.kmsKeys.size).toBe(ofBackup.length);
-    expect((await restore(RUN, out)).downloadedBytes).toBeGreaterThan(big.length + large.length);
+    expect((await host.restore(RUN, out)).downloadedBytes).toBeGreaterThan(big.length + large.length);
   });
 
   it('sends nothing that the backup before holds encrypted, even where it does not encrypt any more', async () => {
@@ -158,20 +143,20 @@ describe('a host', () => {
   it('stores anew what lies in the clear', async () => {
     const input = { ...host.inputOf(RUN), encryption: {} };
     const first = await host.run(RUN, 'upload', input);
-    expect(lineOf(BIG)?.variant).toBeUndefined();
+    expect(host.lineOf(BIG)?.variant).toBeUndefined();
     const second = await host.upload(SECOND, host.sourceOf(RUN, first));
     expect(second.uploadedFiles).toBe(first.files);
     expect(host.listing(SECOND).every(({ variant }) => variant?.includes('enc'))).toBe(true);
-    await restore(SECOND, second);
+    await host.restore(SECOND, second);
   });
 
   it('names the object and the file where the stored bytes are others', async () => {
     const out = await host.upload();
-    const key = keyOf(lineOf(BIG));
+    const key = host.keyOf(host.lineOf(BIG));
     const stored = Buffer.from(host.memory.objects.get(key) ?? Buffer.alloc(0));
     stored.writeUInt8(stored.readUInt8(100_000) ^ 1, 100_000);
     host.memory.objects.set(key, stored);
-    const failed = await restore(RUN, out).catch((error: Error) => error);
+    const failed = await host.restore(RUN, out).catch((error: Error) => error);
     expect(failed).toMatchObject({ name: 'BackupDamaged' });
     expect(String(failed)).toContain(key);
     expect(String(failed)).toContain(BIG);
@@ -179,14 +164,14 @@ describe('a host', () => {
 
   it('stores the right bytes beside an object that holds others, and finds right ones again', async () => {
     await host.upload();
-    const key = keyOf(lineOf(BIG));
+    const key = host.keyOf(host.lineOf(BIG));
     host.memory.objects.set(key, Buffer.from('other bytes'));
     // The backup before is not known: everything meets what is there.
     const second = await host.upload(SECOND);
     expect(second).toMatchObject({ tampered: [key] });
     expect(second.uploadedBytes).toBe(big.length);
-    expect(lineOf(BIG, SECOND)?.variant).toBe('enc.2');
-    await restore(SECOND, second);
+    expect(host.lineOf(BIG, SECOND)?.variant).toBe('enc.2');
+    await host.restore(SECOND, second);
   });
 
   it('names on nothing that cannot be decrypted any more', async () => {
@@ -219,16 +204,16 @@ describe('a host', () => {
     ['no key', (bytes: Buffer) => bytes.fill(0, 8, 10)],
   ])('stores beside an object with %s', async (_, damage) => {
     await host.upload();
-    const key = keyOf(lineOf(BIG));
+    const key = host.keyOf(host.lineOf(BIG));
     damage(host.memory.objects.get(key) ?? Buffer.alloc(0));
     expect(await host.upload(SECOND)).toMatchObject({ tampered: [key] });
-    expect(lineOf(BIG, SECOND)?.variant).toBe('enc.2');
+    expect(host.lineOf(BIG, SECOND)?.variant).toBe('enc.2');
   });
 
   it('takes an object of a newer version for what it is', async () => {
     const out = await host.upload();
-    host.memory.objects.get(keyOf(lineOf(BIG)))?.writeUInt8(2, 7);
-    await expect(restore(RUN, out)).rejects.toMatchObject({ name: 'NewerFormat' });
+    host.memory.objects.get(host.keyOf(host.lineOf(BIG)))?.writeUInt8(2, 7);
+    await expect(host.restore(RUN, out)).rejects.toMatchObject({ name: 'NewerFormat' });
   });
 
   it('says that it is denied, and stores nothing, where KMS gives no key', async () => {

@@ -1,6 +1,6 @@
 // A host whose node has a snapshot in two data directories, with what tests of uploads and downloads ask of it.
 import { randomBytes } from 'node:crypto';
-import { readdir, utimes } from 'node:fs/promises';
+import { readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { ActionOutput, BackupSource } from '../../contracts/actions.ts';
@@ -21,6 +21,14 @@ export interface HostWithSnapshot extends HostUnderTest {
   upload(run?: string, previous?: BackupSource): Promise<ActionOutput<'upload'>>;
   sourceOf(run: string, out: { headerSha256: string; listingSha256: string }): BackupSource;
   objectKeys(): string[];
+  lineOf(path: string, run?: string): ListedFile | undefined;
+  /** Of the object that holds a file. */
+  keyOf(file: ListedFile | undefined): string;
+  /** All from the vault: the node does not know what it has. */
+  restore(
+    run: string,
+    out: { headerSha256: string; listingSha256: string },
+  ): Promise<ActionOutput<'download'>>;
   listing(run?: string): ListedFile[];
 }
 
@@ -47,23 +55,31 @@ export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostW
     ...(options.encryption && { encryption: options.encryption }),
     ...(previous && { previous }),
   });
+  const sourceOf: HostWithSnapshot['sourceOf'] = (run, { headerSha256, listingSha256 }) => ({
+    backupId: run,
+    instanceArn,
+    headerSha256,
+    listingSha256,
+  });
+  const listing = (run = RUN) => {
+    const bytes = memory.objects.get(layout.nodeListing(CLUSTER, run, instanceArn)) ?? Buffer.alloc(0);
+    const lines = gunzipSync(bytes).toString().trim().split('\n');
+    return lines.map((line) => listedFile.parse(JSON.parse(line)));
+  };
   return {
     ...host,
     data,
     orders,
     inputOf,
     upload: (run = RUN, previous) => host.run(run, 'upload', inputOf(run, previous)),
-    sourceOf: (run, { headerSha256, listingSha256 }) => ({
-      backupId: run,
-      instanceArn,
-      headerSha256,
-      listingSha256,
-    }),
+    sourceOf,
     objectKeys: () => [...memory.objects.keys()].filter((key) => key.includes('/objects/')),
-    listing(run = RUN) {
-      const bytes = memory.objects.get(layout.nodeListing(CLUSTER, run, instanceArn)) ?? Buffer.alloc(0);
-      const lines = gunzipSync(bytes).toString().trim().split('\n');
-      return lines.map((line) => listedFile.parse(JSON.parse(line)));
+    listing,
+    lineOf: (path, run) => listing(run).find((file) => file.path === path),
+    keyOf: (file) => layout.object(CLUSTER, objectOf(file), file?.variant),
+    async restore(run, out) {
+      await rm(host.paths.cache, { recursive: true });
+      return host.run(RESTORE, 'download', { source: sourceOf(run, out), tables: [ORDERS, ITEMS] });
     },
   };
 }

@@ -124,11 +124,13 @@ describe('the host’s own limits', () => {
     await host.remove();
   });
   const warnings: string[] = [];
-  const open = (changes: unknown[] = []) => {
-    const log = { info: () => undefined, warn: (_: object, text: string) => void warnings.push(text) };
+  const open = async (changes: unknown[] = []) => {
+    const log = { info: () => undefined, warn: (text: string) => void warnings.push(text) };
     const document = { limits: { uploadBytesPerSecond: 1_000_000 } };
     const context = { paths: host.paths, log, document } as unknown as Parameters<typeof openRateLimit>[0];
-    return openRateLimit(context, 'uploadBytesPerSecond', (rate) => changes.push(rate));
+    const rate = await openRateLimit(context, 'uploadBytesPerSecond');
+    rate.onChange((perSecond) => changes.push(perSecond));
+    return rate;
   };
   const write = async (text: string) => {
     await mkdir(dirname(host.paths.limits), { recursive: true });

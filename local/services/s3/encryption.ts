@@ -34,24 +34,23 @@ export function encryptionToStore(
   return { [KEPT_AS]: arn };
 }
 
-/** @returns the headers that say so to the caller @throws ServiceError AccessDenied KMS.DisabledException */
-export function encryptionOfStored(
+/**
+ * @param answer of a caller's request (`sent`): what the store was sent for it, and what it returned
+ * @returns the headers for the caller @throws ServiceError AccessDenied KMS.DisabledException
+ */
+export function toldOfStored(
   keys: Keys,
   request: S3Request,
-  { sent, stored }: { sent: Headers; stored: Headers },
+  { sent, forwarded, returned }: { sent: Headers; forwarded: Headers; returned: Headers },
   context: CallContext,
 ): Headers {
-  const arn = stored[KEPT_AS];
-  if (arn === undefined) return {};
+  const { [KEPT_AS]: arn = forwarded[KEPT_AS], ...told } = returned;
+  if (arn === undefined) return told;
   // Of what is encrypted, S3 decrypts the checksum, too.
   if (request.operation === 'GetObject' || sent['x-amz-checksum-mode'] !== undefined) {
     authorize('kms:Decrypt', usableKey(keys, arn), request, context);
   }
-  return { [ALGORITHM]: 'aws:kms', [KEY]: arn };
-}
-
-export function isKeptForEncryption(header: string): boolean {
-  return header === KEPT_AS;
+  return { ...told, [ALGORITHM]: 'aws:kms', [KEY]: arn };
 }
 
 /** The key, as S3 tells of it. */

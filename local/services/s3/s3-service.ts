@@ -15,7 +15,7 @@ import { splitTarget } from '../../endpoint/sigv4.ts';
 import type { Keys } from '../kms/keys.ts';
 import { type BucketSettings, errorXml, xmlDocument } from './bucket-settings.ts';
 import { deleteObjects } from './delete-objects.ts';
-import { encryptionOfStored, encryptionToStore, isKeptForEncryption } from './encryption.ts';
+import { encryptionToStore, toldOfStored } from './encryption.ts';
 import { forwardedHeaders, returnedHeaders } from './headers.ts';
 import {
   actionOf,
@@ -116,18 +116,16 @@ export class S3Service implements RawService {
       }
     }
     const returned = returnedHeaders(stored.headers);
-    const kept = { ...returned, ...forwarded };
-    let encryption: Record<string, string> = {};
+    let told: Record<string, string>;
     try {
-      encryption = encryptionOfStored(this.#keys, s3, { sent: headers, stored: kept }, context);
+      told = toldOfStored(this.#keys, s3, { sent: headers, forwarded, returned }, context);
     } catch (error) {
       stored.destroy();
       throw error;
     }
     if (s3.operation === 'DeleteBucket' && stored.statusCode === 204) await this.#forget(s3.bucket);
     if (!request.complete) response.setHeader('connection', 'close');
-    const told = Object.entries(returned).filter(([name]) => !isKeptForEncryption(name));
-    response.writeHead(stored.statusCode ?? 500, { ...Object.fromEntries(told), ...encryption });
+    response.writeHead(stored.statusCode ?? 500, told);
     await pipeline(stored, response);
   }
 
