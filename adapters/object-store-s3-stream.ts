@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { type CompletedPart, CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { joinedCrc32 } from './joined-crc32.ts';
 import { type Body, sendBody } from './object-store-s3-body.ts';
 import { abort, base64OfCrc32, begin, createOnce, putWhole, type Target } from './object-store-s3-upload.ts';
 import { pieces } from './pieces.ts';
@@ -37,9 +38,10 @@ async function putOnce(target: Target, object: NewStream): Promise<void> {
         });
       }
       id ??= (await begin(target, object)).id;
-      crc = crc32(bytes, crc);
+      const own = crc32(bytes);
+      crc = joinedCrc32(crc, own, bytes.length);
       if (sending) sent.push(await sending);
-      const part = { UploadId: id, PartNumber: sent.length + 1 };
+      const part = { UploadId: id, PartNumber: sent.length + 1, ChecksumCRC32: base64OfCrc32(own) };
       sending = object.slot(() => sendPart(target, memory, part));
       // Waited for at the next part, or below.
       sending.catch(() => undefined);
@@ -61,13 +63,15 @@ async function putOnce(target: Target, object: NewStream): Promise<void> {
 async function sendPart(
   { client, Bucket }: Target,
   memory: Body & { body: Buffer },
-  { UploadId, PartNumber }: { UploadId: string; PartNumber: number },
+  part: { UploadId: string; PartNumber: number; ChecksumCRC32: string },
 ): Promise<CompletedPart> {
-  const ChecksumCRC32 = base64OfCrc32(crc32(memory.body));
-  const part = { Bucket, Key: memory.key, UploadId, PartNumber, ChecksumCRC32 };
   let ETag: string | undefined;
   await sendBody(memory, { at: 0, length: memory.sizeBytes }, async (body, options) => {
-    ({ ETag } = await client.send(new UploadPartCommand({ ...part, ...body }), options));
+    ({ ETag } = await client.send(
+      new UploadPartCommand({ Bucket, Key: memory.key, ...part, ...body }),
+      options,
+    ));
   });
+  const { PartNumber, ChecksumCRC32 } = part;
   return { ETag, PartNumber, ChecksumCRC32 };
 }

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
+import { joinedCrc32 } from '../../adapters/joined-crc32.ts';
 import { partBytesFor } from '../../adapters/part-size.ts';
 import { isBesideData } from '../cassandra/sstable-files.ts';
 import type { FileIdentity, FromHashWorker, Hashed, HashJob, Measured, MeasureJob } from './messages.ts';
@@ -90,28 +91,25 @@ function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
   return { outcome: 'hashed', files, sha256, sizeBytes, ...parts.finish(), ...(body && { body }) };
 }
 
-/** CRC32 of everything, and of each part that a file of this size is sent in. */
+/** CRC32 of each part that a file of this size is sent in, and of everything. */
 class PartChecksums {
   readonly #partBytes: number;
-  readonly #isOne: boolean;
   readonly #done: number[] = [];
-  /** Of several parts; of one it is the part's. */
-  #all = 0;
+  /** Of all that are done. */
+  #joined = 0;
   #current = 0;
   #filled = 0;
 
   constructor(sizeBytes: number) {
     this.#partBytes = partBytesFor(sizeBytes);
-    this.#isOne = sizeBytes <= this.#partBytes;
   }
 
   /** Of all bytes so far. */
   get whole(): number {
-    return this.#isOne ? (this.#done[0] ?? this.#current) : this.#all;
+    return joinedCrc32(this.#joined, this.#current, this.#filled);
   }
 
   update(bytes: Buffer): void {
-    if (!this.#isOne) this.#all = crc32(bytes, this.#all);
     for (let at = 0; at < bytes.length; ) {
       const slice = bytes.subarray(at, at + this.#partBytes - this.#filled);
       this.#current = crc32(slice, this.#current);
@@ -128,6 +126,7 @@ class PartChecksums {
 
   #next(): void {
     this.#done.push(this.#current);
+    this.#joined = this.whole;
     this.#current = 0;
     this.#filled = 0;
   }
