@@ -4,11 +4,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import pMap from 'p-map';
 import { LockLost } from '../contracts/errors.ts';
-import type { RunRef } from '../contracts/runs.ts';
+import type { RunRecord, RunRef } from '../contracts/runs.ts';
 import { nodeItem, runItem, setting } from './catalog-dynamodb-items.ts';
 import { dynamoDbLocks } from './catalog-dynamodb-lock.ts';
 import { type CatalogTable, catalogTable } from './catalog-dynamodb-table.ts';
-import { keys, mergedWarnings, SCHEDULE_KEPT_SECONDS, withoutNodes } from './catalog-items.ts';
+import { chosenRuns, keys, mergedWarnings, SCHEDULE_KEPT_SECONDS, withoutNodes } from './catalog-items.ts';
 import type { Catalog, Clock, Random } from './ports.ts';
 
 export interface DynamoDbCatalogOptions {
@@ -27,10 +27,13 @@ export function dynamoDbCatalog(options: DynamoDbCatalogOptions): Catalog {
     marshallOptions: { removeUndefinedValues: true },
   });
   const table = catalogTable(client, options);
+  const { newestFirst, ...runsOf } = runs(table, options.clock);
+  const nodesOf = nodes(table, options.clock);
   return {
     ...dynamoDbLocks(table),
-    ...runs(table, options.clock),
-    ...nodes(table, options.clock),
+    ...runsOf,
+    ...nodesOf,
+    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(clusterId), nodesOf.listNodes, filter),
     claimSchedule: (clusterId, kind, scheduledTime, runId) =>
       claimSchedule(table, { clusterId, kind, scheduledTime, runId }),
     async runOfExecution(executionArn) {
@@ -105,16 +108,10 @@ function runs(table: CatalogTable, clock: Clock) {
       }
     },
     readRun: read,
-    async listRuns(clusterId, { workflow, status, limit = Number.POSITIVE_INFINITY } = {}) {
-      const found = [];
-      for await (const item of table.query(keys.runs(clusterId), { newestFirst: true })) {
-        const record = runItem(item);
-        if ((workflow && record.workflow !== workflow) || (status && record.status !== status)) continue;
-        if (found.push(record) >= limit) break;
-      }
-      return found;
+    async *newestFirst(clusterId: string) {
+      for await (const item of table.query(keys.runs(clusterId), { newestFirst: true })) yield runItem(item);
     },
-  } satisfies Partial<Catalog>;
+  } satisfies Partial<Catalog> & { newestFirst(clusterId: string): AsyncIterable<RunRecord> };
 }
 
 function nodes(table: CatalogTable, clock: Clock) {

@@ -5,6 +5,7 @@
 //   run#<runId>          node#<instanceId>       what became of one node in a run
 //   execution#<arn>      execution               which run an execution is
 import type { NodeOutcome, RunRecord } from '../contracts/runs.ts';
+import type { Catalog, NodeItem, RunFilter } from './ports.ts';
 
 export interface Key {
   pk: string;
@@ -30,6 +31,29 @@ export const SCHEDULE_KEPT_SECONDS = 7 * 86_400;
 /** A run's item leaves its nodes out: an item holds at most 400 KB. */
 export function withoutNodes(record: RunRecord): RunRecord {
   return { ...record, nodes: [] };
+}
+
+/** What `listRuns` answers, of a cluster's runs as their items tell of them. */
+export async function chosenRuns(
+  newestFirst: AsyncIterable<RunRecord> | Iterable<RunRecord>,
+  listNodes: Catalog['listNodes'],
+  { node: named, limit = Number.POSITIVE_INFINITY, ...wanted }: RunFilter,
+): Promise<RunRecord[]> {
+  const fields = Object.entries(wanted).filter(([, value]) => value !== undefined);
+  const found: RunRecord[] = [];
+  for await (const run of newestFirst) {
+    if (fields.some(([name, value]) => run[name as keyof typeof wanted] !== value)) continue;
+    const nodes = named === undefined ? [] : (await listNodes(run.runId)).map(outcomeOf);
+    const own = nodes.filter(({ instanceId, hostId }) => instanceId === named || hostId === named);
+    if (named !== undefined && own.length === 0) continue;
+    if (found.push({ ...run, nodes: own }) >= limit) break;
+  }
+  return found;
+}
+
+/** Without what only its run needs to know of a node. */
+export function outcomeOf({ commandId, attempt, updatedAt, ...outcome }: NodeItem): NodeOutcome {
+  return outcome;
 }
 
 const FINAL: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED'];

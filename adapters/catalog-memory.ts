@@ -1,7 +1,7 @@
 // The catalog in memory, for tests: the same promises as DynamoDB's, kept by the same suite.
 import { LockLost } from '../contracts/errors.ts';
 import { ENDED_STATUSES, type RunRecord, type RunRef } from '../contracts/runs.ts';
-import { isFinal, mergedWarnings, withoutNodes } from './catalog-items.ts';
+import { chosenRuns, isFinal, mergedWarnings, withoutNodes } from './catalog-items.ts';
 import type { Catalog, Clock, Lock, NodeItem } from './ports.ts';
 
 export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
@@ -30,6 +30,12 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
     const known = nodes.get(runId) ?? new Map<string, NodeItem>();
     nodes.set(runId, known);
     return known;
+  }
+  async function listNodes(runId: string): Promise<NodeItem[]> {
+    const found = [...(nodes.get(runId)?.values() ?? [])];
+    return found
+      .sort((one, other) => (one.instanceId < other.instanceId ? -1 : 1))
+      .map((item) => structuredClone(item));
   }
   function write(record: RunRecord): boolean {
     const key = runKey(record.clusterId, record.runId);
@@ -83,13 +89,11 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
       record.warnings = mergedWarnings(record.warnings, warnings);
     },
     readRun: async (clusterId, runId) => structuredClone(runs.get(runKey(clusterId, runId))),
-    async listRuns(clusterId, { workflow, status, limit = Number.POSITIVE_INFINITY } = {}) {
-      return [...runs.values()]
+    listRuns(clusterId, filter = {}) {
+      const newestFirst = [...runs.values()]
         .filter((run) => run.clusterId === clusterId)
-        .filter((run) => (!workflow || run.workflow === workflow) && (!status || run.status === status))
-        .sort((one, other) => (one.runId < other.runId ? 1 : -1))
-        .slice(0, limit)
-        .map((run) => structuredClone(run));
+        .sort((one, other) => (one.runId < other.runId ? 1 : -1));
+      return chosenRuns(structuredClone(newestFirst), listNodes, filter);
     },
     async putNode(run, outcome) {
       mustHold(run);
@@ -100,11 +104,6 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
       nodesOf(run.runId).set(outcome.instanceId, structuredClone({ ...kept, ...command }));
     },
     readNode: async (runId, instanceId) => structuredClone(nodes.get(runId)?.get(instanceId)),
-    async listNodes(runId) {
-      const found = [...(nodes.get(runId)?.values() ?? [])];
-      return found
-        .sort((one, other) => (one.instanceId < other.instanceId ? -1 : 1))
-        .map((item) => structuredClone(item));
-    },
+    listNodes,
   };
 }

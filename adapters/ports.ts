@@ -1,7 +1,14 @@
 // What Lambdas, host program and CLI need of the world outside. Each port has an AWS adapter and an in-memory twin in
 // this folder, and one test suite that both must pass.
 import type { Readable } from 'node:stream';
-import type { NodeOutcome, RunRecord, RunRef, RunStatus, ToldErrorRecord } from '../contracts/runs.ts';
+import type {
+  NodeOutcome,
+  RunRecord,
+  RunRef,
+  RunStatus,
+  ToldErrorRecord,
+  WorkflowName,
+} from '../contracts/runs.ts';
 
 /** Time, sleep and randomness are ports so that a run can be replayed. */
 export interface Clock {
@@ -216,6 +223,16 @@ export interface Lock {
 export type NodeItem = NodeOutcome & { commandId?: string; attempt?: number; updatedAt: string };
 
 /** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
+export interface RunFilter {
+  workflow?: WorkflowName;
+  status?: RunStatus;
+  /** The run that took this backup, and those that restored it. */
+  backupId?: string;
+  /** Instance ID or host ID. */
+  node?: string;
+  limit?: number;
+}
+
 export interface Catalog {
   readLock(clusterId: string): Promise<Lock | undefined>;
   /** Takes a free lock, or one that this execution holds. `held`: who has it. Also remembers which run an execution is. */
@@ -250,11 +267,8 @@ export interface Catalog {
     change: { undo?: RunRecord['undo']; warnings?: string[] },
   ): Promise<void>;
   readRun(clusterId: string, runId: string): Promise<RunRecord | undefined>;
-  /** Newest first. */
-  listRuns(
-    clusterId: string,
-    filter?: { workflow?: string; status?: RunStatus; limit?: number },
-  ): Promise<RunRecord[]>;
+  /** Newest first, without their nodes; where a node is named, with what became of that one. */
+  listRuns(clusterId: string, filter?: RunFilter): Promise<RunRecord[]>;
   /** Of a node whose outcome is final only command and attempt are still kept. */
   putNode(run: RunRef, outcome: NodeOutcome & { commandId?: string; attempt?: number }): Promise<void>;
   readNode(runId: string, instanceId: string): Promise<NodeItem | undefined>;

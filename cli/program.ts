@@ -1,7 +1,7 @@
 // What can be typed: commands, arguments and options, each checked here, each handed to its file in commands/.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { clusterId, runId } from '../contracts/identifiers.ts';
+import { clusterId, hostId, instanceId, runId } from '../contracts/identifiers.ts';
 import { runStatus, workflowName } from '../contracts/runs.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Answer } from './answer.ts';
@@ -114,11 +114,26 @@ function addHistoryCommands(program: Command, perform: Perform): void {
       ),
     )
     .addOption(
+      new Option('--backup <id>', 'only the run that took this backup, and those that restored it').argParser(
+        checkedBy(runId),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--node <id>',
+        'only runs with this node (instance ID or host ID), and what became of it',
+      ).argParser(checkedBy(z.union([instanceId, hostId]))),
+    )
+    .addOption(
       new Option('--limit <n>', 'at most so many')
         .default(20)
         .argParser(checkedBy(z.coerce.number().int().min(1).max(1000))),
     )
-    .action((cluster, options, self) => perform(globals(self), (session) => list(session, cluster, options)));
+    .action((cluster, { backup, ...options }, self) =>
+      perform(globals(self), (session) =>
+        list(session, cluster, { ...options, ...(backup && { backupId: backup }) }),
+      ),
+    );
   command(program, 'status', 'one run with its nodes')
     .addArgument(clusterArgument())
     .addArgument(runArgument('run ID; the newest backup or restore by default'))

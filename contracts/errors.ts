@@ -87,6 +87,11 @@ export const UnknownBackup = defineError('UnknownBackup', {
   hint: 'List the backups with `ringvault list`; a failed or unsealed backup cannot be restored.',
   exitCode: 4,
 });
+export const UnknownNode = defineError('UnknownNode', {
+  meaning: 'No run that is kept had a node of this instance ID or host ID.',
+  hint: 'See the IDs of a run’s nodes with `ringvault status <cluster>`.',
+  exitCode: 4,
+});
 export const NoBackup = defineError('NoBackup', {
   meaning: 'The latest backup was asked for, and the cluster has no sealed one.',
   hint: 'The cluster has no completed backup yet: start one with `ringvault backup`.',

@@ -1,37 +1,42 @@
 // `ringvault list [cluster]`: the history, newest first, of one cluster or of all.
-import type { RunStatus, WorkflowName } from '../../contracts/runs.ts';
+import type { RunFilter } from '../../adapters/ports.ts';
+import { UnknownBackup, UnknownNode } from '../../contracts/errors.ts';
+import type { RunRecord } from '../../contracts/runs.ts';
 import type { Answer } from '../answer.ts';
 import type { Session } from '../deployment.ts';
 import { knownClusters, requireCluster } from '../lookup.ts';
 import { runsTable } from '../render/tables.ts';
 
-interface ListOptions {
-  workflow?: WorkflowName;
-  status?: RunStatus;
-  limit: number;
-}
+type ListOptions = RunFilter & { limit: number };
 
-/** @throws UnknownCluster */
+/** @throws UnknownCluster UnknownBackup UnknownNode */
 export async function list(
-  session: Session,
+  { deployment }: Session,
   clusterId: string | undefined,
-  { limit, ...filter }: ListOptions,
+  options: ListOptions,
 ): Promise<Answer> {
-  const { deployment } = session;
   const clusters = clusterId ? [clusterId] : await knownClusters(deployment);
-  const histories = await Promise.all(
-    clusters.map((each) => deployment.catalog.listRuns(each, { ...filter, limit })),
-  );
-  const runs = histories
-    .flat()
-    .sort((one, other) => other.startedAt.localeCompare(one.startedAt))
-    .slice(0, limit);
-  if (clusterId && runs.length === 0) await requireCluster(deployment, clusterId);
-  return { document: { runs }, text: runs.length > 0 ? runsTable(runs) : nothingFound(filter, clusters) };
+  const find = async (filter: ListOptions): Promise<RunRecord[]> => {
+    const histories = await Promise.all(clusters.map((each) => deployment.catalog.listRuns(each, filter)));
+    return histories
+      .flat()
+      .sort((one, other) => other.startedAt.localeCompare(one.startedAt))
+      .slice(0, filter.limit);
+  };
+  const runs = await find(options);
+  if (runs.length > 0) return { document: { runs }, text: runsTable(runs) };
+  if (clusterId) await requireCluster(deployment, clusterId);
+  const { node, backupId, limit: _, ...filter } = options;
+  const within = clusterId ? `cluster "${clusterId}"` : 'the history';
+  if (node && (await find({ node, limit: 1 })).length === 0)
+    throw new UnknownNode(`${within} has no run with node ${node}`);
+  if (backupId && (await find({ backupId, limit: 1 })).length === 0)
+    throw new UnknownBackup(`${within} has no backup ${backupId}`);
+  const isFiltered = node || backupId || Object.values(filter).some(Boolean);
+  return { document: { runs }, text: isFiltered ? 'No run matches.' : noneYet(clusters) };
 }
 
-function nothingFound(filter: Omit<ListOptions, 'limit'>, clusters: string[]): string {
-  if (filter.workflow || filter.status) return 'No run matches.';
+function noneYet(clusters: string[]): string {
   return clusters.length > 0
     ? 'No run yet.'
     : 'No run yet. Start a backup with: ringvault backup <cluster>, a cluster ID of ringvault.yaml';

@@ -25,21 +25,25 @@ function table(head: string[], rows: string[][]): string {
     .join('\n');
 }
 
+/** Runs that were asked for by a node have that one alone: status, figures and error are its own then. */
 export function runsTable(runs: readonly RunRecord[]): string {
   return table(
     ['CLUSTER', 'RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK', 'FILES', 'BYTES', 'UPLOADED', 'NOTE'],
-    runs.map((run) => [
-      run.clusterId,
-      run.runId,
-      workflowOf(run),
-      run.status,
-      formatTime(run.startedAt),
-      formatDuration(run.startedAt, run.endedAt),
-      run.files?.toString() ?? '',
-      formatBytes(run.bytes),
-      formatBytes(run.uploadedBytes),
-      [...(run.error ? [run.error.errorName] : []), ...notesOf(run)].join(', '),
-    ]),
+    runs.map((run) => {
+      const { status, files, bytes, uploadedBytes, error } = run.nodes[0] ?? run;
+      return [
+        run.clusterId,
+        run.runId,
+        workflowOf(run),
+        status,
+        formatTime(run.startedAt),
+        formatDuration(run.startedAt, run.endedAt),
+        files?.toString() ?? '',
+        formatBytes(bytes),
+        formatBytes(uploadedBytes),
+        [...(error ? [error.errorName] : []), ...notesOf(run)].join(', '),
+      ];
+    }),
   );
 }
 

@@ -1,4 +1,5 @@
 // Nodes of a run that came to no good end: which failed, and which were stopped because of it.
+import { outcomeOf } from '../../adapters/catalog-items.ts';
 import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 
@@ -7,7 +8,7 @@ export async function unfinishedNodes(
   { runId }: Pick<RunRecord, 'runId'>,
 ): Promise<NodeOutcome[]> {
   const items = await catalog.listNodes(runId);
-  return items.map(({ commandId: _command, attempt: _attempt, updatedAt: _updatedAt, ...outcome }) =>
-    outcome.status === 'STARTED' ? { ...outcome, status: 'CANCELLED' } : outcome,
-  );
+  return items
+    .map(outcomeOf)
+    .map((outcome) => (outcome.status === 'STARTED' ? { ...outcome, status: 'CANCELLED' } : outcome));
 }

@@ -196,6 +196,32 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         expect(await list({ workflow: 'backup', limit: 2 })).toEqual([3, 2]);
         expect(await list({ status: 'FAILED' })).toEqual([0]);
       });
+
+      it('are listed by backup, and by node with what became of it', async () => {
+        const claims = [1, 2, 3].map(() => claimOf('by-node'));
+        const [first, second, third] = claims.map((claim) => claim.runId);
+        const hostId = '5e2f0b60-c6d9-41f0-a1b2-c3d4e5f60718';
+        const other = { ...node, instanceId: 'i-0123456789abcdef1', status: 'COMPLETED' as const };
+        const own = { ...node, hostId, status: 'COMPLETED' as const, files: 7 };
+        const nodes = [[own, other], [other], [{ ...own, status: 'FAILED' as const }, other]];
+        for (const [index, claim] of claims.entries()) {
+          const of =
+            index === 2 ? { workflow: 'restore' as const, backupId: first } : { backupId: claim.runId };
+          await catalog.putEndedRun(recordOf(claim, { status: 'COMPLETED', nodes: nodes[index], ...of }));
+        }
+        const list = async (filter: Parameters<Catalog['listRuns']>[1]) =>
+          (await catalog.listRuns('by-node', filter)).map((run) => run.runId);
+        expect(await list({ backupId: first })).toEqual([third, first]);
+        expect(await list({ node: node.instanceId })).toEqual([third, first]);
+        expect(await list({ node: hostId, limit: 1 })).toEqual([third]);
+        expect(await list({ node: other.instanceId, workflow: 'backup' })).toEqual([second, first]);
+        expect(await list({ node: 'i-0123456789abcdef9' })).toEqual([]);
+        expect((await catalog.listRuns('by-node', { node: hostId })).map((run) => run.nodes)).toEqual([
+          [{ ...own, status: 'FAILED' }],
+          [own],
+        ]);
+        expect((await catalog.listRuns('by-node', { limit: 1 }))[0]?.nodes).toEqual([]);
+      });
     });
 
     describe('nodes', () => {

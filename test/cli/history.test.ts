@@ -32,6 +32,37 @@ it('lists as one JSON document, filtered', async () => {
   expect(output.stderr).toBe('');
 });
 
+it('lists by node what became of it, and by backup who restored it', async () => {
+  const { type, know, remember, output } = stage();
+  await know('demo');
+  const RESTORE = '20261121t030000z-ffffffff';
+  const error = { errorName: 'DataRot', message: 'm', hint: 'h' };
+  const nodes = [{ instanceId: INSTANCE, status: 'FAILED' as const, phase: 'upload', error }];
+  await remember(record({ backupId: RUN, nodes }));
+  await remember(record({ workflow: 'restore', runId: RESTORE, backupId: RUN }));
+  expect(await type(`list demo --node ${INSTANCE}`)).toBe(0);
+  expect(output.stdout).toMatch(new RegExp(`${RUN} .*FAILED.*DataRot`));
+  expect(output.stdout).not.toContain(RESTORE);
+  expect(await type(`list demo --backup ${RUN}`)).toBe(0);
+  expect(output.stdout).toContain(RESTORE);
+  output.stdout = '';
+  expect(await type(`list demo --node ${INSTANCE} --workflow restore`)).toBe(0);
+  expect(output.stdout).toBe('No run matches.\n');
+});
+
+it.each([
+  ['--node i-0123456789abcdef9', 4, 'UnknownNode: cluster "demo" has no run with node i-0123456789abcdef9'],
+  ['--node 5e2f0b60-c6d9-41f0-a1b2-c3d4e5f60718 --status failed', 4, 'UnknownNode'],
+  ['--backup 20261121t030000z-eeeeeeee', 4, 'UnknownBackup: cluster "demo" has no backup'],
+  ['--node web-1', 2, 'web-1'],
+])('list demo %s: an ID that is unknown is an error: exit %i', async (options, exitCode, message) => {
+  const { type, know, remember, output } = stage();
+  await know('demo');
+  await remember(record());
+  expect(await type(`list demo ${options}`)).toBe(exitCode);
+  expect(output.stderr).toContain(message);
+});
+
 it('says what to do where there is no run yet', async () => {
   const { type, output } = stage();
   expect(await type('list')).toBe(0);
