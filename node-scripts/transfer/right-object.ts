@@ -10,10 +10,14 @@ import { HEADER_BYTES, openHeader } from './encryption.ts';
 import type { StoreContext } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
+export function isThere(store: ObjectStore, key: string): Promise<boolean> {
+  return unlessGone(async () => (await store.attributes(key)) !== undefined);
+}
+
 /** To a host, which may not list, S3 says that it is denied what is missing. */
-export async function isThere(store: ObjectStore, key: string): Promise<boolean> {
+export async function unlessGone(look: () => Promise<boolean>): Promise<boolean> {
   try {
-    return (await store.attributes(key)) !== undefined;
+    return await look();
   } catch (error) {
     if (error instanceof VaultDenied) return false;
     throw error;

@@ -10,7 +10,7 @@ import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
 import { putRight } from './put-object.ts';
-import { canBeOpened, isRight, isThere } from './right-object.ts';
+import { canBeOpened, isRight, isThere, unlessGone } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
 
 export interface StoreContext {
@@ -132,12 +132,13 @@ async function keptBeforeRot(
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
-  // One that is encoded would have to be fetched to know more than this.
-  const isGood = encodingOf(object.variant).isEncrypted
-    ? await canBeOpened(context.action, object)
-    : (await isThere(context.action.store, key)) &&
-      (isEncoded(object.variant) || (await isRight(context, object, hashed)));
-  if (isGood) return true;
+  const look = () => {
+    if (!isEncoded(object.variant)) return unlessGone(() => isRight(context, object, hashed));
+    // It would have to be fetched to know more than this.
+    if (encodingOf(object.variant).isEncrypted) return canBeOpened(context.action, object);
+    return isThere(context.action.store, key);
+  };
+  if (await look()) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');
   return false;
 }
