@@ -14,6 +14,8 @@ const POLL_MS = 50;
 
 /** Node's, of the program: what comes from files and connections is garbage soon; collected often, it never grows to much. */
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
+/** Threads that wait for the disk: with Node's own four, uploads wait for each other's reads. */
+export const NODE_ENVIRONMENT = { UV_THREADPOOL_SIZE: '16' };
 
 export interface StartOptions {
   paths: HostPaths;
@@ -58,7 +60,11 @@ interface Launched {
 function launchSession(options: StartOptions, [file, ...args]: string[]): Launched {
   const log = openSync(options.paths.log(options.actionId), 'a', 0o600);
   return observe(
-    spawn(file ?? '', args, { detached: true, stdio: ['ignore', log, log], env: options.environment }),
+    spawn(file ?? '', args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...options.environment, ...NODE_ENVIRONMENT },
+    }),
     'always',
   );
 }
@@ -66,11 +72,13 @@ function launchSession(options: StartOptions, [file, ...args]: string[]): Launch
 /** In a unit of its own: where systemd runs, the end of the agent's unit would end what it had forked. */
 function launchUnit(options: StartOptions, command: string[]): Launched {
   const log = openSync(options.paths.log(options.actionId), 'a', 0o600);
-  const settings = Object.entries(options.environment)
+  const passed = Object.entries(options.environment)
     // Values show in the process list: nothing secret. A host's credentials come from its instance role.
     .filter(([name]) => /^(PATH|HOME|LANG|NODE_|AWS_|RINGVAULT_|https?_proxy$|no_proxy$)/i.test(name))
-    .filter(([name]) => !/SECRET|TOKEN|PASSWORD|ACCESS_KEY/i.test(name))
-    .map(([name, value]) => `--setenv=${name}=${value}`);
+    .filter(([name]) => !/SECRET|TOKEN|PASSWORD|ACCESS_KEY/i.test(name));
+  const settings = [...passed, ...Object.entries(NODE_ENVIRONMENT)].map(
+    ([name, value]) => `--setenv=${name}=${value}`,
+  );
   const unit = [
     `--unit=ringvault-${options.actionId}`,
     '--collect',

@@ -9,7 +9,7 @@ import { clusterConfiguration } from '../../contracts/configuration.ts';
 import { actionIdOf, runIdOf } from '../../contracts/identifiers.ts';
 import { vaultLayout } from '../../contracts/layout.ts';
 import { hostPaths } from '../../node-scripts/host-paths.ts';
-import { NODE_FLAGS } from '../../node-scripts/start.ts';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../node-scripts/start.ts';
 import type { Command } from '../measure/measure.ts';
 import { awsEnvironment } from './peer.ts';
 import type { Arena } from './subject.ts';
@@ -107,6 +107,7 @@ export async function requestAction<Name extends ActionName>(
       AWS_ENDPOINT_URL_S3: vault.url,
       AWS_ENDPOINT_URL_SFN: arena.tasks.url,
       RINGVAULT_HOST_ROOT: root,
+      ...NODE_ENVIRONMENT,
       // As the hosts' script has it.
       NODE_COMPILE_CACHE: join(bundle, 'compiled'),
     },
