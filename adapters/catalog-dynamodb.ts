@@ -33,7 +33,7 @@ export function dynamoDbCatalog(options: DynamoDbCatalogOptions): Catalog {
     ...dynamoDbLocks(table),
     ...runsOf,
     ...nodesOf,
-    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(clusterId), nodesOf.listNodes, filter),
+    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(clusterId), nodesOf, filter),
     claimSchedule: (clusterId, kind, scheduledTime, runId) =>
       claimSchedule(table, { clusterId, kind, scheduledTime, runId }),
     async runOfExecution(executionArn) {
@@ -150,8 +150,8 @@ function nodes(table: CatalogTable, clock: Clock) {
   } satisfies Partial<Catalog>;
 }
 
-/** Left away by an outcome that has none of its own; command and attempt stay. */
-const OPTIONAL_OF_NODE = ['hostId', 'files', 'bytes', 'uploadedBytes', 'error'];
+/** Left away by an outcome that has none of its own; host ID, command and attempt stay. */
+const OPTIONAL_OF_NODE = ['files', 'bytes', 'uploadedBytes', 'error'];
 
 async function claimSchedule(
   table: CatalogTable,

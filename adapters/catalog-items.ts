@@ -4,6 +4,7 @@
 //   cluster#<clusterId>  schedule#<kind>#<time>  which run a scheduled time started; expires
 //   run#<runId>          node#<instanceId>       what became of one node in a run
 //   execution#<arn>      execution               which run an execution is
+import { instanceId as instanceIdSchema } from '../contracts/identifiers.ts';
 import type { NodeOutcome, RunRecord } from '../contracts/runs.ts';
 import type { Catalog, NodeItem, RunFilter } from './ports.ts';
 
@@ -36,19 +37,32 @@ export function withoutNodes(record: RunRecord): RunRecord {
 /** What `listRuns` answers, of a cluster's runs as their items tell of them. */
 export async function chosenRuns(
   newestFirst: AsyncIterable<RunRecord> | Iterable<RunRecord>,
-  listNodes: Catalog['listNodes'],
-  { node: named, limit = Number.POSITIVE_INFINITY, ...wanted }: RunFilter,
+  catalog: Pick<Catalog, 'readNode' | 'listNodes'>,
+  { workflow, status, backupId, node: named, limit = Number.POSITIVE_INFINITY }: RunFilter,
 ): Promise<RunRecord[]> {
-  const fields = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const found: RunRecord[] = [];
   for await (const run of newestFirst) {
-    if (fields.some(([name, value]) => run[name as keyof typeof wanted] !== value)) continue;
-    const nodes = named === undefined ? [] : (await listNodes(run.runId)).map(outcomeOf);
-    const own = nodes.filter(({ instanceId, hostId }) => instanceId === named || hostId === named);
-    if (named !== undefined && own.length === 0) continue;
-    if (found.push({ ...run, nodes: own }) >= limit) break;
+    if ((workflow && run.workflow !== workflow) || (status && run.status !== status)) continue;
+    if (backupId && !isAbout(run, backupId)) continue;
+    const node = named === undefined ? undefined : await nodeOf(catalog, run, named);
+    if (named !== undefined && !node) continue;
+    if (found.push({ ...run, nodes: node ? [outcomeOf(node)] : [] }) >= limit) break;
   }
   return found;
+}
+
+/** A backup is named after its run, and has its ID only once it is sealed; a restore says before its end what it was asked for. */
+function isAbout({ workflow, runId, backupId, request }: RunRecord, wanted: string): boolean {
+  return backupId === wanted || (workflow === 'backup' && runId === wanted) || request['backupId'] === wanted;
+}
+
+async function nodeOf(
+  { readNode, listNodes }: Pick<Catalog, 'readNode' | 'listNodes'>,
+  { runId }: RunRecord,
+  named: string,
+): Promise<NodeItem | undefined> {
+  if (instanceIdSchema.safeParse(named).success) return readNode(runId, named);
+  return (await listNodes(runId)).find(({ hostId }) => hostId === named);
 }
 
 /** Without what only its run needs to know of a node. */

@@ -31,6 +31,9 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
     nodes.set(runId, known);
     return known;
   }
+  async function readNode(runId: string, instanceId: string): Promise<NodeItem | undefined> {
+    return structuredClone(nodes.get(runId)?.get(instanceId));
+  }
   async function listNodes(runId: string): Promise<NodeItem[]> {
     const found = [...(nodes.get(runId)?.values() ?? [])];
     return found
@@ -93,17 +96,18 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
       const newestFirst = [...runs.values()]
         .filter((run) => run.clusterId === clusterId)
         .sort((one, other) => (one.runId < other.runId ? 1 : -1));
-      return chosenRuns(structuredClone(newestFirst), listNodes, filter);
+      return chosenRuns(structuredClone(newestFirst), { readNode, listNodes }, filter);
     },
     async putNode(run, outcome) {
       mustHold(run);
       const known = nodesOf(run.runId).get(outcome.instanceId);
-      const { commandId = known?.commandId, attempt = known?.attempt } = outcome;
-      const kept = known && isFinal(known) ? known : { ...outcome, updatedAt: now() };
+      const { commandId = known?.commandId, attempt = known?.attempt, hostId = known?.hostId } = outcome;
+      const current = { ...outcome, ...(hostId && { hostId }), updatedAt: now() };
+      const kept = known && isFinal(known) ? known : current;
       const command = { ...(commandId && { commandId }), ...(attempt && { attempt }) };
       nodesOf(run.runId).set(outcome.instanceId, structuredClone({ ...kept, ...command }));
     },
-    readNode: async (runId, instanceId) => structuredClone(nodes.get(runId)?.get(instanceId)),
+    readNode,
     listNodes,
   };
 }

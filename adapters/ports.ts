@@ -222,17 +222,17 @@ export interface Lock {
 
 export type NodeItem = NodeOutcome & { commandId?: string; attempt?: number; updatedAt: string };
 
-/** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
 export interface RunFilter {
   workflow?: WorkflowName;
   status?: RunStatus;
-  /** The run that took this backup, and those that restored it. */
+  /** The run that took this backup, or tried to, and those that restored it. */
   backupId?: string;
   /** Instance ID or host ID. */
   node?: string;
   limit?: number;
 }
 
+/** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
 export interface Catalog {
   readLock(clusterId: string): Promise<Lock | undefined>;
   /** Takes a free lock, or one that this execution holds. `held`: who has it. Also remembers which run an execution is. */

@@ -114,14 +114,14 @@ function addHistoryCommands(program: Command, perform: Perform): void {
       ),
     )
     .addOption(
-      new Option('--backup <id>', 'only the run that took this backup, and those that restored it').argParser(
+      new Option('--backup <id>', 'only the run of this backup, and those that restored it').argParser(
         checkedBy(runId),
       ),
     )
     .addOption(
       new Option(
         '--node <id>',
-        'only runs with this node (instance ID or host ID), and what became of it',
+        'only runs with this node, and what became of it: instance ID, or host ID where the run came to know it',
       ).argParser(checkedBy(z.union([instanceId, hostId]))),
     )
     .addOption(

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { bytesPerSecond } from '../contracts/configuration.ts';
 import { parseDocument } from '../contracts/documents.ts';
-import { InvalidDocument } from '../contracts/errors.ts';
+import { InvalidDocument, NewerFormat } from '../contracts/errors.ts';
 import type { ActionContext } from './context.ts';
 import { readIfThere } from './durable-files.ts';
 
@@ -45,8 +45,8 @@ export async function openRateLimit(
   }
   let isTold = false;
   const fail = (error: unknown) => {
-    if (error instanceof InvalidDocument) {
-      log.warn(`${error.message}; the limits are what they were`);
+    if (error instanceof InvalidDocument || error instanceof NewerFormat) {
+      log.warn({ err: error }, `${error.message}; the limits are what they were`);
       return;
     }
     if (!isTold) log.warn({ err: error }, 'the host’s limits were not read');

@@ -26,13 +26,15 @@ export async function list(
   const runs = await find(options);
   if (runs.length > 0) return { document: { runs }, text: runsTable(runs) };
   if (clusterId) await requireCluster(deployment, clusterId);
-  const { node, backupId, limit: _, ...filter } = options;
+  const { node, backupId, workflow, status } = options;
   const within = clusterId ? `cluster "${clusterId}"` : 'the history';
-  if (node && (await find({ node, limit: 1 })).length === 0)
+  const isUnknown = async (filter: RunFilter, isAll: boolean) =>
+    isAll || (await find({ ...filter, limit: 1 })).length === 0;
+  if (node && (await isUnknown({ node }, !backupId && !workflow && !status)))
     throw new UnknownNode(`${within} has no run with node ${node}`);
-  if (backupId && (await find({ backupId, limit: 1 })).length === 0)
+  if (backupId && (await isUnknown({ backupId }, !node && !workflow && !status)))
     throw new UnknownBackup(`${within} has no backup ${backupId}`);
-  const isFiltered = node || backupId || Object.values(filter).some(Boolean);
+  const isFiltered = node || backupId || workflow || status;
   return { document: { runs }, text: isFiltered ? 'No run matches.' : noneYet(clusters) };
 }
 

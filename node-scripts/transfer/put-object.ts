@@ -12,7 +12,7 @@ import type { Hashed } from '../hashing/messages.ts';
 import { compressedIfSmaller, shrinks } from './compression.ts';
 import { type Encoding, encoded, variantOf } from './encoding.ts';
 import { encrypted } from './encryption.ts';
-import { isRight, isThere } from './right-object.ts';
+import { attributesIfThere, isRight } from './right-object.ts';
 import type { StoreContext, Stored } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
@@ -58,9 +58,13 @@ async function contentOf(context: StoreContext, path: string, hashed: Hashed): P
   const dataKey = await context.dataKey?.();
   const content = { path, hashed, dataKey, isEncrypted: dataKey !== undefined };
   const mayCompress = context.action.document.compression !== 'none';
-  if (!body) return { ...content, isCompressed: mayCompress && (await shrinks(path, sizeBytes)) };
+  if (!body)
+    return {
+      ...content,
+      isCompressed: mayCompress && (await context.compressing(() => shrinks(path, sizeBytes))),
+    };
   const plain = new Uint8Array(body);
-  const smaller = mayCompress ? await compressedIfSmaller(plain) : undefined;
+  const smaller = mayCompress ? await context.compressing(() => compressedIfSmaller(plain)) : undefined;
   const isCompressed = smaller !== undefined;
   if (!dataKey) return { ...content, isCompressed, ...(smaller && { bytes: smaller }) };
   const bytes = await buffer(encrypted(Readable.from([smaller ?? plain]), dataKey, sha256));
@@ -76,9 +80,9 @@ async function putUnder(
   const { hashed, bytes, isCompressed, isEncrypted } = content;
   const key = objectKey(action, object);
   const isOurs = async () =>
-    (await isRight(context, object, hashed, bytes)) ? 'already-stored' : 'other-bytes';
+    (await isRight(context, object, hashed, { bytes })) ? 'already-stored' : 'other-bytes';
   // Many parts are not sent for nothing: S3 says only at their end that the object is there.
-  if (hashed.partCrc32.length > 1 && (await isThere(action.store, key))) return isOurs();
+  if (hashed.partCrc32.length > 1 && (await attributesIfThere(action.store, key))) return isOurs();
   const put = () => putContent(context, key, content);
   // A large file that is encoded has two parts in memory.
   const outcome = await ((isCompressed || isEncrypted) && !bytes ? context.encoding(put) : put());

@@ -1,6 +1,6 @@
 // Whether an object of the vault is what its name says.
 import { createHash } from 'node:crypto';
-import type { ObjectStore } from '../../adapters/ports.ts';
+import type { ObjectAttributes, ObjectStore } from '../../adapters/ports.ts';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
 import { EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
@@ -10,29 +10,28 @@ import { HEADER_BYTES, openHeader } from './encryption.ts';
 import type { StoreContext } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
-export function isThere(store: ObjectStore, key: string): Promise<boolean> {
-  return unlessGone(async () => (await store.attributes(key)) !== undefined);
-}
-
 /** To a host, which may not list, S3 says that it is denied what is missing. */
-export async function unlessGone(look: () => Promise<boolean>): Promise<boolean> {
+export async function attributesIfThere(
+  store: ObjectStore,
+  key: string,
+): Promise<ObjectAttributes | undefined> {
   try {
-    return await look();
+    return await store.attributes(key);
   } catch (error) {
-    if (error instanceof VaultDenied) return false;
+    if (error instanceof VaultDenied) return undefined;
     throw error;
   }
 }
 
 /**
  * Reads it where S3's hash is not that of its plain bytes, nor of the same bytes encoded.
- * @param bytes what encoding the file has made of it just now
+ * @param known bytes: what encoding the file has made of it just now; attributes: what S3 said just now
  */
 export async function isRight(
   context: StoreContext,
   object: StoredObject,
   file: Hashed,
-  bytes?: Buffer,
+  known: { bytes?: Buffer | undefined; attributes?: ObjectAttributes } = {},
 ): Promise<boolean> {
   const { store, signal } = context.action;
   const key = objectKey(context.action, object);
@@ -40,7 +39,7 @@ export async function isRight(
     signal.throwIfAborted();
     await context.pace.take(bytes, signal);
   };
-  const attributes = await store.attributes(key);
+  const { bytes, attributes = await store.attributes(key) } = known;
   if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex')) return true;
   if (isEncoded(object.variant)) return context.slot(() => decodesTo(context, object, file, beforeBytes));
   if (attributes?.sizeBytes !== file.sizeBytes) return false;
@@ -56,8 +55,8 @@ export async function canBeOpened(
   const header: Buffer[] = [];
   const take = (bytes: Buffer) => void header.push(Buffer.from(bytes));
   try {
-    const isThere = await store.receive(key, { signal, range: { start: 0, end: HEADER_BYTES }, take });
-    if (isThere) {
+    const isFound = await store.receive(key, { signal, range: { start: 0, end: HEADER_BYTES }, take });
+    if (isFound) {
       await openHeader(Buffer.concat(header), dataKeys, object.sha256);
       return true;
     }

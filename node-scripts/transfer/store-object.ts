@@ -10,7 +10,7 @@ import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
 import { putRight } from './put-object.ts';
-import { canBeOpened, isRight, isThere, unlessGone } from './right-object.ts';
+import { attributesIfThere, canBeOpened, isRight } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
 
 export interface StoreContext {
@@ -22,6 +22,8 @@ export interface StoreContext {
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
   /** Lets so many large files be encoded at once: each holds two parts in memory. */
   encoding<Value>(put: () => Promise<Value>): Promise<Value>;
+  /** Lets so many small files, and samples of large ones, be compressed at once: each takes a core. */
+  compressing<Value>(compress: () => Promise<Value>): Promise<Value>;
   /** What is newly stored is encrypted with; the same one for all of the action. */
   dataKey: (() => Promise<DataKey>) | undefined;
   pace: Pace;
@@ -132,11 +134,12 @@ async function keptBeforeRot(
 
 async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
   const key = objectKey(context.action, object);
-  const look = () => {
-    if (!isEncoded(object.variant)) return unlessGone(() => isRight(context, object, hashed));
-    // It would have to be fetched to know more than this.
+  const look = async () => {
     if (encodingOf(object.variant).isEncrypted) return canBeOpened(context.action, object);
-    return isThere(context.action.store, key);
+    const attributes = await attributesIfThere(context.action.store, key);
+    if (!attributes) return false;
+    // One that is encoded would have to be fetched to know more than this.
+    return isEncoded(object.variant) || isRight(context, object, hashed, { attributes });
   };
   if (await look()) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');

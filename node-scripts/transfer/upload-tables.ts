@@ -84,7 +84,7 @@ export async function uploadTables(
     });
   const context: StoreContext = {
     ...{ action: { ...action, signal }, stored, cache, hasher, pace },
-    ...{ slot, encoding, storesDamaged, dataKey },
+    ...{ slot, encoding, compressing: pLimit(hashesAtOnce), storesDamaged, dataKey },
   };
   const totals: UploadTotals = {
     tables: [],

@@ -222,6 +222,15 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         ]);
         expect((await catalog.listRuns('by-node', { limit: 1 }))[0]?.nodes).toEqual([]);
       });
+
+      it('are listed by backup before they have ended, and where they failed', async () => {
+        const [failed, restore] = [claimOf('by-backup'), claimOf('by-backup')];
+        await catalog.putEndedRun(recordOf(failed, { status: 'FAILED' }));
+        const request = { clusterId: 'by-backup', backupId: failed.runId };
+        await catalog.putEndedRun(recordOf(restore, { workflow: 'restore', status: 'FAILED', request }));
+        const found = await catalog.listRuns('by-backup', { backupId: failed.runId });
+        expect(found.map((run) => run.runId)).toEqual([restore.runId, failed.runId]);
+      });
     });
 
     describe('nodes', () => {
@@ -236,6 +245,17 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         };
         expect(read).toEqual({ ...node, status: 'FAILED', error, commandId: 'c2', attempt: 2 });
         expect(Date.parse(updatedAt)).toBeGreaterThan(0);
+      });
+
+      it('keep the host ID that was known of them', async () => {
+        const run = await claimed();
+        const hostId = '5e2f0b60-c6d9-41f0-a1b2-c3d4e5f60718';
+        await catalog.putNode(run, { ...node, hostId, phase: 'place' });
+        await catalog.putNode(run, { ...node, phase: 'describe-after', status: 'FAILED' });
+        expect(await catalog.readNode(run.runId, node.instanceId)).toMatchObject({
+          hostId,
+          status: 'FAILED',
+        });
       });
 
       it('keep an outcome that is final, and still the newest command', async () => {

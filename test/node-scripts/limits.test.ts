@@ -125,7 +125,7 @@ describe('the host’s own limits', () => {
   });
   const warnings: string[] = [];
   const open = async (changes: unknown[] = []) => {
-    const log = { info: () => undefined, warn: (text: string) => void warnings.push(text) };
+    const log = { info: () => undefined, warn: (_: object, text: string) => void warnings.push(text) };
     const document = { limits: { uploadBytesPerSecond: 1_000_000 } };
     const context = { paths: host.paths, log, document } as unknown as Parameters<typeof openRateLimit>[0];
     const rate = await openRateLimit(context, 'uploadBytesPerSecond');

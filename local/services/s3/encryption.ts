@@ -35,15 +35,16 @@ export function encryptionToStore(
 }
 
 /**
- * @param answer of a caller's request (`sent`): what the store was sent for it, and what it returned
+ * @param headers those that the caller sent, those that the store was sent for it, and those that the store returned
  * @returns the headers for the caller @throws ServiceError AccessDenied KMS.DisabledException
  */
 export function toldOfStored(
   keys: Keys,
   request: S3Request,
-  { sent, forwarded, returned }: { sent: Headers; forwarded: Headers; returned: Headers },
+  headers: { sent: Headers; forwarded: Headers; returned: Headers },
   context: CallContext,
 ): Headers {
+  const { sent, forwarded, returned } = headers;
   const { [KEPT_AS]: arn = forwarded[KEPT_AS], ...told } = returned;
   if (arn === undefined) return told;
   // Of what is encrypted, S3 decrypts the checksum, too.
