@@ -27,13 +27,12 @@ export function dynamoDbCatalog(options: DynamoDbCatalogOptions): Catalog {
     marshallOptions: { removeUndefinedValues: true },
   });
   const table = catalogTable(client, options);
-  const { newestFirst, ...runsOf } = runs(table, options.clock);
   const nodesOf = nodes(table, options.clock);
   return {
     ...dynamoDbLocks(table),
-    ...runsOf,
+    ...runs(table, options.clock),
     ...nodesOf,
-    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(clusterId), nodesOf, filter),
+    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(table, clusterId), nodesOf, filter),
     claimSchedule: (clusterId, kind, scheduledTime, runId) =>
       claimSchedule(table, { clusterId, kind, scheduledTime, runId }),
     async runOfExecution(executionArn) {
@@ -108,10 +107,11 @@ function runs(table: CatalogTable, clock: Clock) {
       }
     },
     readRun: read,
-    async *newestFirst(clusterId: string) {
-      for await (const item of table.query(keys.runs(clusterId), { newestFirst: true })) yield runItem(item);
-    },
-  } satisfies Partial<Catalog> & { newestFirst(clusterId: string): AsyncIterable<RunRecord> };
+  } satisfies Partial<Catalog>;
+}
+
+async function* newestFirst(table: CatalogTable, clusterId: string): AsyncGenerator<RunRecord> {
+  for await (const item of table.query(keys.runs(clusterId), { newestFirst: true })) yield runItem(item);
 }
 
 function nodes(table: CatalogTable, clock: Clock) {

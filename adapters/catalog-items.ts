@@ -4,7 +4,7 @@
 //   cluster#<clusterId>  schedule#<kind>#<time>  which run a scheduled time started; expires
 //   run#<runId>          node#<instanceId>       what became of one node in a run
 //   execution#<arn>      execution               which run an execution is
-import { instanceId as instanceIdSchema } from '../contracts/identifiers.ts';
+import { instanceId } from '../contracts/identifiers.ts';
 import type { NodeOutcome, RunRecord } from '../contracts/runs.ts';
 import type { Catalog, NodeItem, RunFilter } from './ports.ts';
 
@@ -61,7 +61,7 @@ async function nodeOf(
   { runId }: RunRecord,
   named: string,
 ): Promise<NodeItem | undefined> {
-  if (instanceIdSchema.safeParse(named).success) return readNode(runId, named);
+  if (instanceId.safeParse(named).success) return readNode(runId, named);
   return (await listNodes(runId)).find(({ hostId }) => hostId === named);
 }
 

@@ -28,14 +28,14 @@ export async function list(
   if (clusterId) await requireCluster(deployment, clusterId);
   const { node, backupId, workflow, status } = options;
   const within = clusterId ? `cluster "${clusterId}"` : 'the history';
-  const isUnknown = async (filter: RunFilter, isAll: boolean) =>
-    isAll || (await find({ ...filter, limit: 1 })).length === 0;
-  if (node && (await isUnknown({ node }, !backupId && !workflow && !status)))
-    throw new UnknownNode(`${within} has no run with node ${node}`);
-  if (backupId && (await isUnknown({ backupId }, !node && !workflow && !status)))
+  const filters = [node, backupId, workflow, status].filter(Boolean).length;
+  // With no other filter that is what was asked just now.
+  const isUnknown = async (filter: RunFilter) =>
+    filters === 1 || (await find({ ...filter, limit: 1 })).length === 0;
+  if (node && (await isUnknown({ node }))) throw new UnknownNode(`${within} has no run with node ${node}`);
+  if (backupId && (await isUnknown({ backupId })))
     throw new UnknownBackup(`${within} has no backup ${backupId}`);
-  const isFiltered = node || backupId || workflow || status;
-  return { document: { runs }, text: isFiltered ? 'No run matches.' : noneYet(clusters) };
+  return { document: { runs }, text: filters > 0 ? 'No run matches.' : noneYet(clusters) };
 }
 
 function noneYet(clusters: string[]): string {

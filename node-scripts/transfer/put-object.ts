@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { streamPartBytesFor } from '../../adapters/part-size.ts';
-import type { DataKey } from '../../adapters/ports.ts';
+import type { DataKey, ObjectAttributes } from '../../adapters/ports.ts';
 import { FileUnstable, FileVanished, UnexpectedError } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 import type { Hashed } from '../hashing/messages.ts';
@@ -79,10 +79,11 @@ async function putUnder(
   const { action } = context;
   const { hashed, bytes, isCompressed, isEncrypted } = content;
   const key = objectKey(action, object);
-  const isOurs = async () =>
-    (await isRight(context, object, hashed, { bytes })) ? 'already-stored' : 'other-bytes';
+  const isOurs = async (attributes?: ObjectAttributes) =>
+    (await isRight(context, object, hashed, { bytes, attributes })) ? 'already-stored' : 'other-bytes';
   // Many parts are not sent for nothing: S3 says only at their end that the object is there.
-  if (hashed.partCrc32.length > 1 && (await attributesIfThere(action.store, key))) return isOurs();
+  const found = hashed.partCrc32.length > 1 ? await attributesIfThere(action.store, key) : undefined;
+  if (found) return isOurs(found);
   const put = () => putContent(context, key, content);
   // A large file that is encoded has two parts in memory.
   const outcome = await ((isCompressed || isEncrypted) && !bytes ? context.encoding(put) : put());

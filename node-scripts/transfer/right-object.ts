@@ -31,7 +31,7 @@ export async function isRight(
   context: StoreContext,
   object: StoredObject,
   file: Hashed,
-  known: { bytes?: Buffer | undefined; attributes?: ObjectAttributes } = {},
+  known: { bytes?: Buffer | undefined; attributes?: ObjectAttributes | undefined } = {},
 ): Promise<boolean> {
   const { store, signal } = context.action;
   const key = objectKey(context.action, object);

@@ -23,6 +23,7 @@ beforeEach(async () => {
 afterEach(() => host.remove());
 
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
 it('compresses what shrinks, and nothing else; the address is that of the plain bytes', async () => {
   await host.upload();
   const line = host.lineOf(TEXT);
