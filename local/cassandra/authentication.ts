@@ -35,15 +35,18 @@ export interface SecuredCluster {
   backupRole: Credentials;
 }
 
-/** @throws LocalServerFailed */
+/** @param datacenters of each node @throws LocalServerFailed */
 export async function secureCluster(
   nodes: readonly [CassandraNode, ...CassandraNode[]],
-  datacenter: string,
+  datacenters: readonly string[],
   signal?: AbortSignal,
 ): Promise<SecuredCluster> {
   const superuser = { username: DEFAULT_SUPERUSER.username, password: newPassword() };
   const backupRole = { username: BACKUP_ROLE, password: newPassword() };
-  const replicas = Math.min(nodes.length, 3);
+  const [datacenter = ''] = datacenters;
+  const replicas = [...Map.groupBy(datacenters, (name) => name)].map(
+    ([name, members]) => `'${name}': ${Math.min(members.length, 3)}`,
+  );
   const execute = async (credentials: Credentials, statements: string[]) => {
     const client = await login(nodes[0].address, datacenter, credentials, signal);
     try {
@@ -54,7 +57,7 @@ export async function secureCluster(
   };
   // While system_auth has one replica, that node being down would lock everybody out of all nodes.
   await execute(DEFAULT_SUPERUSER, [
-    `ALTER KEYSPACE system_auth WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': ${replicas}}`,
+    `ALTER KEYSPACE system_auth WITH replication = {'class': 'NetworkTopologyStrategy', ${replicas.join(', ')}}`,
   ]);
   if (nodes.length > 1) await nodes[0].nodetool('repair', '--full', 'system_auth');
   await execute(DEFAULT_SUPERUSER, [
@@ -63,7 +66,9 @@ export async function secureCluster(
     `ALTER ROLE ${superuser.username} WITH PASSWORD = '${superuser.password}'`,
   ]);
   await Promise.all(
-    nodes.map(async (node) => (await login(node.address, datacenter, superuser, signal)).shutdown()),
+    nodes.map(async (node, index) =>
+      (await login(node.address, datacenters[index] ?? '', superuser, signal)).shutdown(),
+    ),
   );
   return { superuser, backupRole };
 }

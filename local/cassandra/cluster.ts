@@ -4,7 +4,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { auth, Client, type ClientOptions } from 'cassandra-driver';
+import { auth, type Client, type ClientOptions, policies } from 'cassandra-driver';
 import { execa } from 'execa';
 import { LocalServerFailed } from '../servers/errors.ts';
 import { type Credentials, secureCluster } from './authentication.ts';
@@ -16,6 +16,7 @@ import type { JavaPaths } from './launch-scripts.ts';
 import { claimNetwork, freeJmxPorts, type Network } from './network.ts';
 import { type CassandraNode, createNode } from './node.ts';
 import { dealTokens } from './ring.ts';
+import { steadyClient } from './steady-client.ts';
 
 const DATACENTER = 'dc1';
 const TOKENS_PER_NODE = 4;
@@ -29,6 +30,8 @@ export interface ClusterOptions {
   version?: CassandraVersion;
   /** Of each node; by default rack1, rack2, … in turn. */
   racks?: readonly string[];
+  /** Of each node; by default dc1. */
+  datacenters?: readonly string[];
   /** How many data directories each node has; by default the last of several nodes has two, the others one. */
   dataDirectories?: readonly number[];
   /** Password authentication, with {@link Cluster.backupRole}; true by default. */
@@ -39,6 +42,7 @@ export interface ClusterOptions {
 
 export interface Cluster {
   name: string;
+  /** Of the first node. */
   datacenter: string;
   version: CassandraVersion;
   nodes: readonly [CassandraNode, ...CassandraNode[]];
@@ -78,15 +82,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     options.signal?.addEventListener('abort', () => void close(), { once: true });
     await Promise.all(nodes.map((node) => node.start()));
     await allUpNormal(nodes);
+    const datacenters = nodes.map((_, index) => datacenterOf(options, index));
     const roles =
-      options.authentication === false ? ANYBODY : await secureCluster(nodes, DATACENTER, options.signal);
+      options.authentication === false ? ANYBODY : await secureCluster(nodes, datacenters, options.signal);
     return {
       name: clusterNameOf(options),
-      datacenter: DATACENTER,
+      datacenter: datacenterOf(options, 0),
       version,
       nodes,
       ...roles,
-      connect: (credentials = roles.superuser, more = {}) => connectTo(nodes, credentials, more),
+      connect: (credentials = roles.superuser, more = {}) =>
+        connectTo(nodes, credentials, { localDataCenter: datacenterOf(options, 0), ...more }),
       settled: () => allUpNormal(nodes),
       close,
     };
@@ -101,6 +107,10 @@ const ANYBODY = {
   superuser: { username: 'anybody', password: 'anything' },
   backupRole: { username: 'anybody', password: 'anything' },
 };
+
+function datacenterOf({ datacenters }: ClusterOptions, index: number): string {
+  return datacenters?.[index] ?? DATACENTER;
+}
 
 function clusterNameOf(options: ClusterOptions): string {
   return options.clusterName ?? 'local';
@@ -124,7 +134,7 @@ async function createNodes(
         clusterName: clusterNameOf(options),
         address: network.address(index + 1),
         seeds,
-        datacenter: DATACENTER,
+        datacenter: datacenterOf(options, index),
         rack: options.racks?.[index] ?? `rack${index + 1}`,
         tokens,
         dataDirectories: options.dataDirectories?.[index] ?? (two ? 2 : 1),
@@ -173,12 +183,13 @@ export function upNormalIn(status: string): Set<string> {
 async function connectTo(
   nodes: readonly CassandraNode[],
   credentials: Credentials,
-  options: Partial<ClientOptions>,
+  options: Partial<ClientOptions> & Pick<ClientOptions, 'localDataCenter'>,
 ): Promise<Client> {
-  const client = new Client({
+  const client = steadyClient({
     contactPoints: nodes.map((node) => node.address),
-    localDataCenter: DATACENTER,
     authProvider: new auth.PlainTextAuthProvider(credentials.username, credentials.password),
+    // A node that was restarted is used again soon.
+    policies: { reconnection: new policies.reconnection.ConstantReconnectionPolicy(250) },
     // Longer than the nodes' own time limits, so that the node says what it is that took so long.
     socketOptions: { connectTimeout: 10_000, readTimeout: 45_000 },
     ...options,
