@@ -25,6 +25,10 @@ export class ScheduleClock {
     this.#entries.push({ entry, due: entry.timetable(this.#now) });
   }
 
+  remove(entry: ClockEntry): void {
+    this.#entries = this.#entries.filter((slot) => slot.entry !== entry);
+  }
+
   /** Fires all that is due until then, in order, one after another. @throws RangeError backwards */
   moveTo(date: Date): Promise<void> {
     const moved = this.#moving.then(() => this.#moveTo(date));

@@ -1,9 +1,7 @@
-// EventBridge Scheduler: schedules, what each sends when its time has come, and the part of its API that looks at them.
+// EventBridge Scheduler: schedules, and what each sends when its time has come.
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
-import { type Operation, type RestJsonService, type RestRoute, ServiceError } from '../endpoint/service.ts';
-import { operation } from './operation.ts';
-import type { ScheduleClock } from './schedule-clock.ts';
+import { ServiceError } from '../endpoint/service.ts';
+import type { ClockEntry, ScheduleClock } from './schedule-clock.ts';
 import { timetableOf } from './schedule-expression.ts';
 import type { Targets } from './targets.ts';
 
@@ -16,8 +14,12 @@ export interface ScheduleDefinition {
   expression: string;
   timeZone: string;
   enabled: boolean;
+  /** Kept to by starting at its begin. */
+  windowMinutes?: number;
   startDate?: Date;
   endDate?: Date;
+  /** Once it has fired for the last time. */
+  deletesItself?: boolean;
   target: {
     arn: string;
     roleArn: string;
@@ -34,7 +36,8 @@ const PRINCIPAL = 'scheduler.amazonaws.com';
 export class Scheduler {
   readonly #clock: ScheduleClock;
   readonly #targets: Targets;
-  readonly #schedules = new Map<string, ScheduleDefinition>();
+  readonly #schedules = new Map<string, { schedule: ScheduleDefinition; entry?: ClockEntry }>();
+  readonly #groups = new Map<string, string>();
   /** Test lever: each start is delivered twice, as the service may. */
   deliverTwice = false;
 
@@ -51,24 +54,57 @@ export class Scheduler {
     this.#targets.check(schedule.target.arn);
     const startsAt = schedule.startDate ?? this.#clock.now();
     const timetable = timetableOf(schedule.expression, schedule.timeZone, startsAt);
-    this.#schedules.set(key, schedule);
-    if (!schedule.enabled) return;
-    this.#clock.add({
+    const entry: ClockEntry = {
       timetable: (after) => {
         const next = timetable(new Date(Math.max(after.getTime(), startsAt.getTime())));
         return next && schedule.endDate && next > schedule.endDate ? undefined : next;
       },
-      fire: (scheduledAt) => this.#fire(schedule, scheduledAt),
-    });
+      fire: async (scheduledAt) => {
+        await this.#fire(schedule, scheduledAt);
+        // What it started may have deleted it.
+        if (schedule.deletesItself && !entry.timetable(scheduledAt)) this.#remove(keyOf(schedule));
+      },
+    };
+    this.#schedules.set(key, { schedule, ...(schedule.enabled && { entry }) });
+    if (schedule.enabled) this.#clock.add(entry);
+  }
+
+  /** @throws ServiceError ResourceNotFoundException */
+  delete({ groupName, name }: Pick<ScheduleDefinition, 'groupName' | 'name'>): void {
+    this.find(groupName, name);
+    this.#remove(keyOf({ groupName, name }));
+  }
+
+  #remove(key: string): void {
+    const entry = this.#schedules.get(key)?.entry;
+    if (entry) this.#clock.remove(entry);
+    this.#schedules.delete(key);
+  }
+
+  createGroup(name: string, arn: string): void {
+    this.#groups.set(name, arn);
+  }
+
+  /** @throws ServiceError ResourceNotFoundException */
+  groupArn(name: string): string {
+    const arn = this.#groups.get(name);
+    if (!arn)
+      throw new ServiceError('ResourceNotFoundException', `Schedule group ${name} does not exist.`, 404);
+    return arn;
+  }
+
+  /** A moment of real time, at which this clock may stand elsewhere: as far from its now. */
+  momentOf(real: Date): Date {
+    return new Date(this.#clock.now().getTime() + real.getTime() - Date.now());
   }
 
   list(): ScheduleDefinition[] {
-    return [...this.#schedules.values()];
+    return [...this.#schedules.values()].map(({ schedule }) => schedule);
   }
 
   /** @throws ServiceError ResourceNotFoundException */
   find(groupName: string, name: string): ScheduleDefinition {
-    const found = this.#schedules.get(keyOf({ groupName, name }));
+    const found = this.#schedules.get(keyOf({ groupName, name }))?.schedule;
     if (!found) throw new ServiceError('ResourceNotFoundException', `Schedule ${name} does not exist.`, 404);
     return found;
   }
@@ -108,82 +144,4 @@ function withContext(input: string, schedule: ScheduleDefinition, scheduledAt: D
     .replaceAll('<aws.scheduler.scheduled-time>', scheduledAt.toISOString().replace('.000Z', 'Z'))
     .replaceAll('<aws.scheduler.execution-id>', id)
     .replaceAll('<aws.scheduler.attempt-number>', '1');
-}
-
-export function schedulerService(scheduler: Scheduler): RestJsonService {
-  const route = (path: string, name: string, made: Operation<never>): RestRoute => ({
-    method: 'GET',
-    path,
-    operation: name,
-    ...made,
-  });
-  const getSchedule = operation(
-    z.strictObject({ Name: z.string(), groupName: z.string().default('default') }),
-    async ({ Name, groupName }, context) => {
-      const schedule = scheduler.find(groupName, Name);
-      context.authorize('scheduler:GetSchedule', schedule.arn);
-      return describe(schedule);
-    },
-  );
-  const listSchedules = operation(
-    z.strictObject({
-      ScheduleGroup: z.string().optional(),
-      NamePrefix: z.string().default(''),
-      State: z.enum(['ENABLED', 'DISABLED']).optional(),
-      MaxResults: z.string().optional(),
-    }),
-    async ({ ScheduleGroup, NamePrefix, State }, context) => {
-      context.authorize('scheduler:ListSchedules', '*');
-      const found = scheduler
-        .list()
-        .filter((each) => ScheduleGroup === undefined || each.groupName === ScheduleGroup)
-        .filter((each) => each.name.startsWith(NamePrefix))
-        .filter((each) => State === undefined || stateOf(each) === State);
-      return { Schedules: found.map(summary) };
-    },
-  );
-  return {
-    protocol: 'rest-json',
-    signingName: 'scheduler',
-    routes: [
-      route('/schedules/{Name}', 'GetSchedule', getSchedule),
-      route('/schedules', 'ListSchedules', listSchedules),
-    ],
-  };
-}
-
-function stateOf({ enabled }: ScheduleDefinition): string {
-  return enabled ? 'ENABLED' : 'DISABLED';
-}
-
-function summary(schedule: ScheduleDefinition) {
-  const { arn, name, groupName, target } = schedule;
-  return {
-    Arn: arn,
-    Name: name,
-    GroupName: groupName,
-    State: stateOf(schedule),
-    Target: { Arn: target.arn },
-  };
-}
-
-function describe(schedule: ScheduleDefinition) {
-  const { target } = schedule;
-  return {
-    ...summary(schedule),
-    Description: schedule.description,
-    ScheduleExpression: schedule.expression,
-    ScheduleExpressionTimezone: schedule.timeZone,
-    FlexibleTimeWindow: { Mode: 'OFF' },
-    Target: {
-      Arn: target.arn,
-      RoleArn: target.roleArn,
-      Input: target.input,
-      DeadLetterConfig: target.deadLetterArn ? { Arn: target.deadLetterArn } : undefined,
-      RetryPolicy: {
-        MaximumRetryAttempts: target.maximumRetryAttempts,
-        MaximumEventAgeInSeconds: target.maximumEventAgeSeconds,
-      },
-    },
-  };
 }

@@ -27,6 +27,13 @@ export const lambdaFunction = resourceType(
       .default({ Variables: {} }),
     LoggingConfig: z.looseObject({ LogGroup: z.string().optional() }).default({}),
     ReservedConcurrentExecutions: z.int().optional(),
+    /** Every function runs on this machine, and reaches what this machine reaches. */
+    VpcConfig: z
+      .strictObject({
+        SubnetIds: z.array(z.string()).min(1),
+        SecurityGroupIds: z.array(z.string()).min(1),
+      })
+      .optional(),
   },
   ['Architectures', 'Description', 'TracingConfig', 'EphemeralStorage', 'Tags'],
   async (properties, creation) => {
@@ -39,6 +46,7 @@ export const lambdaFunction = resourceType(
     if (properties.ReservedConcurrentExecutions !== undefined) {
       platform.stacks.recordedOnly.add('AWS::Lambda::Function.ReservedConcurrentExecutions');
     }
+    if (properties.VpcConfig) platform.stacks.recordedOnly.add('AWS::Lambda::Function.VpcConfig');
     platform.functions.create({
       name,
       arn: functionArn,

@@ -13,9 +13,11 @@ const deadLetters = z.strictObject({ Arn: z.string() });
 export const scheduleGroup = resourceType(
   { Name: z.string().optional() },
   ['Tags'],
-  async ({ Name }, { physicalName, arn }) => {
+  async ({ Name }, { platform, physicalName, arn }) => {
     const name = Name ?? physicalName(64);
-    return { id: name, attributes: { Arn: arn('scheduler', `schedule-group/${name}`) } };
+    const groupArn = arn('scheduler', `schedule-group/${name}`);
+    platform.scheduler.createGroup(name, groupArn);
+    return { id: name, attributes: { Arn: groupArn } };
   },
 );
 
@@ -56,6 +58,7 @@ export const schedule = resourceType(
       expression: properties.ScheduleExpression,
       timeZone: properties.ScheduleExpressionTimezone,
       enabled: properties.State === 'ENABLED',
+      windowMinutes: properties.FlexibleTimeWindow.MaximumWindowInMinutes,
       startDate: properties.StartDate,
       endDate: properties.EndDate,
       target: {
