@@ -25,7 +25,11 @@ export type Part = { [Kind in keyof Write]: Untabled<NonNullable<Write[Kind]>> }
 
 export interface CatalogTable {
   get(key: Key): Promise<Item | undefined>;
-  query(range: { pk: string; prefix: string }, order?: { newestFirst: boolean }): AsyncIterable<Item>;
+  /** @param options.where fields that must have these values, where one is given */
+  query(
+    range: { pk: string; prefix: string; from?: string },
+    options?: { newestFirst?: boolean; pageSize?: number; where?: Record<string, string | undefined> },
+  ): AsyncIterable<Item>;
   put(input: Untabled<PutCommandInput>): Promise<Written>;
   update(input: Untabled<UpdateCommandInput>): Promise<Written>;
   /** All parts or none; says of each part whether its own condition held. */
@@ -45,14 +49,26 @@ export function catalogTable(
       const get = new GetCommand({ TableName, Key, ConsistentRead: true });
       return (await callAws('dynamodb:GetItem', () => client.send(get))).Item;
     },
-    async *query({ pk, prefix }, { newestFirst } = { newestFirst: false }) {
+    async *query({ pk, prefix, from }, { newestFirst = false, pageSize, where = {} } = {}) {
+      const equal = Object.entries(where).filter(([, value]) => value !== undefined);
+      const filter = equal.length > 0 && {
+        FilterExpression: equal.map(([name]) => `#${name} = :${name}`).join(' AND '),
+        ExpressionAttributeNames: Object.fromEntries(equal.map(([name]) => [`#${name}`, name])),
+      };
       let ExclusiveStartKey: Item | undefined;
       do {
         const query = new QueryCommand({
           TableName,
-          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-          ExpressionAttributeValues: { ':pk': pk, ':prefix': prefix },
+          KeyConditionExpression: from
+            ? 'pk = :pk AND sk BETWEEN :from AND :to'
+            : 'pk = :pk AND begins_with(sk, :prefix)',
+          ...filter,
+          ExpressionAttributeValues: {
+            ...{ ':pk': pk, ...(from ? { ':from': from, ':to': `${prefix}~` } : { ':prefix': prefix }) },
+            ...Object.fromEntries(equal.map(([name, value]) => [`:${name}`, value])),
+          },
           ScanIndexForward: !newestFirst,
+          Limit: pageSize,
           ConsistentRead: true,
           ExclusiveStartKey,
         });

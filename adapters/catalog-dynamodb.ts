@@ -4,12 +4,12 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import pMap from 'p-map';
 import { LockLost } from '../contracts/errors.ts';
-import type { RunRecord, RunRef } from '../contracts/runs.ts';
-import { nodeItem, runItem, setting } from './catalog-dynamodb-items.ts';
+import type { NodeOutcome, RunRecord, RunRef } from '../contracts/runs.ts';
+import { nodeItem, registrationItem, runItem, setting, watchItem } from './catalog-dynamodb-items.ts';
 import { dynamoDbLocks } from './catalog-dynamodb-lock.ts';
 import { type CatalogTable, catalogTable } from './catalog-dynamodb-table.ts';
 import { chosenRuns, keys, mergedWarnings, SCHEDULE_KEPT_SECONDS, withoutNodes } from './catalog-items.ts';
-import type { Catalog, Clock, Random } from './ports.ts';
+import type { Catalog, Clock, Random, RunFilter } from './ports.ts';
 
 export interface DynamoDbCatalogOptions {
   table: string;
@@ -32,9 +32,37 @@ export function dynamoDbCatalog(options: DynamoDbCatalogOptions): Catalog {
     ...dynamoDbLocks(table),
     ...runs(table, options.clock),
     ...nodesOf,
-    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(table, clusterId), nodesOf, filter),
-    claimSchedule: (clusterId, kind, scheduledTime, runId) =>
-      claimSchedule(table, { clusterId, kind, scheduledTime, runId }),
+    listRuns: (clusterId, filter = {}) => chosenRuns(newestFirst(table, clusterId, filter), nodesOf, filter),
+    claimSchedule: (clusterId, schedule, scheduledTime, runId) =>
+      claimSchedule(table, { clusterId, schedule, scheduledTime, runId }),
+    isScheduleClaimed: async (clusterId, schedule, scheduledTime) =>
+      (await table.get(keys.schedule(clusterId, schedule, scheduledTime))) !== undefined,
+    async newestSchedule(clusterId, schedule) {
+      const range = keys.schedules(clusterId, schedule);
+      for await (const { sk } of table.query(range, { newestFirst: true, pageSize: 1 })) {
+        return String(sk).slice(range.prefix.length);
+      }
+      return undefined;
+    },
+    async readWatch(clusterId, schedule) {
+      const item = await table.get(keys.watch(clusterId, schedule));
+      return item && watchItem(item);
+    },
+    async putWatch(clusterId, schedule, watch) {
+      await table.put({ Item: { ...keys.watch(clusterId, schedule), ...watch } });
+    },
+    async readRegistration(clusterId) {
+      const item = await table.get(keys.registration(clusterId));
+      const known = item && registrationItem(item);
+      return known?.state === 'registered' ? known : undefined;
+    },
+    async putRegistration(summary) {
+      await table.put({
+        Item: { ...keys.registration(summary.clusterId), ...summary },
+        ConditionExpression: 'attribute_not_exists(pk) OR runId <= :runId',
+        ExpressionAttributeValues: { ':runId': summary.runId },
+      });
+    },
     async runOfExecution(executionArn) {
       const item = await table.get(keys.execution(executionArn));
       return item && { clusterId: String(item['clusterId']), runId: String(item['runId']) };
@@ -63,6 +91,8 @@ const NOT_ENDED = {
   values: { ':completed': 'COMPLETED', ':failed': 'FAILED', ':cancelled': 'CANCELLED' },
 } as const;
 
+const UNKNOWN = { ConditionExpression: 'attribute_not_exists(pk)', names: {}, values: {} } as const;
+
 function runs(table: CatalogTable, clock: Clock) {
   const putUnlessEnded = (record: Parameters<Catalog['putEndedRun']>[0]) => ({
     Item: { ...keys.run(record.clusterId, record.runId), ...withoutNodes(record) },
@@ -79,11 +109,24 @@ function runs(table: CatalogTable, clock: Clock) {
       const [lock] = await table.transact([holdsLock(run), { Put: putUnlessEnded(record) }]);
       if (lock === 'refused') throw lockLost(run);
     },
+    async putWaitingRun(record) {
+      const { clusterId, runId, executionArn } = record;
+      await table.put({ Item: { ...keys.execution(executionArn), clusterId, runId } });
+      await table.put({
+        Item: { ...keys.run(clusterId, runId), ...withoutNodes(record) },
+        ConditionExpression: 'attribute_not_exists(pk) OR #status = :status',
+        ExpressionAttributeNames: { '#status': 'status' },
+        ExpressionAttributeValues: { ':status': 'INITIALIZED' },
+      });
+    },
     async putEndedRun(record) {
       const updatedAt = record.endedAt ?? clock.now().toISOString();
       await pMap(
         record.nodes,
-        (node) => table.put({ Item: { ...keys.node(record.runId, node.instanceId), ...node, updatedAt } }),
+        async (node) => {
+          await table.put({ Item: { ...keys.node(record.runId, node.instanceId), ...node, updatedAt } });
+          for (const put of nodeRuns(record, node)) await table.put(put);
+        },
         { concurrency: WRITES_AT_ONCE },
       );
       const { clusterId, runId, executionArn } = record;
@@ -110,8 +153,29 @@ function runs(table: CatalogTable, clock: Clock) {
   } satisfies Partial<Catalog>;
 }
 
-async function* newestFirst(table: CatalogTable, clusterId: string): AsyncGenerator<RunRecord> {
-  for await (const item of table.query(keys.runs(clusterId), { newestFirst: true })) yield runItem(item);
+/** One page after another, as long as somebody asks; what DynamoDB can compare does not leave it. */
+async function* newestFirst(
+  table: CatalogTable,
+  clusterId: string,
+  { workflow, kind, status, node, since }: RunFilter,
+): AsyncGenerator<RunRecord> {
+  if (node !== undefined) return yield* runsOfNode(table, clusterId, node);
+  const options = { newestFirst: true, where: { workflow, kind, status } };
+  for await (const item of table.query(keys.runs(clusterId, since), options)) yield runItem(item);
+}
+
+async function* runsOfNode(table: CatalogTable, clusterId: string, node: string): AsyncGenerator<RunRecord> {
+  for await (const { runId } of table.query(keys.nodeRuns(clusterId, node), { newestFirst: true })) {
+    const item = await table.get(keys.run(clusterId, String(runId)));
+    if (item) yield runItem(item);
+  }
+}
+
+/** So that a node's runs are found without looking at all runs. */
+function nodeRuns({ clusterId, runId }: Pick<RunRecord, 'clusterId' | 'runId'>, node: NodeOutcome) {
+  return [node.instanceId, ...(node.hostId ? [node.hostId] : [])].map((each) => ({
+    Item: { ...keys.nodeRun(clusterId, each, runId), runId },
+  }));
 }
 
 function nodes(table: CatalogTable, clock: Clock) {
@@ -119,18 +183,23 @@ function nodes(table: CatalogTable, clock: Clock) {
     async putNode(run, outcome) {
       const Key = keys.node(run.runId, outcome.instanceId);
       const { commandId, attempt } = outcome;
-      const whole = setting({ ...outcome, updatedAt: clock.now().toISOString() }, OPTIONAL_OF_NODE);
+      const whole = setting(
+        { ...outcome, updatedAt: clock.now().toISOString() },
+        { optional: OPTIONAL_OF_NODE, first: ['startedAt'] },
+      );
+      const when = outcome.status === 'INITIALIZED' ? UNKNOWN : NOT_ENDED;
       const [lock, node] = await table.transact([
         holdsLock(run),
         {
           Update: {
             Key,
             ...whole,
-            ConditionExpression: NOT_ENDED.ConditionExpression,
-            ExpressionAttributeNames: { ...whole.ExpressionAttributeNames, ...NOT_ENDED.names },
-            ExpressionAttributeValues: { ...whole.ExpressionAttributeValues, ...NOT_ENDED.values },
+            ConditionExpression: when.ConditionExpression,
+            ExpressionAttributeNames: { ...whole.ExpressionAttributeNames, ...when.names },
+            ExpressionAttributeValues: { ...whole.ExpressionAttributeValues, ...when.values },
           },
         },
+        ...nodeRuns(run, outcome).map((Put) => ({ Put })),
       ]);
       if (lock === 'refused') throw lockLost(run);
       if (node !== 'refused' || (!commandId && !attempt)) return;
@@ -151,13 +220,13 @@ function nodes(table: CatalogTable, clock: Clock) {
 }
 
 /** Left away by an outcome that has none of its own; host ID, command and attempt stay. */
-const OPTIONAL_OF_NODE = ['files', 'bytes', 'uploadedBytes', 'error'];
+const OPTIONAL_OF_NODE = ['files', 'bytes', 'uploadedBytes', 'endedAt', 'error'];
 
 async function claimSchedule(
   table: CatalogTable,
-  claim: { clusterId: string; kind: string; scheduledTime: string; runId: string },
+  claim: { clusterId: string; schedule: string; scheduledTime: string; runId: string },
 ): Promise<{ firstRunId: string }> {
-  const Key = keys.schedule(claim.clusterId, claim.kind, claim.scheduledTime);
+  const Key = keys.schedule(claim.clusterId, claim.schedule, claim.scheduledTime);
   const expiresAt = Math.floor(Date.parse(claim.scheduledTime) / 1000) + SCHEDULE_KEPT_SECONDS;
   const written = await table.put({
     Item: { ...Key, runId: claim.runId, expiresAt },

@@ -1,17 +1,22 @@
 // The catalog in memory, for tests: the same promises as DynamoDB's, kept by the same suite.
 import { LockLost } from '../contracts/errors.ts';
+import type { RegistrationSummary } from '../contracts/registrations.ts';
 import { ENDED_STATUSES, type RunRecord, type RunRef } from '../contracts/runs.ts';
 import { chosenRuns, isFinal, mergedWarnings, withoutNodes } from './catalog-items.ts';
-import type { Catalog, Clock, Lock, NodeItem } from './ports.ts';
+import type { Catalog, Clock, Lock, NodeItem, ScheduleWatch } from './ports.ts';
 
 export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
   const locks = new Map<string, Lock>();
   const fences = new Map<string, number>();
   const executions = new Map<string, { clusterId: string; runId: string }>();
   const schedules = new Map<string, string>();
+  const watches = new Map<string, ScheduleWatch>();
+  const registrations = new Map<string, RegistrationSummary>();
   const runs = new Map<string, RunRecord>();
   const nodes = new Map<string, Map<string, NodeItem>>();
   const runKey = (clusterId: string, runId: string) => `${clusterId}/${runId}`;
+  const scheduleKey = (clusterId: string, schedule: string, time: string) =>
+    [clusterId, schedule, new Date(time).toISOString()].join('#');
   const now = () => clock.now().toISOString();
 
   function take(claim: Omit<Lock, 'fence'>): { outcome: 'claimed'; fence: number } {
@@ -66,11 +71,39 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
       if (lock?.runId !== run.runId || lock.fence !== run.fence) return false;
       return locks.delete(run.clusterId);
     },
-    async claimSchedule(clusterId, kind, scheduledTime, runId) {
-      const key = [clusterId, kind, scheduledTime].join('#');
+    async claimSchedule(clusterId, schedule, scheduledTime, runId) {
+      const key = scheduleKey(clusterId, schedule, scheduledTime);
       const firstRunId = schedules.get(key) ?? runId;
       schedules.set(key, firstRunId);
       return { firstRunId };
+    },
+    isScheduleClaimed: async (clusterId, schedule, scheduledTime) =>
+      schedules.has(scheduleKey(clusterId, schedule, scheduledTime)),
+    async newestSchedule(clusterId, schedule) {
+      const prefix = `${clusterId}#${schedule}#`;
+      const newest = [...schedules.keys()]
+        .filter((key) => key.startsWith(prefix))
+        .sort()
+        .at(-1);
+      return newest?.slice(prefix.length);
+    },
+    readWatch: async (clusterId, schedule) => structuredClone(watches.get(`${clusterId}/${schedule}`)),
+    async putWatch(clusterId, schedule, watch) {
+      watches.set(`${clusterId}/${schedule}`, structuredClone(watch));
+    },
+    async putWaitingRun(record) {
+      const { clusterId, runId, executionArn } = record;
+      executions.set(executionArn, { clusterId, runId });
+      if ((runs.get(runKey(clusterId, runId))?.status ?? 'INITIALIZED') === 'INITIALIZED') write(record);
+    },
+    async readRegistration(clusterId) {
+      const known = structuredClone(registrations.get(clusterId));
+      return known?.state === 'registered' ? known : undefined;
+    },
+    async putRegistration(summary) {
+      const known = registrations.get(summary.clusterId);
+      if (known && known.runId > summary.runId) return;
+      registrations.set(summary.clusterId, structuredClone(summary));
     },
     runOfExecution: async (executionArn) => executions.get(executionArn),
     async putRun(run, record) {
@@ -101,8 +134,13 @@ export function memoryCatalog({ clock }: { clock: Clock }): Catalog {
     async putNode(run, outcome) {
       mustHold(run);
       const known = nodesOf(run.runId).get(outcome.instanceId);
+      if (known && outcome.status === 'INITIALIZED') return;
       const { commandId = known?.commandId, attempt = known?.attempt, hostId = known?.hostId } = outcome;
-      const current = { ...outcome, ...(hostId && { hostId }), updatedAt: now() };
+      const startedAt = known?.startedAt ?? outcome.startedAt;
+      const current = {
+        ...{ ...outcome, ...(hostId && { hostId }), ...(startedAt && { startedAt }) },
+        updatedAt: now(),
+      };
       const kept = known && isFinal(known) ? known : current;
       const command = { ...(commandId && { commandId }), ...(attempt && { attempt }) };
       nodesOf(run.runId).set(outcome.instanceId, structuredClone({ ...kept, ...command }));

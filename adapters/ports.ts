@@ -1,6 +1,9 @@
 // What Lambdas, host program and CLI need of the world outside. Each port has an AWS adapter and an in-memory twin in
 // this folder, and one test suite that both must pass.
 import type { Readable } from 'node:stream';
+import type { BackupKind } from '../contracts/identifiers.ts';
+import type { Application, ApplicationAnswer, ApplicationsRequest } from '../contracts/pause.ts';
+import type { RegisteredSummary, RegistrationSummary } from '../contracts/registrations.ts';
 import type {
   NodeOutcome,
   RunRecord,
@@ -177,11 +180,7 @@ export interface ExecutionStatus {
 export interface Executions {
   /** Undefined: no such execution (any more). */
   status(executionArn: string): Promise<ExecutionStatus | undefined>;
-  start(
-    workflow: 'backup' | 'restore' | 'recover',
-    input: unknown,
-    name?: string,
-  ): Promise<{ executionArn: string }>;
+  start(workflow: WorkflowName, input: unknown, name?: string): Promise<{ executionArn: string }>;
   stop(executionArn: string, reason: { errorName: string; message: string }): Promise<void>;
 }
 
@@ -193,12 +192,28 @@ export interface StackOutputs {
   topicArn: string;
   backupArn: string;
   restoreArn: string;
+  registerArn: string;
   recoverArn: string;
 }
 /** For the CLI, which knows a stack's name and nothing else. */
 export interface Stacks {
   /** @throws UnknownStack */
   outputs(stackName: string): Promise<StackOutputs>;
+}
+
+/** The applications of a cluster, as its pause hook reaches them. @throws ApplicationsUnknown InvalidConfiguration */
+export interface Applications {
+  ask(
+    clusterId: string,
+    request: ApplicationsRequest,
+  ): Promise<{ found: Application[]; answers: ApplicationAnswer[] }>;
+}
+
+/** Something that resumes applications at a moment, to the minute, unless it is cleared before. */
+export interface PauseSwitch {
+  /** Once for each name. */
+  set(armed: { name: string; at: Date; input: unknown }): Promise<void>;
+  clear(name: string): Promise<void>;
 }
 
 export interface Notifier {
@@ -213,7 +228,7 @@ export interface Notifier {
 export interface Lock {
   clusterId: string;
   runId: string;
-  workflow: 'backup' | 'restore' | 'recover';
+  workflow: WorkflowName;
   executionArn: string;
   subjectRunId: string;
   fence: number;
@@ -224,12 +239,22 @@ export type NodeItem = NodeOutcome & { commandId?: string; attempt?: number; upd
 
 export interface RunFilter {
   workflow?: WorkflowName;
+  kind?: BackupKind;
   status?: RunStatus;
   /** The run that took this backup, or tried to, and those that restored it. */
   backupId?: string;
   /** Instance ID or host ID. */
   node?: string;
+  /** Started then or later, to the second. */
+  since?: string;
   limit?: number;
+}
+
+/** How far the sweep has looked at a schedule's times. */
+export interface ScheduleWatch {
+  /** As it was deployed: another one is watched from anew. */
+  definition: string;
+  checkedUntil: string;
 }
 
 /** History and lock. Every write of a run is conditional on its fence. @throws LockLost where it is not the holder */
@@ -245,13 +270,25 @@ export interface Catalog {
     claim: Omit<Lock, 'fence'>,
   ): Promise<{ outcome: 'claimed'; fence: number } | { outcome: 'lost' }>;
   release(run: RunRef): Promise<boolean>;
-  /** Once per cluster, kind and scheduled time; the same run may ask again. */
+  /** Once per cluster, schedule and time; the same run may ask again. `runId` may be `MISSED`. */
   claimSchedule(
     clusterId: string,
-    kind: string,
+    schedule: string,
     scheduledTime: string,
     runId: string,
   ): Promise<{ firstRunId: string }>;
+  /** Whether a scheduled time was given to a run, or reported as missed. */
+  isScheduleClaimed(clusterId: string, schedule: string, scheduledTime: string): Promise<boolean>;
+  /** The newest time that was. */
+  newestSchedule(clusterId: string, schedule: string): Promise<string | undefined>;
+  readWatch(clusterId: string, schedule: string): Promise<ScheduleWatch | undefined>;
+  putWatch(clusterId: string, schedule: string, watch: ScheduleWatch): Promise<void>;
+  /** A run that has no lock yet; never over one that has begun or ended. Also remembers which run its execution is. */
+  putWaitingRun(record: RunRecord): Promise<void>;
+  /** What a cluster is registered as; undefined where it is not. */
+  readRegistration(clusterId: string): Promise<RegisteredSummary | undefined>;
+  /** Never over that of a later run. */
+  putRegistration(summary: RegistrationSummary): Promise<void>;
   runOfExecution(executionArn: string): Promise<{ clusterId: string; runId: string } | undefined>;
   /**
    * Creates or updates a run's item (`nodes` are items of their own), never over an ended status. `run` is who writes:
@@ -269,7 +306,10 @@ export interface Catalog {
   readRun(clusterId: string, runId: string): Promise<RunRecord | undefined>;
   /** Newest first, without their nodes; where a node is named, with what became of that one. */
   listRuns(clusterId: string, filter?: RunFilter): Promise<RunRecord[]>;
-  /** Of a node whose outcome is final only command and attempt are still kept. */
+  /**
+   * Of a node whose outcome is final only command and attempt are still kept; its first `startedAt` stays, and INITIALIZED is
+   * written only where nothing is known of it.
+   */
   putNode(run: RunRef, outcome: NodeOutcome & { commandId?: string; attempt?: number }): Promise<void>;
   readNode(runId: string, instanceId: string): Promise<NodeItem | undefined>;
   /** Sorted by instance ID. */

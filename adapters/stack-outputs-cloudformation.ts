@@ -15,6 +15,7 @@ const outputs = z.object({
   TopicArn: z.string().min(1),
   BackupArn: z.string().min(1),
   RestoreArn: z.string().min(1),
+  RegisterArn: z.string().min(1),
   RecoverArn: z.string().min(1),
 });
 
@@ -56,6 +57,7 @@ function stackOutputs(named: z.infer<typeof outputs>): StackOutputs {
     topicArn: named.TopicArn,
     backupArn: named.BackupArn,
     restoreArn: named.RestoreArn,
+    registerArn: named.RegisterArn,
     recoverArn: named.RecoverArn,
   };
 }

@@ -17,7 +17,10 @@ export async function connect(options: DeploymentOptions): Promise<Deployment> {
   return {
     catalog: dynamoDbCatalog({ table: outputs.catalogTable, clock: systemClock, random: systemRandom }),
     executions: stepFunctionsExecutions({
-      machines: { backup: outputs.backupArn, restore: outputs.restoreArn, recover: outputs.recoverArn },
+      machines: {
+        ...{ backup: outputs.backupArn, restore: outputs.restoreArn },
+        ...{ register: outputs.registerArn, recover: outputs.recoverArn },
+      },
     }),
     store: s3ObjectStore({ bucket: outputs.vaultBucket }),
     layout: vaultLayout(outputs.vaultPrefix),

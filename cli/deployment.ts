@@ -4,7 +4,10 @@ import type { VaultLayout } from '../contracts/layout.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The command only reads the history: what changes it are runs. */
-type History = Pick<Catalog, 'readLock' | 'runOfExecution' | 'readRun' | 'listRuns' | 'listNodes'>;
+type History = Pick<
+  Catalog,
+  'readLock' | 'readRegistration' | 'runOfExecution' | 'readRun' | 'listRuns' | 'listNodes'
+>;
 
 export interface Deployment {
   catalog: History;

@@ -1,7 +1,16 @@
 // Finding what a person names: clusters, runs and backups, or saying by name that there is none.
 import { parseDocument } from '../contracts/documents.ts';
-import { NoBackup, NothingToUndo, UnknownBackup, UnknownCluster, UnknownRun } from '../contracts/errors.ts';
+import {
+  NoBackup,
+  NothingToUndo,
+  UnknownBackup,
+  UnknownCluster,
+  UnknownRegistration,
+  UnknownRun,
+} from '../contracts/errors.ts';
+import { latestBackup } from '../contracts/latest-backup.ts';
 import { type ClusterManifest, clusterManifest } from '../contracts/manifests.ts';
+import type { RegisteredSummary } from '../contracts/registrations.ts';
 import type { RunRecord } from '../contracts/runs.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -21,6 +30,17 @@ export async function requireCluster(deployment: Deployment, clusterId: string):
   throw new UnknownCluster(
     `got cluster "${clusterId}", expected one that had a run: ${known.join(', ') || 'there is none yet'}`,
   );
+}
+
+/** @throws UnknownCluster UnknownRegistration */
+export async function requireRegistration(
+  deployment: Deployment,
+  clusterId: string,
+): Promise<RegisteredSummary> {
+  const known = await deployment.catalog.readRegistration(clusterId);
+  if (known) return known;
+  await requireCluster(deployment, clusterId);
+  throw new UnknownRegistration(`cluster "${clusterId}" is not registered`);
 }
 
 /** The run named, or the cluster's newest that is no Recover: that follows what people ask about. @throws UnknownCluster UnknownRun */
@@ -78,12 +98,12 @@ export async function requireBackup(
     await requireCluster(deployment, clusterId);
     throw new UnknownBackup(`cluster "${clusterId}" has no sealed backup ${backupId}`);
   }
-  for (const candidate of await newestFirst(deployment, clusterId)) {
-    const manifest = await readManifest(deployment, clusterId, candidate);
-    if (manifest) return manifest;
-  }
+  const latest = await latestBackup(await newestFirst(deployment, clusterId), (candidate) =>
+    readManifest(deployment, clusterId, candidate),
+  );
+  if (latest) return latest;
   await requireCluster(deployment, clusterId);
-  throw new NoBackup(`cluster "${clusterId}" has no sealed backup`);
+  throw new NoBackup(`cluster "${clusterId}" has no sealed backup that is not of a part of it`);
 }
 
 async function newestFirst({ store, layout }: Deployment, clusterId: string): Promise<string[]> {

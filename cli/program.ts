@@ -1,17 +1,29 @@
 // What can be typed: commands, arguments and options, each checked here, each handed to its file in commands/.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { clusterId, hostId, instanceId, runId } from '../contracts/identifiers.ts';
+import {
+  type BackupKind,
+  backupKind,
+  clusterId,
+  hostId,
+  instanceId,
+  runId,
+} from '../contracts/identifiers.ts';
 import { runStatus, workflowName } from '../contracts/runs.ts';
+import { selectionFields, tablePatterns } from '../contracts/selection.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Answer } from './answer.ts';
 import { backup } from './commands/backup.ts';
 import { cancel } from './commands/cancel.ts';
+import { clusters } from './commands/clusters.ts';
+import { describe } from './commands/describe.ts';
 import { list } from './commands/list.ts';
+import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
 import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
 import { undo } from './commands/undo.ts';
+import { unregister } from './commands/unregister.ts';
 import type { Session } from './deployment.ts';
 import type { DeploymentOptions } from './main.ts';
 import type { Terminal } from './terminal.ts';
@@ -40,6 +52,7 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
     .option('--json', 'one JSON document on stdout, nothing else');
   addRunCommands(program, perform);
   addRestoreCommands(program, perform);
+  addClusterCommands(program, perform);
   addHistoryCommands(program, perform);
   return program;
 }
@@ -54,14 +67,51 @@ const yes = () => new Option('--yes', 'do not ask');
 function addRunCommands(program: Command, perform: Perform): void {
   command(program, 'backup', 'back a cluster up now, and watch it')
     .addArgument(clusterArgument())
+    .addOption(
+      new Option(
+        '--kind <kind>',
+        'consistent: while the applications are paused; incremental: what was written since the one before',
+      )
+        .choices(backupKind.options)
+        .default('snapshot' satisfies BackupKind),
+    )
+    .addOption(
+      new Option('--base <id>', 'of an incremental: the backup to go on from').argParser(checkedBy(runId)),
+    )
+    .addOption(
+      new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
+        collectedBy(selectionFields.nodes),
+      ),
+    )
+    .addOption(
+      new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter)),
+    )
+    .addOption(
+      new Option(
+        '--include <pattern...>',
+        'only these keyspaces or keyspace.tables, * and ? for any characters',
+      ).argParser(collectedBy(tablePatterns.shape.include)),
+    )
+    .addOption(
+      new Option('--exclude <pattern...>', 'without these').argParser(
+        collectedBy(tablePatterns.shape.exclude),
+      ),
+    )
     .addOption(wait())
     .addOption(noWait())
-    .action((cluster, options, self) =>
-      perform(globals(self), (session) => backup(session, cluster, options)),
-    );
+    .action((cluster, { node, include, exclude, ...options }, self) => {
+      const keyspaces = (include || exclude) && { include, exclude };
+      return perform(globals(self), (session) =>
+        backup(session, cluster, {
+          ...options,
+          ...(node && { nodes: node }),
+          ...(keyspaces && { keyspaces }),
+        }),
+      );
+    });
   command(program, 'cancel', 'stop a run; Recover then brings the cluster to a whole state')
     .addArgument(clusterArgument())
-    .addArgument(runArgument('run ID; the newest backup or restore by default'))
+    .addArgument(runArgument('run ID; the newest by default'))
     .addOption(wait())
     .addOption(noWait())
     .action((cluster, run, options, self) =>
@@ -72,13 +122,20 @@ function addRunCommands(program: Command, perform: Perform): void {
 }
 
 function addRestoreCommands(program: Command, perform: Perform): void {
-  command(program, 'restore', 'bring a whole cluster back to a backup, in place')
+  command(program, 'restore', 'bring a cluster, or the part that was backed up, back in place')
     .addArgument(clusterArgument())
     .addOption(
       new Option('--backup <id>', 'backup ID, or latest')
         .default('latest')
         .argParser(checkedBy(z.union([z.literal('latest'), runId]))),
     )
+    .addOption(
+      new Option(
+        '--only-backed-up-datacenters',
+        'replicate keyspaces that are created again in the datacenters alone that the backup has nodes of',
+      ).default(false),
+    )
+    .addOption(new Option('--snapshot-only', 'of an incremental backup its base alone'))
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())
@@ -104,10 +161,41 @@ function addRestoreCommands(program: Command, perform: Perform): void {
   }
 }
 
+function addClusterCommands(program: Command, perform: Perform): void {
+  command(program, 'register', 'discover what a cluster is, and keep it; again, to bring it up to date')
+    .addArgument(clusterArgument())
+    .addOption(
+      new Option(
+        '--seed <instance>',
+        'the instance whose view of the ring says who belongs to the cluster; by default all must agree',
+      ).argParser(checkedBy(instanceId)),
+    )
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => register(session, cluster, options)),
+    );
+  command(program, 'unregister', 'forget what a cluster is, and none of its backups')
+    .addArgument(clusterArgument())
+    .addOption(yes())
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => unregister(session, cluster, options)),
+    );
+  command(program, 'clusters', 'the clusters that had a run, and what each is registered as').action(
+    (_options, self) => perform(globals(self), clusters),
+  );
+  command(program, 'describe', 'what a registered cluster is: its nodes, tokens, data directories, keyspaces')
+    .addArgument(clusterArgument())
+    .action((cluster, _options, self) => perform(globals(self), (session) => describe(session, cluster)));
+}
+
 function addHistoryCommands(program: Command, perform: Perform): void {
   command(program, 'list', 'the history, newest first: of one cluster, or of all')
     .argument('[cluster]', 'cluster ID', checkedBy(clusterId))
     .addOption(new Option('--workflow <name>', 'only these runs').choices(workflowName.options))
+    .addOption(new Option('--kind <kind>', 'only backups of this kind').choices(backupKind.options))
     .addOption(
       new Option('--status <status>', `only these runs (${runStatus.options.join(', ')})`).argParser(
         (value: string) => checkedBy(runStatus)(value.toUpperCase()),
@@ -136,7 +224,7 @@ function addHistoryCommands(program: Command, perform: Perform): void {
     );
   command(program, 'status', 'one run with its nodes')
     .addArgument(clusterArgument())
-    .addArgument(runArgument('run ID; the newest backup or restore by default'))
+    .addArgument(runArgument('run ID; the newest by default'))
     .addOption(new Option('--wait', 'watch until the run has ended'))
     .action((cluster, run, options, self) =>
       perform(globals(self), (session) =>
@@ -159,7 +247,15 @@ function globals(self: Command): DeploymentOptions {
   };
 }
 
-function checkedBy<Schema extends z.ZodType>(schema: Schema): (value: string) => z.infer<Schema> {
+/** Of an option that may be given several times, or several values. */
+function collectedBy<Schema extends z.ZodType>(
+  schema: Schema,
+): (value: string, before?: string[]) => z.infer<Schema> {
+  const check = checkedBy(schema);
+  return (value, before = []) => check([...before, value]);
+}
+
+function checkedBy<Schema extends z.ZodType>(schema: Schema): (value: unknown) => z.infer<Schema> {
   return (value) => {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;

@@ -1,4 +1,5 @@
 // What all commands that start a run share: start it, watch it (or not), and answer with what became of it.
+import type { AskedWorkflow } from '../contracts/runs.ts';
 import type { Answer } from './answer.ts';
 import { EXIT_INTERRUPTED } from './answer.ts';
 import type { Session } from './deployment.ts';
@@ -10,7 +11,7 @@ import { type Watched, watchRun } from './watch.ts';
 /** @param wait false: answers as soon as the execution has started */
 export async function startRun(
   session: Session,
-  workflow: 'backup' | 'restore',
+  workflow: AskedWorkflow,
   request: { clusterId: string },
   wait: boolean,
 ): Promise<Answer> {

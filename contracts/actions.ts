@@ -6,6 +6,7 @@ import { FORMAT_VERSION } from './documents.ts';
 import {
   actionId,
   backupId,
+  backupKind,
   byteCount,
   clusterId,
   count,
@@ -34,6 +35,9 @@ export const backupSource = z.strictObject({
   listingSha256: sha256,
 });
 export type BackupSource = z.infer<typeof backupSource>;
+
+/** A node's part of a chain of backups, the base first; of any other backup one. */
+const sources = z.array(backupSource).min(1);
 
 /** What a node says of itself; `hostId` of a node that is down comes from the host's memory, if it has one. */
 const description = z.strictObject({
@@ -80,9 +84,16 @@ export const actions = {
   /** Also writes the `.ring.json` (ringView) and `.schema.json` (schemaView) results of a node that is up. */
   describe: { input: nothing, output: description },
   flush: { input: nothing, output: z.strictObject({ durationMs: count }) },
-  /** Waits until `at`, snapshots user and backed-up system keyspaces, then looks at ring and schema again. */
+  /** Waits until `at`, snapshots the keyspaces and those of Cassandra that are backed up, then looks at ring and schema again. */
   snapshot: {
-    input: z.strictObject({ tag: z.string(), at: isoTime }),
+    input: z.strictObject({
+      tag: z.string(),
+      at: isoTime,
+      /** Of the users; one that is gone by then is passed over. All without it. */
+      keyspaces: z.array(z.string()).optional(),
+      /** The end of the applications' pause: a snapshot would show what they write after it. */
+      notAfter: isoTime.optional(),
+    }),
     output: z.strictObject({
       tag: z.string(),
       times: snapshotTimes,
@@ -90,20 +101,48 @@ export const actions = {
       ringDigest: sha256,
       schemaVersion: z.uuid(),
       notUpNormal: z.array(z.string()),
+      /** Whether Cassandra's incremental backups were on. */
+      incrementalBackups: z.boolean(),
     }),
   },
-  /** Uploads what the snapshot holds, writes listing, then header. */
+  /**
+   * Turns Cassandra's incremental backups on where they are off; else takes what lies under backups/ since the backup before,
+   * unless there is a gap; then looks at ring and schema again.
+   */
+  'collect-increments': {
+    input: z.strictObject({
+      hostId,
+      tables: z.array(tableRef),
+      /** Both sealed. Without them nothing is taken. */
+      baseId: backupId.optional(),
+      previousId: backupId.optional(),
+    }),
+    output: z.strictObject({
+      times: snapshotTimes,
+      ringDigest: sha256,
+      schemaVersion: z.uuid(),
+      notUpNormal: z.array(z.string()),
+      turnedOn: z.boolean(),
+      gaps: z.array(z.string()),
+      /** SSTables that the backup will hold; and that are not whole yet, and left to the next. */
+      sstables: count,
+      unfinished: count,
+    }),
+  },
+  /** Uploads what the snapshot holds, or what was collected; writes listing, then header. */
   upload: {
     input: z.strictObject({
       backupId,
+      kind: backupKind,
       hostId,
       datacenter: z.string(),
       rack: z.string(),
       cassandraVersion: z.string(),
       schemaVersion: z.uuid(),
+      incrementalBackups: z.boolean(),
       tag: z.string(),
       times: snapshotTimes,
-      /** User tables that the snapshot must hold. */
+      /** User tables that the snapshot must hold; what it holds of others is not uploaded. */
       tables: z.array(tableRef),
       damagedFiles: z.enum(['refuse', 'store']),
       /** KMS keys: with which S3 encrypts what is put, and which wraps the key that the host encrypts objects with. */
@@ -111,8 +150,8 @@ export const actions = {
         serverSideKeyArn: kmsKeyArn.optional(),
         clientSideKeyArn: kmsKeyArn.optional(),
       }),
-      /** This host's part of the newest sealed backup when the run claimed: its objects are stored already. */
-      previous: backupSource.optional(),
+      /** This host's part of backups that were sealed when the run claimed: their objects are stored already. */
+      previous: z.array(backupSource),
     }),
     output: z.strictObject({
       headerSha256: sha256,
@@ -135,9 +174,14 @@ export const actions = {
     input: z.strictObject({ tags: z.array(z.string()) }),
     output: z.strictObject({ cleared: z.array(z.string()) }),
   },
+  /** Deletes what was collected and what the sealed backup holds, file by file. */
+  'release-increments': {
+    input: z.strictObject({ source: backupSource }),
+    output: z.strictObject({ released: count, kept: count }),
+  },
   /** Guard file, space, formats: whatever refuses a restore on this host, before anything is changed. */
   'check-restore': {
-    input: z.strictObject({ source: backupSource, tables: z.array(tableRef) }),
+    input: z.strictObject({ sources, tables: z.array(tableRef) }),
     output: z.strictObject({ requiredBytes: byteCount, freeBytes: byteCount }),
   },
   /** On one node, while the cluster serves: re-creates what was dropped, with its ID. */
@@ -147,7 +191,7 @@ export const actions = {
   },
   /** Into the staging directory of the run, verified, while Cassandra serves. */
   download: {
-    input: z.strictObject({ source: backupSource, tables: z.array(tableRef) }),
+    input: z.strictObject({ sources, tables: z.array(tableRef) }),
     output: z.strictObject({ files: count, bytes: byteCount, downloadedBytes: byteCount }),
   },
   /** Drains, then stops. */
@@ -158,7 +202,7 @@ export const actions = {
   /** Swaps staged data in, journalled. Cassandra must be stopped. */
   place: {
     input: z.strictObject({
-      source: backupSource,
+      sources,
       tables: z.array(tableRef),
       /** Tables of the node itself whose data contradicts the restored (paxos, batches): swapped for nothing. */
       emptied: z.array(z.strictObject({ keyspace: z.string(), table: z.string() })),
@@ -213,7 +257,6 @@ export const actionDocument = z.strictObject({
   cassandra: clusterConfiguration.shape.cassandra,
   compression: clusterConfiguration.shape.compression,
   limits: clusterConfiguration.shape.limits,
-  datacenter: z.string(),
   /** Checked by `actions[action].input`. */
   input: z.record(z.string(), z.unknown()),
 });

@@ -1,6 +1,8 @@
 // ringvault.yaml: what an operator may say. Read at synth, validated once; each cluster's part reaches its runs as JSON.
 import { z } from 'zod';
-import { clusterId, kmsKeyArn } from './identifiers.ts';
+import { backupKind, clusterId, kmsKeyArn } from './identifiers.ts';
+import { pauseHook } from './pause.ts';
+import { selectionFields, tablePatterns } from './selection.ts';
 
 /** An argument list, executed without a shell. */
 const argv = z.array(z.string().min(1)).min(1);
@@ -8,28 +10,46 @@ const hostPath = z.string().regex(/^\/[^\0]*$/, 'an absolute path on the host');
 const seconds = (least: number, most: number) => z.int().min(least).max(most);
 
 /** Designed but not built: named in the refusal, so that nobody believes that they are in force. */
-const notYet = [
-  'keyspaces',
-  'retention',
-  'pause',
-  'incremental',
-  'commitLog',
-  'drills',
-  'objectLock',
-] as const;
+const notYet = ['retention', 'command', 'commitLog', 'drills', 'objectLock'] as const;
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Of a schedule: half a day. */
+export const MOST_WINDOW_MINUTES = 720;
 
 const schedule = z.strictObject({
   /** Names the schedule in the console; unique in its cluster. */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,19}$/),
-  kind: z.enum(['snapshot']),
+  kind: backupKind,
   /** EventBridge Scheduler's own expression, precise to a minute: cron(…) or rate(…). */
   expression: z
     .string()
     .regex(/^(cron|rate)\(.+\)$/, 'cron(…) or rate(…), as EventBridge Scheduler takes it'),
   /** An IANA time zone. */
-  timezone: z.string().default('UTC'),
+  timezone: z
+    .string()
+    .refine(isTimeZone, { error: ({ input }) => `got ${JSON.stringify(input)}, expected an IANA time zone` })
+    .default('UTC'),
   enabled: z.boolean().default(true),
+  ...selectionFields,
+  /**
+   * A run begins within so many minutes of its time, or not at all: then it was missed. Covers late deliveries and waiting for
+   * other runs. At most what a waiting workflow can count in its history.
+   */
+  windowMinutes: z.int().min(1).max(MOST_WINDOW_MINUTES).default(60),
+  /** EventBridge may choose any moment of the window, so that not everything begins at once. */
+  flexible: z.boolean().default(false),
+  /** Where another run has the cluster: wait for it until the window ends, or skip this time. */
+  overlap: z.enum(['queue', 'skip']).default('queue'),
 });
+export type Schedule = z.infer<typeof schedule>;
 
 const cassandra = z.strictObject({
   configFile: hostPath.default('/etc/cassandra/cassandra.yaml'),
@@ -129,6 +149,11 @@ const policy = z
     message: 'expected less than actionTimeoutSeconds',
   });
 
+const incremental = z.strictObject({
+  /** Where an incremental would not hold all that was written since: a whole backup is taken instead, or the run fails. */
+  onGap: z.enum(['base', 'fail']).default('base'),
+});
+
 const notifications = z.strictObject({
   emails: z.array(z.email()).default([]),
   /** HTTPS endpoints that take SNS messages. */
@@ -142,20 +167,40 @@ export const clusterConfiguration = z
       tag: z.strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) }),
       architecture: z.enum(['x64', 'arm64']).default('x64'),
     }),
-    /** Cassandra's name of the datacenter; a cluster with another one is refused. */
-    datacenter: z.string().min(1),
+    /** Cassandra's names of the datacenters that the hosts are in; a host in another one is refused. */
+    datacenters: z.array(z.string().min(1)).min(1),
+    /** What is backed up of the users' keyspaces, unless a schedule or a request says otherwise; all by default. */
+    keyspaces: tablePatterns.optional(),
     cassandra,
     /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
     compression: z.enum(['none', 'zstd']).default('none'),
     encryption: encryption.prefault({}),
+    /** Needed for backups of the kind `consistent`. */
+    pause: pauseHook.optional(),
     schedules: z.array(schedule).default([]),
     limits: limits.prefault({}),
     policy: policy.prefault({}),
+    incremental: incremental.prefault({}),
     notifications: notifications.prefault({}),
   })
   .refine(({ limits, policy }) => (limits.finishWithinMinutes ?? 0) * 60 < policy.actionTimeoutSeconds, {
     path: ['limits', 'finishWithinMinutes'],
     message: 'expected less than policy.actionTimeoutSeconds',
+  })
+  .refine(({ pause, policy }) => !pause || pause.waitSeconds + policy.rendezvousSeconds < pause.maxSeconds, {
+    path: ['pause', 'maxSeconds'],
+    message: 'expected more than pause.waitSeconds and policy.rendezvousSeconds together',
+  })
+  .superRefine(({ pause, schedules }, context) => {
+    for (const [index, { kind }] of schedules.entries()) {
+      if (kind === 'consistent' && !pause) {
+        context.addIssue({
+          code: 'custom',
+          path: ['schedules', index, 'kind'],
+          message: 'got "consistent", expected `pause` beside `schedules`',
+        });
+      }
+    }
   });
 export type ClusterConfiguration = z.infer<typeof clusterConfiguration>;
 

@@ -87,9 +87,21 @@ export const UnknownBackup = defineError('UnknownBackup', {
   hint: 'List the backups with `ringvault list`; a failed or unsealed backup cannot be restored.',
   exitCode: 4,
 });
+export const NothingSelected = defineError('NothingSelected', {
+  meaning:
+    'A node, a datacenter or a pattern of keyspaces that a backup is asked of matches nothing in the cluster.',
+  hint: 'Correct the request, the schedule or `keyspaces` in ringvault.yaml; names are case-sensitive, and Cassandra’s own keyspaces are chosen by Ringvault.',
+  exitCode: 4,
+});
 export const UnknownNode = defineError('UnknownNode', {
-  meaning: 'No run that is kept had a node of this instance ID or host ID.',
+  meaning:
+    'No run that is kept had a node of this instance ID or host ID; or the seed that was named is none of the cluster’s instances.',
   hint: 'See the IDs of a run’s nodes with `ringvault status <cluster>`.',
+  exitCode: 4,
+});
+export const UnknownRegistration = defineError('UnknownRegistration', {
+  meaning: 'The cluster is not registered, or was unregistered.',
+  hint: 'Register it with `ringvault register <cluster>`. Backups and restores do not need it.',
   exitCode: 4,
 });
 export const NoBackup = defineError('NoBackup', {
@@ -113,6 +125,18 @@ export const NotConfirmed = defineError('NotConfirmed', {
 export const ClusterBusy = defineError('ClusterBusy', {
   meaning: 'Another run holds the cluster’s lock, and its execution is running.',
   hint: 'Wait for the run that is named, or cancel it with `ringvault cancel`, then start again.',
+  exitCode: 3,
+});
+export const ScheduleMissed = defineError('ScheduleMissed', {
+  meaning:
+    'A scheduled run could not begin within the window of its schedule: it was delivered late, or another run had the cluster.',
+  hint: 'Nothing was changed. Start the backup yourself if you want it now, or give the schedule a longer windowMinutes.',
+  exitCode: 3,
+});
+export const RunSuperseded = defineError('RunSuperseded', {
+  meaning:
+    'A scheduled run waited for its cluster until the next time of its schedule had come: that one waits on.',
+  hint: 'Nothing was changed. Where this happens often, runs take longer than the schedule leaves them.',
   exitCode: 3,
 });
 /** @public Thrown by the workflow, by its name. */
@@ -180,6 +204,12 @@ export const SnapshotSpreadExceeded = defineError('SnapshotSpreadExceeded', {
   hint: 'Correct the hosts’ clocks or raise policy.maxSnapshotSpreadSeconds, then start again.',
   exitCode: 3,
 });
+export const IncrementalGap = defineError('IncrementalGap', {
+  meaning:
+    'An incremental backup would not hold all that was written since the backup before it, and policy forbids to take a whole one instead.',
+  hint: 'Take a whole backup (kind "snapshot"): the next incremental goes on from it. Or let incremental.onGap take it by itself.',
+  exitCode: 3,
+});
 export const RestoreNotAllowed = defineError('RestoreNotAllowed', {
   meaning: 'The guard file of a host does not name the cluster.',
   hint: 'Write the cluster ID into /etc/ringvault/restore-allowed on each host, then start again.',
@@ -211,6 +241,31 @@ export const NothingToUndo = defineError('NothingToUndo', {
   exitCode: 3,
 });
 
+// Pausing applications
+export const ApplicationsUnknown = defineError('ApplicationsUnknown', {
+  meaning: 'DNS does not answer the SRV record of the pause hook, or it names no application.',
+  hint: 'Correct pause.grpc.srv, or see why its record cannot be resolved in the VPC of the hook.',
+  exitCode: 3,
+});
+export const PauseFailed = defineError('PauseFailed', {
+  meaning: 'An application did not say in time that it is paused. All were resumed.',
+  hint: 'See the log of the application named, or raise pause.waitSeconds, then start again.',
+});
+export const PauseExceeded = defineError('PauseExceeded', {
+  meaning: 'The snapshots were not done within pause.maxSeconds. The applications were resumed.',
+  hint: 'See which host was slow, or raise pause.maxSeconds, then start again.',
+});
+export const PauseBroken = defineError('PauseBroken', {
+  meaning:
+    'After the snapshots an application was not paused, could not be asked, or had come up meanwhile: the backup is not consistent.',
+  hint: 'See that nothing restarts or resumes the application named while a backup is taken, then start again.',
+});
+export const ResumeFailed = defineError('ResumeFailed', {
+  meaning:
+    'An application that was paused refuses to be resumed, does not answer, or cannot be reached. Recover tries again.',
+  hint: 'Resume the application that is named by hand, or restart it: it may still be paused.',
+});
+
 // Cassandra on a host
 export const CassandraUnavailable = defineError('CassandraUnavailable', {
   meaning: 'Cassandra on the host does not accept CQL connections, or did not come up in time.',
@@ -219,6 +274,10 @@ export const CassandraUnavailable = defineError('CassandraUnavailable', {
 export const CredentialsRejected = defineError('CredentialsRejected', {
   meaning: 'Cassandra refused the login, or the role may not do what the action needs.',
   hint: 'Correct the username and password in the secret named, and the role’s grants in Cassandra.',
+});
+export const DataDirectoryMissing = defineError('DataDirectoryMissing', {
+  meaning: 'A data directory that the node is configured with is not there on its host.',
+  hint: 'Mount or create the directory named, or take it out of data_file_directories, then start again.',
 });
 export const NodetoolFailed = defineError('NodetoolFailed', {
   meaning: 'A nodetool command ended with another exit code than 0.',
@@ -236,6 +295,11 @@ export const SnapshotIncomplete = defineError('SnapshotIncomplete', {
 export const FileVanished = defineError('FileVanished', {
   meaning: 'A file of the snapshot was there and is not there any more.',
   hint: 'Something deleted a file of this run’s snapshot: look for clearsnapshot jobs on the host.',
+  exitCode: 5,
+});
+export const IncrementsDiffer = defineError('IncrementsDiffer', {
+  meaning: 'Two backups of one chain have files of the same path that are not the same.',
+  hint: 'The chain cannot be put together. Restore its base alone with snapshotOnly, or an earlier backup; take a whole backup now.',
   exitCode: 5,
 });
 export const FileUnstable = defineError('FileUnstable', {

@@ -18,6 +18,13 @@ export const runId = z
   .regex(/^\d{8}t\d{6}z-[0-9a-f]{8}$/, 'a run ID looks like 20261121t020000z-0a1b2c3d');
 export const backupId = runId.describe('The run ID of the backup');
 
+/**
+ * What a backup is made of. consistent: a snapshot of all nodes while the cluster's applications are paused. incremental: what was
+ * written since the backup before it.
+ */
+export const backupKind = z.enum(['snapshot', 'consistent', 'incremental']);
+export type BackupKind = z.infer<typeof backupKind>;
+
 /** `<runId>.<phase>`: the same across retries of one phase, and unique on a host. */
 export const actionId = z.string().regex(/^\d{8}t\d{6}z-[0-9a-f]{8}\.[a-z][a-z0-9-]{0,40}$/);
 
@@ -46,7 +53,7 @@ export const byteCount = z.int().nonnegative();
 export const count = z.int().nonnegative();
 
 /** `2026-11-21T02:00:00.123Z` → `20261121t020000z`. */
-function compactTime(iso: string): string {
+export function compactTime(iso: string): string {
   return `${iso.slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()}z`;
 }
 

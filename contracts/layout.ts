@@ -1,7 +1,7 @@
 // Where everything lies in the vault: the only place that spells an S3 key. See docs/storage-format.md.
 import type { ObjectVariant } from './manifests.ts';
 
-/** Keys of one vault, whose prefix is empty or ends with "/". Kept (objects, backups, runs, config) below `clusters/`; working state beside it expires. */
+/** Keys of one vault, whose prefix is empty or ends with "/". Kept (objects, backups, registrations, runs, config) below `clusters/`; working state beside it expires. */
 export function vaultLayout(prefix: string) {
   const cluster = (clusterId: string) => `${prefix}clusters/${clusterId}/`;
   const backup = (clusterId: string, backupId: string) => `${cluster(clusterId)}backups/${backupId}/`;
@@ -25,12 +25,15 @@ export function vaultLayout(prefix: string) {
       `${backupNode(clusterId, backupId, instanceArn)}node.json`,
     nodeListing: (clusterId: string, backupId: string, instanceArn: string) =>
       `${backupNode(clusterId, backupId, instanceArn)}files.gz`,
+    /** What a run found the cluster to be. */
+    registration: (clusterId: string, runId: string) => `${cluster(clusterId)}registrations/${runId}.json`,
     runs: (clusterId: string) => `${cluster(clusterId)}runs/`,
     runRecord: (clusterId: string, runId: string) => `${cluster(clusterId)}runs/${runId}.json`,
 
     /** Working state of a run, written by Lambdas: host lists and plans. */
     hosts: (clusterId: string, runId: string, name: string) => `${plan(clusterId, runId)}${name}.json`,
     plan: (clusterId: string, runId: string) => `${plan(clusterId, runId)}plan.json`,
+    pause: (clusterId: string, runId: string) => `${plan(clusterId, runId)}pause.json`,
 
     /** Written by Lambdas, read by the host. */
     action: (instanceArn: string, actionId: string) => `${prefix}actions/${instanceArn}/${actionId}.json`,

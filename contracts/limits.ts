@@ -34,3 +34,9 @@ export const STEP_TIMEOUT_SECONDS = 15 * 60;
 
 /** Commands that a fan-out gets sent a second. AWS publishes no rate for SendCommand: a cautious assumption. */
 export const COMMANDS_PER_SECOND = 10;
+
+/** How often a scheduled run that waits for its cluster looks again: some ten events of an execution's 25,000 each time. */
+export const LOOK_AGAIN_SECONDS = 30;
+
+/** A start is on its way: EventBridge Scheduler is precise to a minute, and Lambda may retry. Within it nothing is missed yet. */
+export const START_GRACE_MINUTES = 5;

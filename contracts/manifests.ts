@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { FORMAT_VERSION } from './documents.ts';
 import {
   backupId,
+  backupKind,
   byteCount,
   clusterId,
   count,
@@ -12,6 +13,8 @@ import {
   sha256,
   tableId,
 } from './identifiers.ts';
+import { measuredPause } from './pause.ts';
+import { backupScope, selection } from './selection.ts';
 
 const formatVersion = z.literal(FORMAT_VERSION);
 
@@ -87,6 +90,8 @@ export const nodeHeader = z.strictObject({
   schemaVersion: z.uuid(),
   snapshotTag: z.string(),
   snapshot: snapshotTimes,
+  /** Whether Cassandra's incremental backups were on when it was taken: without, none can go on from it. */
+  incrementalBackups: z.boolean().optional(),
   /** Sorted by keyspace, table and ID; a table without files is listed with zeros. */
   tables: z.array(tableTotals),
   files: count,
@@ -97,35 +102,54 @@ export const nodeHeader = z.strictObject({
 });
 export type NodeHeader = z.infer<typeof nodeHeader>;
 
-export const clusterManifest = z.strictObject({
-  formatVersion,
-  backupId,
-  clusterId,
-  kind: z.enum(['snapshot']),
-  /** Cassandra's own cluster_name. */
-  clusterName: z.string(),
-  /** The rendezvous: the moment that the backup shows. */
-  snapshotAt: isoTime,
-  snapshotSpreadMs: z.int().nonnegative(),
-  sealedAt: isoTime,
-  schemaVersion: z.uuid(),
-  /** Sorted by host ID. The hash of this document pins every byte of the backup. */
-  nodes: z
-    .array(
-      z.strictObject({
-        hostId,
-        instanceArn,
-        headerSha256: sha256,
-        listingSha256: sha256,
-        files: count,
-        bytes: byteCount,
-      }),
-    )
-    .min(1),
-  ring: z.strictObject({ sha256 }),
-  schema: z.strictObject({ sha256 }),
-  schemaCql: z.strictObject({ sha256 }),
-  files: count,
-  bytes: byteCount,
-});
+/** A sealed backup, every byte of it pinned. */
+export const backupLink = z.strictObject({ backupId, manifestSha256: sha256 });
+export type BackupLink = z.infer<typeof backupLink>;
+
+export const clusterManifest = z
+  .strictObject({
+    formatVersion,
+    backupId,
+    clusterId,
+    kind: backupKind,
+    /** Of an incremental: the backup that its chain begins with, and the newest of the chain before it. */
+    base: backupLink.optional(),
+    previous: backupLink.optional(),
+    scope: backupScope,
+    /** What was chosen, by the request or by the configuration; empty where it was everything. */
+    selection,
+    /** Ring members, and tables and views of the users, that it does not hold. */
+    leftOut: z.strictObject({ nodes: count, tables: count }),
+    /** Cassandra's own cluster_name. */
+    clusterName: z.string(),
+    /** The rendezvous: the moment that the backup shows. */
+    snapshotAt: isoTime,
+    snapshotSpreadMs: z.int().nonnegative(),
+    /** Of a consistent backup: which applications stood still, and how long. */
+    pause: measuredPause.optional(),
+    sealedAt: isoTime,
+    schemaVersion: z.uuid(),
+    /** Sorted by host ID. The hash of this document pins every byte of the backup. */
+    nodes: z
+      .array(
+        z.strictObject({
+          hostId,
+          instanceArn,
+          headerSha256: sha256,
+          listingSha256: sha256,
+          files: count,
+          bytes: byteCount,
+        }),
+      )
+      .min(1),
+    ring: z.strictObject({ sha256 }),
+    schema: z.strictObject({ sha256 }),
+    schemaCql: z.strictObject({ sha256 }),
+    files: count,
+    bytes: byteCount,
+  })
+  .refine(
+    ({ kind, base, previous }) => (kind === 'incremental') === (base !== undefined && previous !== undefined),
+    { path: ['base'], message: 'expected base and previous of an incremental backup, and of no other' },
+  );
 export type ClusterManifest = z.infer<typeof clusterManifest>;

@@ -6,3 +6,10 @@ export const BACKUP_AGE_METRIC = {
   name: 'BackupAge',
   dimension: 'ClusterId',
 } as const;
+
+/** Scheduled times that the sweep found to have begun no run, per cluster. */
+export const MISSED_RUNS_METRIC = {
+  namespace: 'Ringvault',
+  name: 'MissedRuns',
+  dimension: 'ClusterId',
+} as const;

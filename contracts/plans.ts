@@ -5,8 +5,10 @@ import { FORMAT_VERSION } from './documents.ts';
 import {
   actionId,
   backupId,
+  backupKind,
   byteCount,
   clusterId,
+  count,
   hostId,
   instanceArn,
   instanceId,
@@ -14,8 +16,10 @@ import {
   runId,
   sha256,
 } from './identifiers.ts';
+import { backupLink } from './manifests.ts';
 import { schemaStatement } from './ring.ts';
 import { runStatus } from './runs.ts';
+import { backupScope, selection } from './selection.ts';
 
 /** An item of a host list (`plans/<cluster>/<run>/<name>.json`, a JSON array): what a Distributed Map hands out. */
 export const host = z.strictObject({
@@ -37,6 +41,13 @@ export const backupPlan = z.strictObject({
   ...planBase,
   workflow: z.literal('backup'),
   backupId,
+  /** What is taken: an incremental that was asked for becomes a snapshot where there is a gap. */
+  kind: backupKind,
+  /** Of an incremental. */
+  base: backupLink.optional(),
+  previous: backupLink.optional(),
+  /** Why none can be taken, as far as the vault and the history know. */
+  gaps: z.array(z.string()),
   /** Counts the attempts at a snapshot, from 1; in phases and snapshot tags. */
   round: z.int().positive(),
   snapshotTag: z.string(),
@@ -45,7 +56,14 @@ export const backupPlan = z.strictObject({
   ringDigest: sha256,
   /** Whose describe result holds the ring and schema that all nodes agree on. */
   describedBy: z.strictObject({ instanceArn, actionId }),
+  scope: backupScope,
+  selection,
   tables: z.array(tableRef),
+  leftOut: z.strictObject({
+    /** Ring members that are not backed up, and whose state does not matter. */
+    nodes: z.array(z.strictObject({ hostId, address: z.string() })),
+    tables: count,
+  }),
   nodes: z.array(
     z.strictObject({
       instanceId,
@@ -54,7 +72,8 @@ export const backupPlan = z.strictObject({
       datacenter: z.string(),
       rack: z.string(),
       cassandraVersion: z.string(),
-      previous: backupSource.optional(),
+      /** This host's part of the newest backup and of those that it goes on from: their objects are stored already. */
+      previous: z.array(backupSource),
     }),
   ),
   warnings: z.array(z.string()),
@@ -73,6 +92,7 @@ export const restorePlan = z.strictObject({
   restoreRunId: runId,
   /** User tables of the backup. */
   tables: z.array(tableRef),
+  onlyBackedUpDatacenters: z.boolean(),
   /** In an order that can be applied one by one. */
   statements: z.array(schemaStatement),
   mayFailToDrain: z.boolean(),
@@ -83,7 +103,8 @@ export const restorePlan = z.strictObject({
       hostId,
       isSeed: z.boolean(),
       cassandra: z.enum(['up', 'down']),
-      source: backupSource,
+      /** The base first. */
+      sources: z.array(backupSource).min(1),
       bytes: byteCount,
     }),
   ),

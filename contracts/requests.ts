@@ -1,16 +1,27 @@
 // The inputs of the workflows, as a person, a schedule or the CLI gives them.
 import { z } from 'zod';
-import { backupId, clusterId, executionArn, runId } from './identifiers.ts';
+import { backupId, backupKind, clusterId, executionArn, instanceId, runId } from './identifiers.ts';
+import { selectionFields } from './selection.ts';
 
 const requestedBy = z.string().max(256).optional();
 
-export const backupRequest = z.strictObject({
-  clusterId,
-  kind: z.enum(['snapshot']).default('snapshot'),
-  /** Given by the schedule: the same cluster, kind and time run once. EventBridge writes it without milliseconds. */
-  scheduledTime: z.iso.datetime().optional(),
-  requestedBy,
-});
+export const backupRequest = z
+  .strictObject({
+    clusterId,
+    kind: backupKind.default('snapshot'),
+    ...selectionFields,
+    /** Of an incremental: the backup that it is to go on from, instead of the newest that it can. */
+    base: backupId.optional(),
+    /** Given by the schedule: the same cluster, schedule (or kind) and time run once. EventBridge writes it without milliseconds. */
+    scheduledTime: z.iso.datetime().optional(),
+    /** The schedule's name: its window and its policy for overlapping runs go for this one. */
+    schedule: z.string().max(20).optional(),
+    requestedBy,
+  })
+  .refine(({ base, kind }) => base === undefined || kind === 'incremental', {
+    path: ['base'],
+    message: 'expected only with kind "incremental"',
+  });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
 export const restoreRequest = z.union([
@@ -20,6 +31,10 @@ export const restoreRequest = z.union([
     backupId: z.union([z.literal('latest'), backupId]).default('latest'),
     /** True: checks everything, changes nothing, returns the plan. */
     dryRun: z.boolean().default(false),
+    /** Keyspaces that are created again are replicated in the datacenters alone that the backup has nodes of. */
+    onlyBackedUpDatacenters: z.boolean().default(false),
+    /** True: of an incremental backup its base alone. */
+    snapshotOnly: z.boolean().default(false),
     requestedBy,
   }),
   z.strictObject({
@@ -31,6 +46,21 @@ export const restoreRequest = z.union([
   }),
 ]);
 export type RestoreRequest = z.infer<typeof restoreRequest>;
+
+export const registerRequest = z
+  .strictObject({
+    /** unregister: forgets what the cluster is, and none of its backups. */
+    operation: z.enum(['register', 'unregister']).default('register'),
+    clusterId,
+    /** Whose view of the ring says who belongs to the cluster: one of the instances with its tag. */
+    seedInstanceId: instanceId.optional(),
+    requestedBy,
+  })
+  .refine((request) => request.operation === 'register' || request.seedInstanceId === undefined, {
+    path: ['seedInstanceId'],
+    message: 'expected none to unregister',
+  });
+export type RegisterRequest = z.infer<typeof registerRequest>;
 
 /** Who asked for a run, as people may be shown it: one line, no control characters. */
 export function whoAsked(request: Record<string, unknown>): string | undefined {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { FORMAT_VERSION } from './documents.ts';
 import {
   backupId,
+  backupKind,
   byteCount,
   clusterId,
   count,
@@ -12,14 +13,22 @@ import {
   isoTime,
   runId,
 } from './identifiers.ts';
+import { selection } from './selection.ts';
 
-export const workflowName = z.enum(['backup', 'restore', 'recover']);
+export const workflowName = z.enum(['backup', 'restore', 'register', 'recover']);
 export type WorkflowName = z.infer<typeof workflowName>;
+/** What people and schedules start; Recover follows them. */
+export const askedWorkflow = workflowName.exclude(['recover']);
+export type AskedWorkflow = z.infer<typeof askedWorkflow>;
 
+/** INITIALIZED: a scheduled run that waits for its cluster. */
 export const runStatus = z.enum(['INITIALIZED', 'STARTED', 'COMPLETED', 'FAILED', 'CANCELLED']);
 export type RunStatus = z.infer<typeof runStatus>;
 /** A dry run that returned its plan is COMPLETED, with `dryRun` in its request. */
 export const ENDED_STATUSES: readonly RunStatus[] = ['COMPLETED', 'FAILED', 'CANCELLED'];
+
+/** Instead of a run ID: nobody ran a scheduled time, and that was reported. */
+export const MISSED = 'missed';
 
 /** Travels through a workflow's states. */
 export const runRef = z.strictObject({
@@ -38,13 +47,20 @@ export type RunRef = z.infer<typeof runRef>;
 export const toldError = z.strictObject({ errorName: z.string(), message: z.string(), hint: z.string() });
 export type ToldErrorRecord = z.infer<typeof toldError>;
 
+/** The phase of a node that was found, and of which nothing was asked yet. */
+export const BEFORE_PHASES = 'discover';
+
 /** What became of one node in a run. */
 export const nodeOutcome = z.strictObject({
   instanceId,
   hostId: hostId.optional(),
+  /** INITIALIZED: it was found, and nothing was asked of it yet. */
   status: runStatus,
   /** The phase reached last, e.g. "upload". */
   phase: z.string(),
+  /** When the first action was asked of it. */
+  startedAt: isoTime.optional(),
+  endedAt: isoTime.optional(),
   files: count.optional(),
   bytes: byteCount.optional(),
   /** Sent to S3 by this run; the rest was stored already. */
@@ -58,6 +74,8 @@ export const runRecord = z.strictObject({
   runId,
   clusterId,
   workflow: workflowName,
+  /** Of a backup: what was asked for; once it is sealed, what it is. */
+  kind: backupKind.optional(),
   executionArn,
   status: runStatus,
   startedAt: isoTime,
@@ -66,6 +84,8 @@ export const runRecord = z.strictObject({
   request: z.record(z.string(), z.unknown()),
   /** Of a backup: its own ID once sealed. Of a restore: what was restored. */
   backupId: backupId.optional(),
+  /** Of a sealed incremental: the backup that its chain begins with. */
+  baseBackupId: backupId.optional(),
   /** Of a recover run: the run that it brought to an end. */
   recoveredRunId: runId.optional(),
   /** Of an undo or a release: the restore it is about. */
@@ -76,8 +96,17 @@ export const runRecord = z.strictObject({
   bytes: byteCount.optional(),
   uploadedBytes: byteCount.optional(),
   snapshotSpreadMs: z.int().nonnegative().optional(),
+  /** Of a backup: what was chosen, and what it therefore lacks. */
+  selection: selection.optional(),
+  leftOut: z.strictObject({ nodes: count, tables: count }).optional(),
+  /** Of a consistent backup: applications that stood still, and for how long at most. */
+  pause: z.strictObject({ applications: count, longestMs: count }).optional(),
   error: toldError.optional(),
+  /** The workflow's state that failed. */
+  failedStep: z.string().optional(),
   warnings: z.array(z.string()),
+  /** Of a registration, and of a backup of a registered cluster: what was found to be different, in words. */
+  changes: z.array(z.string()).optional(),
   /** Sorted by instance ID. In the catalog they are items of their own. */
   nodes: z.array(nodeOutcome),
 });

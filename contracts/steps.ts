@@ -1,23 +1,40 @@
 // Steps: the key is the state's name, the Lambda's name, the file's name (kebab-case) and the test's name.
 import { z } from 'zod';
 import { actionName } from './actions.ts';
-import { backupId, byteCount, count, executionArn, isoTime, runId } from './identifiers.ts';
+import {
+  backupId,
+  backupKind,
+  byteCount,
+  clusterId,
+  count,
+  executionArn,
+  isoTime,
+  runId,
+} from './identifiers.ts';
+import { application, applicationAnswer, applicationsRequest } from './pause.ts';
 import { host } from './plans.ts';
-import { recoverRequest } from './requests.ts';
-import { runRef, runStatus, toldError, workflowName } from './runs.ts';
+import { recoverRequest, registerRequest } from './requests.ts';
+import { askedWorkflow, MISSED, runRef, runStatus, toldError, workflowName } from './runs.ts';
 
 const execution = z.strictObject({ arn: executionArn, startedAt: z.iso.datetime() });
 const s3Key = z.string().min(1).max(1024);
 /** S3 key of a host list, or "" where it would be empty: its Map is left out then. */
 const listKey = z.string().max(1024);
 /** As Step Functions hands it to a Catch. */
-const caught = z.looseObject({ Error: z.string(), Cause: z.string().default('') });
+const caught = z.looseObject({
+  Error: z.string(),
+  Cause: z.string().default(''),
+  /** Added by the workflow: the state that failed. */
+  Step: z.string().optional(),
+});
 
 /** The part of a cluster's policy that states of a workflow need as numbers. */
 export const runPolicy = z.strictObject({
   heartbeatSeconds: z.int().positive(),
   actionTimeoutSeconds: z.int().positive(),
   hostsAtOnce: z.int().positive(),
+  /** Of applications, where the cluster has a hook to pause them. */
+  maxPauseSeconds: z.int().positive().optional(),
 });
 export type RunPolicy = z.infer<typeof runPolicy>;
 
@@ -25,9 +42,9 @@ export type RunPolicy = z.infer<typeof runPolicy>;
 const subject = z.strictObject({ runId, workflow: workflowName, executionArn });
 
 export const steps = {
-  /** Takes the cluster's lock; re-entrant by execution ARN. @throws InvalidRequest UnknownCluster ClusterBusy */
+  /** Takes the cluster's lock; re-entrant by execution ARN. @throws InvalidRequest UnknownCluster ClusterBusy ScheduleMissed RunSuperseded */
   ClaimRun: {
-    input: z.strictObject({ workflow: z.enum(['backup', 'restore']), request: z.unknown(), execution }),
+    input: z.strictObject({ workflow: askedWorkflow, request: z.unknown(), execution }),
     output: z.discriminatedUnion('outcome', [
       z.strictObject({
         outcome: z.literal('claimed'),
@@ -36,7 +53,9 @@ export const steps = {
         policy: runPolicy,
       }),
       /** The same scheduled time was delivered before. */
-      z.strictObject({ outcome: z.literal('already-run'), runId }),
+      z.strictObject({ outcome: z.literal('already-run'), runId: z.union([runId, z.literal(MISSED)]) }),
+      /** A scheduled run whose cluster is held: look again after so long. */
+      z.strictObject({ outcome: z.literal('waiting'), seconds: z.int().positive() }),
       /** The lock's holder is not executed any more: Recover ends it first, by its execution ARN. */
       z.strictObject({ outcome: z.literal('stale'), executionArn }),
     ]),
@@ -66,13 +85,59 @@ export const steps = {
     input: z.strictObject({ run: runRef, host, action: actionName, phase: z.string(), error: caught }),
     output: toldError,
   },
-  /** @throws NodeDown UnmanagedNode RingDisagreement SchemaDisagreement InvalidConfiguration (datacenter) */
+  /** @throws NothingSelected HostUnreachable NodeDown UnmanagedNode RingDisagreement SchemaDisagreement InvalidConfiguration (datacenters) */
   PlanBackup: {
-    input: z.strictObject({ run: runRef, hostsKey: s3Key, round: z.int().positive() }),
-    output: z.strictObject({ planKey: s3Key, nodesKey: s3Key, nodeCount: count, backupId }),
+    input: z.strictObject({
+      run: runRef,
+      request: z.record(z.string(), z.unknown()),
+      hostsKey: s3Key,
+      /** Hosts that DiscoverHosts left out. */
+      unreachable: z.array(z.string()).optional(),
+      round: z.int().positive(),
+    }),
+    output: z.strictObject({ planKey: s3Key, nodesKey: s3Key, nodeCount: count, backupId, kind: backupKind }),
+  },
+  /**
+   * Writes who is to be paused, sets the switch that resumes them if nobody else does, pauses all.
+   * @throws ApplicationsUnknown PauseFailed PauseExceeded
+   */
+  PauseApplications: {
+    input: z.strictObject({ run: runRef, round: z.int().positive() }),
+    output: z.strictObject({ deadline: isoTime, applications: count }),
+  },
+  /** After the snapshots: whether all stood still, and nobody came. @throws PauseBroken PauseExceeded */
+  CheckPaused: {
+    input: z.strictObject({ run: runRef }),
+    output: z.strictObject({ confirmed: count, warnings: z.array(z.string()) }),
+  },
+  /**
+   * Resumes those that a run paused, whoever asks: the run, Recover, or the switch.
+   * @throws ResumeFailed, unless it is tolerated
+   */
+  ResumeApplications: {
+    input: z.strictObject({ clusterId, runId, tolerant: z.boolean().default(false) }),
+    output: z.strictObject({
+      /** superseded: a later run has paused them; it is the one to resume them. */
+      outcome: z.enum(['nothing-paused', 'resumed', 'superseded', 'not-resumed']),
+      warnings: z.array(z.string()),
+    }),
+  },
+  /** Not a state: called by the three above, in the VPC of the applications. @throws ApplicationsUnknown */
+  CallApplications: {
+    input: applicationsRequest,
+    output: z.strictObject({
+      /** Of `discover`. */
+      found: z.array(application),
+      answers: z.array(applicationAnswer),
+    }),
   },
   SetRendezvous: {
-    input: z.strictObject({ run: runRef, nodeCount: count }),
+    input: z.strictObject({
+      run: runRef,
+      nodeCount: count,
+      /** The end of the applications' pause; "" where nobody is paused. @throws PauseExceeded */
+      notAfter: z.union([isoTime, z.literal('')]).optional(),
+    }),
     output: z.strictObject({ at: isoTime }),
   },
   /** @throws in round 2: RingChanged SchemaChanged; in any: SnapshotSpreadExceeded */
@@ -81,6 +146,15 @@ export const steps = {
     output: z.discriminatedUnion('outcome', [
       z.strictObject({ outcome: z.literal('consistent'), spreadMs: count }),
       z.strictObject({ outcome: z.literal('retake'), reason: z.string() }),
+    ]),
+  },
+  /** The same of an incremental. Where there is a gap the plan becomes one of a snapshot. @throws RingChanged SchemaChanged IncrementalGap */
+  CheckIncrements: {
+    input: z.strictObject({ run: runRef, planKey: s3Key, round: z.int().positive() }),
+    output: z.discriminatedUnion('outcome', [
+      z.strictObject({ outcome: z.literal('consistent'), spreadMs: count }),
+      z.strictObject({ outcome: z.literal('retake'), reason: z.string() }),
+      z.strictObject({ outcome: z.literal('base-needed'), gaps: z.array(z.string()) }),
     ]),
   },
   /** Checks every node's header, writes ring and schema, then the cluster manifest last. @throws BackupIncomplete */
@@ -108,6 +182,16 @@ export const steps = {
   VerifyRestore: {
     input: z.strictObject({ run: runRef, planKey: s3Key }),
     output: z.strictObject({ nodes: count, files: count, bytes: byteCount }),
+  },
+  /** @throws NodeDown UnmanagedNode RingDisagreement SchemaDisagreement InvalidConfiguration (datacenter) UnknownNode (seed) */
+  RegisterCluster: {
+    input: z.strictObject({ run: runRef, request: registerRequest, hostsKey: s3Key }),
+    output: z.strictObject({ nodes: count, changes: count }),
+  },
+  /** @throws UnknownRegistration */
+  UnregisterCluster: {
+    input: z.strictObject({ run: runRef }),
+    output: z.strictObject({}),
   },
   /** The immutable record in the vault, then the catalog. Of a Recover run: of its subject, then of itself. */
   RecordRun: {
@@ -172,10 +256,10 @@ export const steps = {
       othersKey: listKey,
     }),
   },
-  /** By schedule: starts Recover for runs that nobody executes, and emits the age of each cluster's newest backup. */
+  /** By schedule: starts Recover for runs that nobody executes, reports missed runs, emits the age of each cluster's newest backup. */
   SweepRuns: {
     input: z.unknown(),
-    output: z.strictObject({ recovered: z.array(runId) }),
+    output: z.strictObject({ recovered: z.array(runId), missed: count }),
   },
 } as const;
 
@@ -183,6 +267,10 @@ export type StepName = keyof typeof steps;
 export type StepInput<Name extends StepName> = z.infer<(typeof steps)[Name]['input']>;
 export type StepOutput<Name extends StepName> = z.infer<(typeof steps)[Name]['output']>;
 export const stepNames = Object.keys(steps) as StepName[];
+
+/** Steps with one function for all clusters: all but those that run in a cluster's own network. */
+export type StateName = Exclude<StepName, 'CallApplications'>;
+export const stateNames = stepNames.filter((name): name is StateName => name !== 'CallApplications');
 
 /** `SealBackup` → `seal-backup`: the step's file in lambdas/. */
 export function stepFileName(step: StepName): string {

@@ -3,13 +3,15 @@
 compressed, `zstd`, and for what the hosts encrypted, `aws kms decrypt` and Node 18, and checks every byte.
 
 backup.json has the hashes of the node's header and listing, the listing those of all files. What is there and right is
-kept: after any failure, run it again. docs/storage-format.md, "Restoring by hand", says what to do before and after.
+kept: after any failure, run it again. Of an incremental backup all that it goes on from is fetched with it.
+docs/storage-format.md, "Restoring by hand", says what to do before and after.
 Exit code: 0 where everything asked for is there and right, 1 where not, 2 for wrong usage.
 """
 import argparse
 import concurrent.futures
 import gzip
 import hashlib
+import heapq
 import itertools
 import json
 import os
@@ -21,13 +23,14 @@ import threading
 
 FORMAT_VERSION = 1
 FIELDS = {
-    'backup.json': 'formatVersion backupId clusterId kind clusterName snapshotAt snapshotSpreadMs sealedAt '
-                   'schemaVersion nodes ring schema schemaCql files bytes',
+    'backup.json': 'formatVersion backupId clusterId kind ?base ?previous scope selection leftOut clusterName '
+                   'snapshotAt snapshotSpreadMs ?pause sealedAt schemaVersion nodes ring schema schemaCql files bytes',
+    'base': 'backupId manifestSha256', 'previous': 'backupId manifestSha256', 'pause': 'askedAt applications',
     'nodes': 'hostId instanceArn headerSha256 listingSha256 files bytes',
     'ring': 'sha256', 'schema': 'sha256', 'schemaCql': 'sha256',
     'node.json': 'formatVersion backupId clusterId hostId instanceArn datacenter rack cassandraVersion '
                  'sstableFormats dataDirectories schemaVersion snapshotTag snapshot tables files bytes damagedFiles '
-                 'listing',
+                 '?incrementalBackups listing',
     'snapshot': 'askedAt startedAt doneAt clockOffsetMs',
     'tables': 'keyspace table tableId files bytes sstables',
     'listing': 'sha256 sizeBytes lines',
@@ -37,6 +40,7 @@ PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
 VARIANTS = ('2', 'zst', 'zst.2', 'enc', 'enc.2', 'zst.enc', 'zst.enc.2')
 HOST_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+RUN_ID = re.compile('[0-9]{8}t[0-9]{6}z-[0-9a-f]{8}')
 BLOCK = 1 << 20
 LINES_AT_ONCE = 1000  # An object is fetched once for all files among these that need it.
 PARTS = '.ringvault-parts'  # In each target directory: what is not whole or not checked yet.
@@ -54,30 +58,90 @@ def main(options):
     backup = f'{cluster}/backups/{options.backup}'
     documents = options.documents or f'backup-{options.backup}'
     manifest = read_document(f'{backup}/backup.json', documents, options.sha256)
-    identity = {'backupId': options.backup, 'clusterId': options.cluster}
-    expect(f'{backup}/backup.json', manifest, identity)
+    expect(f'{backup}/backup.json', manifest, {'backupId': options.backup, 'clusterId': options.cluster})
     for name, field in {'ring.json': 'ring', 'schema.json': 'schema', 'schema.cql': 'schemaCql'}.items():
         fetch_document(f'{backup}/{name}', documents, manifest[field]['sha256'])
     nodes = [node for node in manifest['nodes'] if options.list or node['hostId'] == options.host]
     if not nodes:
         known = ' '.join(node['hostId'] for node in manifest['nodes'])
         raise Refused(f'{backup}/backup.json: got no node {options.host}, expected one of {known}')
+    chain = read_chain(cluster, manifest, documents)
     for node in nodes:
         if not HOST_ID.fullmatch(node['hostId']):  # It names a directory.
             raise Refused(f'{backup}/backup.json: got host ID {node["hostId"]}, expected a UUID')
-        prefix, kept = f'{backup}/nodes/{node["instanceArn"]}', os.path.join(documents, node['hostId'])
-        header = read_document(f'{prefix}/node.json', kept, node['headerSha256'])
-        totals = {name: node[name] for name in ('hostId', 'instanceArn', 'files', 'bytes')}
-        expect(f'{prefix}/node.json', header, {**identity, **totals})
         if options.list:
+            _, header = read_header(cluster, *chain[-1], node['hostId'])
             print(node['hostId'], node['instanceArn'], f'{node["files"]} files, {node["bytes"]} bytes of',
                   *header['dataDirectories'])
         else:
-            listing = fetch_document(f'{prefix}/files.gz', kept, node['listingSha256'])
-            source = (f'{prefix}/files.gz', listing, len(header['dataDirectories']))
-            check_totals(source, header)  # All of the listing is understood before a file is made.
-            return 1 if restore_node(cluster, header, read_listing(*source), options) else 0
+            header, sources = read_node(cluster, chain, node['hostId'], options)
+            for _ in chain_lines(sources):  # All of it is understood before a file is made.
+                pass
+            return 1 if restore_node(cluster, header, chain_lines(sources), options) else 0
+    if options.list and len(chain) > 1:
+        print('It goes on from', *(link['backupId'] for link, _ in chain[:-1]))
     return 0
+
+
+def read_chain(cluster, manifest, documents):
+    """The backup with all that it goes on from, the base first, each with the directory for its documents."""
+    chain = [(manifest, documents)]
+    while 'previous' in manifest:
+        backup_id, sha256 = (manifest['previous'][name] for name in ('backupId', 'manifestSha256'))
+        if not RUN_ID.fullmatch(backup_id):  # It names a directory.
+            raise Refused(f'{manifest["backupId"]}: got {backup_id} before it, expected a backup ID')
+        uri = f'{cluster}/backups/{backup_id}/backup.json'
+        directory = os.path.join(documents, backup_id)
+        manifest = read_document(uri, directory, sha256)
+        expect(uri, manifest, {'backupId': backup_id, 'clusterId': chain[0][0]['clusterId']})
+        chain.insert(0, (manifest, directory))
+    return chain
+
+
+def read_header(cluster, manifest, documents, host):
+    """Answers where the node's part is, and its header."""
+    backup = f'{cluster}/backups/{manifest["backupId"]}'
+    node = next((each for each in manifest['nodes'] if each['hostId'] == host), None)
+    if node is None:
+        raise Refused(f'{backup}/backup.json: got no node {host}, which the backup that goes on from it has')
+    prefix, kept = f'{backup}/nodes/{node["instanceArn"]}', os.path.join(documents, host)
+    header = read_document(f'{prefix}/node.json', kept, node['headerSha256'])
+    identity = {name: manifest[name] for name in ('backupId', 'clusterId')}
+    totals = {name: node[name] for name in ('hostId', 'instanceArn', 'files', 'bytes')}
+    expect(f'{prefix}/node.json', header, {**identity, **totals})
+    return (prefix, kept, node), header
+
+
+def read_node(cluster, chain, host, options):
+    """Answers the newest header, and the listings, the base's first. Increments hold no system keyspaces."""
+    sources, headers = [], []
+    for manifest, documents in chain:
+        (prefix, kept, node), header = read_header(cluster, manifest, documents, host)
+        listing = fetch_document(f'{prefix}/files.gz', kept, node['listingSha256'])
+        sources.append((f'{prefix}/files.gz', listing, len(header['dataDirectories'])))
+        headers.append(header)
+        check_totals(sources[-1], header)
+        expect(f'{prefix}/node.json', header, {'dataDirectories': headers[0]['dataDirectories']})
+    base, newest = headers[0], headers[-1]
+    if options.system and base['schemaVersion'] != newest['schemaVersion']:
+        raise Refused(f'--system: got schema {base["schemaVersion"]} in the base, expected {newest["schemaVersion"]}: '
+                      f'restore the base {base["backupId"]} alone')
+    known = {directory_of_table(table) for table in newest['tables']}
+    system = [table for table in base['tables']
+              if directory_of_table(table) not in known and is_system(table['keyspace'])]
+    return {**newest, 'tables': newest['tables'] + system}, sources
+
+
+def chain_lines(sources):
+    """All listings as one, in their order. A file that two of them have must be the same."""
+    last = None
+    order = lambda line: (line['path'].encode('utf-16-be'), line['dataDirectory'])
+    for line in heapq.merge(*(read_listing(*source) for source in sources), key=order):
+        if last is None or order(last) != order(line):
+            yield line
+        elif last['sha256'] != line['sha256']:
+            raise Refused(f'{line["path"]}: got SHA-256 {line["sha256"]}, expected {last["sha256"]} as before it')
+        last = line
 
 
 def restore_node(cluster, header, lines, options):
@@ -86,13 +150,15 @@ def restore_node(cluster, header, lines, options):
         directories = ' '.join(header['dataDirectories'])
         raise Refused(f'targets: got {len(options.targets)}, expected one for each of {directories}')
     tables = {f'{table["keyspace"]}.{table["table"]}' for table in header['tables']}
-    wanted = set(options.table or (each for each in tables if options.system or not re.match('system[_.]', each)))
+    live = {directory_of_table(table) for table in header['tables']}  # Tables that were dropped since the base are not.
+    wanted = set(options.table or (each for each in tables if options.system or not is_system(each.split('.')[0])))
     if wanted - tables:
         raise Refused(f'--table: got {" ".join(wanted - tables)}, expected of {" ".join(sorted(tables))}')
     for target in options.targets:
         shutil.rmtree(os.path.join(target, PARTS), ignore_errors=True)
         os.makedirs(os.path.join(target, PARTS))
-    lines = (line for line in lines if re.sub('/(.*)-.*', r'.\1', directory_of(line)) in wanted)
+    lines = (line for line in lines
+             if directory_of(line) in live and re.sub('/(.*)-.*', r'.\1', directory_of(line)) in wanted)
     made = kept = failed = 0
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         for batch in iter(lambda: list(itertools.islice(lines, LINES_AT_ONCE)), []):
@@ -209,7 +275,7 @@ def check_totals(source, header):
     for line in read_listing(*source):
         files, size = totals.get(directory_of(line), (0, 0))
         totals[directory_of(line)] = (files + 1, size + line['sizeBytes'])
-    listed = {f'{each["keyspace"]}/{each["table"]}-{each["tableId"]}': each for each in header['tables']}
+    listed = {directory_of_table(each): each for each in header['tables']}
     expect(source[0], totals, {name: (each['files'], each['bytes']) for name, each in listed.items() if each['files']})
     expect(source[0], {'tables': sorted(totals.keys() - listed.keys())}, {'tables': []})
 
@@ -300,6 +366,14 @@ def object_of(cluster, line):
 
 def directory_of(line):
     return '/'.join(line['path'].split('/')[:2])
+
+
+def directory_of_table(table):
+    return f'{table["keyspace"]}/{table["table"]}-{table["tableId"]}'
+
+
+def is_system(keyspace):
+    return keyspace == 'system' or keyspace.startswith('system_')
 
 
 def target_of(line, targets):

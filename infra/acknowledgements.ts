@@ -24,13 +24,24 @@ const WILDCARDS: readonly Wildcard[] = [
   },
   {
     path: /\/HostPolicy-/,
-    finding: /^Resource::arn:.+:stateMachine:[\w-]+-(?:Backup|Restore|Recover)\/\*$/,
+    finding: /^Resource::arn:.+:stateMachine:[\w-]+-(?:Backup|Restore|Register|Recover)\/\*$/,
     reason: 'Child executions of the machine’s own Distributed Maps, named by label.',
   },
   {
     path: /\/Steps\/|\/Workflows\//,
     finding: /^Resource::arn:.+:execution:.+\*$/,
     reason: 'Executions of our own machines, which are named when they start.',
+  },
+  {
+    path: /\/Steps\/(?:Pause|Resume)ApplicationsRole\//,
+    finding: /^Resource::arn:.+:schedule\/[\w-]+\/\*$/,
+    reason: 'Switches that are named by their runs, in a group of their own.',
+  },
+  {
+    path: /\/Applications\/[\w-]+Role\//,
+    finding: /^Resource::\*$/,
+    reason:
+      'Lambda makes and removes the network interfaces of a function in a VPC by its role; they have no names before.',
   },
   {
     path: /\/Steps\/StartActionRole\//,

@@ -9,6 +9,7 @@ import {
 } from '../contracts/configuration.ts';
 import { describeIssues } from '../contracts/documents.ts';
 import { InvalidConfiguration } from '../contracts/errors.ts';
+import { timetableOf } from '../contracts/timetable.ts';
 
 /** @throws InvalidConfiguration */
 export function readConfiguration(path: string): RingvaultConfiguration {
@@ -35,7 +36,25 @@ export function parseConfiguration(text: string, what = 'ringvault.yaml'): Ringv
     const explained = new z.ZodError(parsed.error.issues.flatMap(explain));
     throw new InvalidConfiguration(`${what}:\n${describeIssues(explained)}`, { cause: parsed.error });
   }
+  const unknown = scheduleIssues(parsed.data);
+  if (unknown.length > 0) throw new InvalidConfiguration(`${what}:\n${unknown.join('\n')}`);
   return parsed.data;
+}
+
+/** Deployed, a schedule that nobody can reckon would be refused by EventBridge, or its missed runs found by nobody. */
+function scheduleIssues({ clusters }: RingvaultConfiguration): string[] {
+  return Object.entries(clusters).flatMap(([id, { schedules }]) =>
+    schedules.flatMap(({ expression, timezone }, index) => {
+      const path = `clusters.${id}.schedules[${index}].expression`;
+      try {
+        timetableOf(expression, timezone, new Date(0))(new Date(0));
+        return [];
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        return [`${path}: got ${error.message}`];
+      }
+    }),
+  );
 }
 
 function explain(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {

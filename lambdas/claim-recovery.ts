@@ -6,6 +6,7 @@ import { ENDED_STATUSES, type RunRef } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { begunRecord, keepConfiguration, nameRun, policyOf } from './locking/begin-run.ts';
 import { isExecuted, leaseOf } from './locking/held-lock.ts';
+import { keepRecord } from './recording/keep-record.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import { deployedCluster } from './wrapper/deployed-clusters.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
@@ -22,8 +23,10 @@ export async function claimRecovery(
   if (!known) return { outcome: 'nothing-to-recover' };
   const lock = await ports.catalog.readLock(known.clusterId);
   const mine = lock?.executionArn === execution.arn;
-  if (!lock || (!mine && lock.executionArn !== request.executionArn))
+  if (!lock || (!mine && lock.executionArn !== request.executionArn)) {
+    await endWaiting(ports, known, request.executionArn);
     return { outcome: 'nothing-to-recover' };
+  }
 
   const deployed = deployedCluster(ports, known.clusterId);
   const { runId, startedAt } = nameRun(execution);
@@ -48,6 +51,17 @@ export async function claimRecovery(
     subject: await subjectOf(ports, run, subjectRunId),
     policy: policyOf(deployed),
   };
+}
+
+/** A scheduled run that waited for its cluster has done nothing on hosts: its history is all that is to be ended. */
+async function endWaiting(
+  ports: StepPorts,
+  { clusterId, runId }: { clusterId: string; runId: string },
+  executionArn: string,
+): Promise<void> {
+  const waiting = await ports.catalog.readRun(clusterId, runId);
+  if (waiting?.status !== 'INITIALIZED' || (await isExecuted(ports, { runId, executionArn }))) return;
+  await keepRecord(ports, { ...waiting, status: 'CANCELLED', endedAt: ports.clock.now().toISOString() });
 }
 
 async function refuseEnded({ catalog }: StepPorts, clusterId: string, runId: string): Promise<void> {

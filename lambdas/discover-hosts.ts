@@ -1,9 +1,12 @@
-// DiscoverHosts: all instances with the cluster's tag that SSM manages become the run's host list.
+// DiscoverHosts: all instances with the cluster's tag that SSM manages become the run's host list, and its nodes' history begins.
+import pMap from 'p-map';
 import { HostUnreachable, NoHosts } from '../contracts/errors.ts';
 import { instanceArnBeside } from '../contracts/identifiers.ts';
+import { BEFORE_PHASES } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import { readConfiguration, writeHosts } from './vault/documents.ts';
+import { READS_AT_ONCE } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -29,6 +32,12 @@ export async function discoverHosts(
     .filter((host) => host.online)
     .map(({ instanceId }) => ({ instanceId, instanceArn: instanceArnBeside(run.executionArn, instanceId) }));
   const hostsKey = await writeHosts(ports, run, 'hosts', hosts);
+  await pMap(
+    hosts,
+    ({ instanceId }) =>
+      ports.catalog.putNode(run, { instanceId, status: 'INITIALIZED', phase: BEFORE_PHASES }),
+    { concurrency: READS_AT_ONCE },
+  );
   return { hostsKey, hostCount: hosts.length, unreachable: offline.map((host) => host.instanceId) };
 }
 

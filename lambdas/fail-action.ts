@@ -18,7 +18,7 @@ import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
 /** Phases that clean up: their failure is a warning of the run, and not its nodes' outcome. */
-const CLEANING: readonly string[] = ['clear-snapshot', 'end-run'];
+const CLEANING: readonly string[] = ['clear-snapshot', 'release-increments', 'end-run'];
 
 /** Commands of these statuses never ran on the host. */
 const NOT_DELIVERED = [
@@ -45,6 +45,7 @@ export async function failAction(
   try {
     await ports.catalog.putNode(run, {
       ...{ instanceId, ...(hostId && { hostId }), status: 'FAILED', phase, error: told },
+      endedAt: ports.clock.now().toISOString(),
     });
   } catch (lost) {
     // Recover has taken the run over and asks the hosts itself; the cause still goes up with the child.

@@ -18,7 +18,7 @@ export async function failRun(
   const known = await catalog.readRun(run.clusterId, run.runId);
   const record = known ?? begunRecord(run, 'STARTED', { clusterId: run.clusterId });
   try {
-    await catalog.putRun(run, { ...record, error: told });
+    await catalog.putRun(run, { ...record, error: told, ...(error.Step && { failedStep: error.Step }) });
   } catch (lost) {
     if (!(lost instanceof LockLost)) throw lost;
   }

@@ -10,6 +10,7 @@ import { requireLock } from './locking/held-lock.ts';
 import { leftOnHosts, servedData, UNTOUCHED } from './planning/recovery-warnings.ts';
 import { findSubjectPlan } from './planning/subject-plan.ts';
 import { directionOf } from './planning/swap-direction.ts';
+import { FROM_STOP } from './planning/swap-phases.ts';
 import { findDocument, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { findResult } from './vault/results.ts';
 import { findManifest } from './vault/sealed-backups.ts';
@@ -125,9 +126,6 @@ async function swapsOf({ run }: Input, plan: RestorePlan, ports: StepPorts): Pro
   }
   return swaps;
 }
-
-/** Phases from which on a node may be stopped or swapped. */
-const FROM_STOP: readonly string[] = ['stop', 'place', 'put-back', 'start', 'describe-after'];
 
 async function stoppedAny(subjectRunId: string, { catalog }: StepPorts): Promise<boolean> {
   const nodes = await catalog.listNodes(subjectRunId);

@@ -11,14 +11,16 @@ import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import {
   type DescribedHost,
-  requireDatacenter,
+  requireDatacenters,
   requireOneRing,
   requireOneSchema,
   type UpHost,
   upHost,
 } from './planning/agreement.ts';
+import { replicatedOnlyIn } from './planning/replication.ts';
 import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
+  backedUpDatacenters,
   bytesOf,
   type MappedNode,
   mapNodes,
@@ -74,18 +76,21 @@ async function planToRestore(
   run: RunRef,
   { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
 ): Promise<RestorePlan> {
-  const backup = await readBackup(ports, run.clusterId, request.backupId);
-  requireAllowed(described, run.clusterId);
-  const nodes = mapNodes(described, backup);
+  const backup = await readBackup(ports, run.clusterId, request.backupId, request.snapshotOnly);
+  const { mapped: nodes, leftOut } = mapNodes(described, backup);
+  requireAllowed(nodes, run.clusterId);
   requireReadable(nodes);
-  const live = await readLive(ports, run, { described, cluster, backup });
+  const { onlyBackedUpDatacenters, dryRun } = request;
+  const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
-  requireDrainable(live);
-  const plan = planOf(run, { operation: 'restore', dryRun: request.dryRun, backup, nodes, live });
+  requireDrainable(nodes, live);
+  const operation = 'restore';
+  const plan = planOf(run, { operation, dryRun, onlyBackedUpDatacenters, backup, nodes, live });
   requireSpace(nodes, plan, cluster.limits);
-  return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [] };
+  const warnings = [...plan.warnings, ...partWarnings(backup, leftOut)];
+  return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
 }
 
 async function planToUndoOrRelease(
@@ -95,18 +100,19 @@ async function planToUndoOrRelease(
 ): Promise<RestorePlan> {
   const { operation } = request;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
-  requireAllowed(described, run.clusterId);
   const backup = await readBackup(ports, run.clusterId, restore.backupId);
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const { mapped, problems } = matchNodes(described, backup);
-  const nodes = operation === 'release' ? mapped : mapNodes(described, backup);
+  const nodes = operation === 'release' ? mapped : mapNodes(described, backup).mapped;
   if (nodes.length === 0) throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
-  const live = await readLive(ports, run, { described, cluster, backup });
+  requireAllowed(nodes, run.clusterId);
+  const onlyBackedUpDatacenters = restore.request['onlyBackedUpDatacenters'] === true;
+  const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
   if (operation === 'undo') {
     requireTablesOfUndo(restore.runId, live);
-    requireDrainable(live);
+    requireDrainable(nodes, live);
   }
-  const plan = planOf(run, { operation, dryRun: false, backup, nodes, live });
+  const plan = planOf(run, { operation, dryRun: false, onlyBackedUpDatacenters, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
 }
@@ -124,9 +130,9 @@ function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
  * The commit log of a node that is down goes aside undrained, with the writes to tables that stay as they are.
  * @throws NodeDown where there are such tables
  */
-function requireDrainable({ described, difference }: Live): void {
+function requireDrainable(nodes: readonly MappedNode[], { difference }: Live): void {
   const kept = difference?.liveOnly ?? [];
-  const down = described.filter(({ result }) => result.cassandra === 'down');
+  const down = nodes.map((node) => node.described).filter(({ result }) => result.cassandra === 'down');
   if (kept.length === 0 || down.length === 0) return;
   const named = down.map(({ host, result }) => `${host.instanceId} (${result.downReason ?? 'unknown why'})`);
   throw new NodeDown(
@@ -137,17 +143,26 @@ function requireDrainable({ described, difference }: Live): void {
 async function readLive(
   ports: StepPorts,
   run: RunRef,
-  now: { described: DescribedHost[]; cluster: ClusterConfiguration; backup: RestorableBackup },
+  now: {
+    described: DescribedHost[];
+    cluster: ClusterConfiguration;
+    backup: RestorableBackup;
+    onlyBackedUpDatacenters: boolean;
+  },
 ): Promise<Live> {
-  const { described, cluster, backup } = now;
+  const { described, cluster, backup, onlyBackedUpDatacenters } = now;
   const up = described.flatMap((each) => upHost(each) ?? []);
   if (up.length === 0) return { described, up, difference: undefined };
-  requireDatacenter(up, cluster.datacenter);
+  requireDatacenters(up, cluster.datacenters);
   const { host } = requireOneRing(up);
   requireOneSchema(up);
   const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe') };
   requireSameRing(await readRing(ports, by), backup);
-  return { described, up, difference: compareSchemas(backup.schema, await readSchema(ports, by)) };
+  const schema = await readSchema(ports, by);
+  const restored = onlyBackedUpDatacenters
+    ? replicatedOnlyIn(backup.schema, schema, backedUpDatacenters(backup))
+    : backup.schema;
+  return { described, up, difference: compareSchemas(restored, schema) };
 }
 
 function planOf(
@@ -155,12 +170,13 @@ function planOf(
   planned: {
     operation: RestorePlan['operation'];
     dryRun: boolean;
+    onlyBackedUpDatacenters: boolean;
     backup: RestorableBackup;
     nodes: MappedNode[];
     live: Live;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
-  const { operation, dryRun, backup, nodes, live } = planned;
+  const { operation, dryRun, onlyBackedUpDatacenters, backup, nodes, live } = planned;
   const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
     keyspace,
     table: name,
@@ -169,15 +185,16 @@ function planOf(
   return {
     formatVersion: FORMAT_VERSION,
     workflow: 'restore',
-    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, tables },
+    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, tables, onlyBackedUpDatacenters },
     backupId: backup.manifest.backupId,
     snapshotAt: backup.manifest.snapshotAt,
     statements: [],
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
     mayFailToDrain: live.difference?.liveOnly.length === 0,
-    nodes: nodes.map(({ described: { host, result }, header, source }) => ({
-      ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId, source },
-      ...{ isSeed: result.isSeed ?? false, cassandra: result.cassandra, bytes: bytesOf(header, tables) },
+    nodes: nodes.map(({ described: { host, result }, header, parts }) => ({
+      ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId },
+      sources: parts.map(({ source }) => source),
+      ...{ isSeed: result.isSeed ?? false, cassandra: result.cassandra, bytes: bytesOf({ parts }, tables) },
     })),
     warnings: [...warningsOf(operation, live), ...(operation === 'restore' ? damageOf(nodes) : [])],
   };
@@ -198,12 +215,31 @@ function warningsOf(operation: RestorePlan['operation'], { described, difference
   return operation === 'restore' ? [...down, ...difference.warnings] : down;
 }
 
+/** What a backup of a part does not bring back. */
+function partWarnings({ manifest }: RestorableBackup, leftOut: readonly DescribedHost[]): string[] {
+  const hosts = leftOut.map(({ host }) => host.instanceId);
+  return [
+    ...(manifest.leftOut.nodes > 0
+      ? [
+          `the backup is of ${manifest.nodes.length} of ${manifest.nodes.length + manifest.leftOut.nodes} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards`,
+        ]
+      : []),
+    ...(manifest.leftOut.tables > 0
+      ? [`the backup leaves ${manifest.leftOut.tables} tables and views out: they are not restored`]
+      : []),
+  ];
+}
+
 function damageOf(nodes: readonly MappedNode[]): string[] {
   return nodes
-    .filter(({ header }) => header.damagedFiles > 0)
+    .map(({ described: { host }, parts }) => ({
+      host,
+      damagedFiles: parts.reduce((sum, { header }) => sum + header.damagedFiles, 0),
+    }))
+    .filter(({ damagedFiles }) => damagedFiles > 0)
     .map(
-      ({ described: { host }, header }) =>
-        `${host.instanceId} has ${header.damagedFiles} files in the backup, of all keyspaces, that had rotted when they were stored: scrub and repair its tables afterwards`,
+      ({ host, damagedFiles }) =>
+        `${host.instanceId} has ${damagedFiles} files in the backup, of all keyspaces, that had rotted when they were stored: scrub and repair its tables afterwards`,
     );
 }
 

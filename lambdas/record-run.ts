@@ -1,5 +1,6 @@
 // RecordRun: the immutable record in the vault, then the catalog. Of a Recover run: of its subject first, then its own.
-import type { RunRecord, RunRef } from '../contracts/runs.ts';
+import { outcomeOf } from '../adapters/catalog-items.ts';
+import type { NodeOutcome, RunRecord, RunRef } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { begunRecord } from './locking/begin-run.ts';
 import { requireLock } from './locking/held-lock.ts';
@@ -7,6 +8,8 @@ import { endedBackup } from './recording/ended-backup.ts';
 import { endedRestore } from './recording/ended-restore.ts';
 import { endedSubject, recoveryOf, tellRestore } from './recording/ended-subject.ts';
 import { keepRecord, mergeWarnings } from './recording/keep-record.ts';
+import { changesKept, tellRegistration } from './recording/registrations.ts';
+import { reachedNode } from './recording/unfinished-nodes.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -22,10 +25,12 @@ export async function recordRun(
     const recovery = await recoveryOf(ports, run);
     const subject = await keepRecord(ports, await endedSubject(ports, run.clusterId, recovered, recovery));
     await tellRestore(ports, subject, recovery);
+    await tellRegistration(ports, subject);
     await endEarlierRecoveries(ports, run, recovered.runId);
   }
   const kept = await keepRecord(ports, await ended(input, begun, ports));
   if (kept.workflow === 'restore') await tellRestore(ports, kept);
+  await tellRegistration(ports, kept);
   return { status: kept.status };
 }
 
@@ -56,14 +61,19 @@ async function ended(
   };
   if (run.workflow === 'backup') return endedBackup(ports, base);
   if (run.workflow === 'restore') return endedRestore(ports, base, planKey);
+  const changes = run.workflow === 'register' ? await changesKept(ports, run) : undefined;
   return {
     ...base,
+    ...(changes && { changes }),
     ...(recovered && { recoveredRunId: recovered.runId }),
-    nodes: (await ports.catalog.listNodes(run.runId)).map(({ instanceId, hostId, phase, error }) => ({
-      ...{ instanceId, ...(hostId && { hostId }), phase },
-      ...{ status: error ? ('FAILED' as const) : ('COMPLETED' as const), ...(error && { error }) },
-    })),
+    nodes: await reachedNodes(ports, base),
   };
+}
+
+/** Of a registration, or of a Recover run: what was done on a host and did not fail is done. */
+async function reachedNodes({ catalog }: StepPorts, { runId, endedAt }: RunRecord): Promise<NodeOutcome[]> {
+  const items = await catalog.listNodes(runId);
+  return items.map(outcomeOf).map((node) => reachedNode(node, endedAt));
 }
 
 export const handler = defineStep('RecordRun', recordRun);

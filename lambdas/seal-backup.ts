@@ -6,11 +6,13 @@ import type { ActionOutput } from '../contracts/actions.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
 import { BackupIncomplete, ManifestConflict, SchemaChanged } from '../contracts/errors.ts';
 import { type ClusterManifest, type NodeHeader, nodeHeader } from '../contracts/manifests.ts';
+import type { MeasuredPause } from '../contracts/pause.ts';
 import { type BackupPlan, backupPlan } from '../contracts/plans.ts';
 import type { SchemaView } from '../contracts/ring.ts';
 import type { RunRef } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
+import { measuredPause } from './pausing/measured-pause.ts';
 import { checkHeader } from './planning/header-check.ts';
 import {
   createOnce,
@@ -42,8 +44,10 @@ export async function sealBackup(
   const ports = await encrypting(given, run);
   const plan = await readDocument(ports, planKey, backupPlan);
   const stored = await readStored(ports, plan);
+  const pause = await measuredPause(ports, plan.kind, run);
   const documents = await writeDocuments(ports, plan);
-  const manifest = manifestOf(plan, stored, { spreadMs, sealedAt: ports.clock.now(), documents });
+  const sealing = { pause, spreadMs, sealedAt: ports.clock.now(), documents };
+  const manifest = manifestOf(plan, stored, sealing);
   await writeManifest(ports, manifest);
   const uploadedBytes = stored.reduce((sum, { result }) => sum + result.uploadedBytes, 0);
   return { backupId: plan.backupId, files: manifest.files, bytes: manifest.bytes, uploadedBytes };
@@ -74,7 +78,8 @@ async function readStored(ports: SealPorts, plan: BackupPlan): Promise<Stored[]>
     },
     { concurrency: READS_AT_ONCE },
   );
-  if (stored.every(({ header }) => header.files === 0)) {
+  // Of an incremental: nothing was written since.
+  if (plan.kind !== 'incremental' && stored.every(({ header }) => header.files === 0)) {
     throw new BackupIncomplete(`got no file from ${stored.length} nodes, expected at least one`);
   }
   return stored;
@@ -114,7 +119,12 @@ function schemaCql({ statements }: SchemaView): string {
 function manifestOf(
   plan: BackupPlan,
   stored: readonly Stored[],
-  sealing: { spreadMs: number; sealedAt: Date; documents: Digests },
+  sealing: {
+    pause: MeasuredPause | undefined;
+    spreadMs: number;
+    sealedAt: Date;
+    documents: Digests;
+  },
 ): ClusterManifest {
   const { ring, schema, schemaCql } = sealing.documents;
   const nodes = stored
@@ -127,10 +137,15 @@ function manifestOf(
     formatVersion: FORMAT_VERSION,
     backupId: plan.backupId,
     clusterId: plan.clusterId,
-    kind: 'snapshot',
+    ...ofKind(plan),
+    scope: plan.scope,
+    selection: plan.selection,
+    leftOut: { nodes: plan.leftOut.nodes.length, tables: plan.leftOut.tables },
     clusterName: plan.clusterName,
-    snapshotAt: asked.at(-1) ?? sealing.sealedAt.toISOString(),
+    // What every node has: of increments all that was written before the first node began.
+    snapshotAt: asked.at(plan.kind === 'incremental' ? 0 : -1) ?? sealing.sealedAt.toISOString(),
     snapshotSpreadMs: sealing.spreadMs,
+    ...(sealing.pause && { pause: sealing.pause }),
     sealedAt: sealing.sealedAt.toISOString(),
     schemaVersion: plan.schemaVersion,
     nodes,
@@ -140,6 +155,10 @@ function manifestOf(
     files: nodes.reduce((sum, node) => sum + node.files, 0),
     bytes: nodes.reduce((sum, node) => sum + node.bytes, 0),
   };
+}
+
+function ofKind({ kind, base, previous }: BackupPlan): Pick<ClusterManifest, 'kind' | 'base' | 'previous'> {
+  return kind === 'incremental' && base && previous ? { kind, base, previous } : { kind };
 }
 
 /** A retry finds its own manifest, which says the same but for the time of sealing. */

@@ -1,4 +1,5 @@
 // SetRendezvous: the moment at which every node takes its snapshot.
+import { PauseExceeded } from '../contracts/errors.ts';
 import { COMMANDS_PER_SECOND } from '../contracts/limits.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { readConfiguration } from './vault/documents.ts';
@@ -8,15 +9,19 @@ import type { StepPorts } from './wrapper/step-ports.ts';
 /** From a command's sending to its host program waiting. */
 const START_MARGIN_SECONDS = 5;
 
-/** Late enough that the last host is told before it: a late one snapshots at once and says so. */
+/** Late enough that the last host is told before it: a late one snapshots at once and says so. @throws PauseExceeded */
 export async function setRendezvous(
-  { run, nodeCount }: StepInput<'SetRendezvous'>,
+  { run, nodeCount, notAfter }: StepInput<'SetRendezvous'>,
   ports: StepPorts,
 ): Promise<StepOutput<'SetRendezvous'>> {
   const { policy } = await readConfiguration(ports, run);
   const sending = Math.ceil(nodeCount / COMMANDS_PER_SECOND) + START_MARGIN_SECONDS;
   const seconds = Math.max(policy.rendezvousSeconds, sending);
-  return { at: new Date(ports.clock.now().getTime() + seconds * 1_000).toISOString() };
+  const at = new Date(ports.clock.now().getTime() + seconds * 1_000).toISOString();
+  if (notAfter && at > notAfter) {
+    throw new PauseExceeded(`got a rendezvous at ${at}, expected one before the pause ends at ${notAfter}`);
+  }
+  return { at };
 }
 
 export const handler = defineStep('SetRendezvous', setRendezvous);

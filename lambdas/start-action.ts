@@ -44,13 +44,20 @@ export async function startAction(
       cassandra: cluster.cassandra,
       compression: cluster.compression,
       limits: cluster.limits,
-      datacenter: cluster.datacenter,
       input: actions[action].input.parse(given),
     };
     await ports.vault.put(key, serialize(document), 'overwrite');
   }
   const { instanceId, hostId } = host;
-  const begun = { instanceId, ...(hostId && { hostId }), status: 'STARTED' as const, phase, attempt };
+  const startedAt = ports.clock.now().toISOString();
+  const begun = {
+    instanceId,
+    ...(hostId && { hostId }),
+    status: 'STARTED' as const,
+    phase,
+    attempt,
+    startedAt,
+  };
   // Before the command goes out: Recover tells by the phase which nodes may have been stopped.
   await ports.catalog.putNode(run, begun);
   const { commandId } = await ports.hosts.send({

@@ -1,8 +1,12 @@
-// SweepRuns: by schedule, starts Recover for runs that nobody executes, and emits the age of each newest backup.
+// SweepRuns: by schedule, starts Recover for runs that nobody executes, reports scheduled times that began no run, and emits
+// the age of each newest backup.
 import { BACKUP_AGE_METRIC } from '../contracts/metrics.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { isExecuted } from './locking/held-lock.ts';
-import { newestSealed } from './vault/sealed-backups.ts';
+import { waitingRuns } from './locking/scheduled-start.ts';
+import { emitMetric } from './reporting/metrics.ts';
+import { reportMissed } from './reporting/missed-runs.ts';
+import { latestSealed } from './vault/sealed-backups.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -12,39 +16,43 @@ export async function sweepRuns(
   ports: StepPorts,
 ): Promise<StepOutput<'SweepRuns'>> {
   const recovered: string[] = [];
+  let missed = 0;
   const failures: unknown[] = [];
-  for (const clusterId of Object.keys(ports.clusters)) {
-    const swept = await Promise.allSettled([recoverStale(ports, clusterId), emitAge(ports, clusterId)]);
+  for (const [clusterId, deployed] of Object.entries(ports.clusters)) {
+    const swept = await Promise.allSettled([
+      recoverStale(ports, clusterId),
+      reportMissed(ports, deployed),
+      emitAge(ports, clusterId),
+    ]);
     for (const part of swept) if (part.status === 'rejected') failures.push(part.reason);
-    const [stale] = swept;
-    if (stale.status === 'fulfilled' && stale.value) recovered.push(stale.value);
+    const [stale, unseen] = swept;
+    if (stale.status === 'fulfilled') recovered.push(...stale.value);
+    if (unseen.status === 'fulfilled') missed += unseen.value;
   }
   if (failures.length > 0) throw failures[0];
-  return { recovered };
+  return { recovered, missed };
 }
 
-async function recoverStale(ports: StepPorts, clusterId: string): Promise<string | undefined> {
+/** Of who holds the cluster, and of scheduled runs that wait for it. */
+async function recoverStale(ports: StepPorts, clusterId: string): Promise<string[]> {
   const lock = await ports.catalog.readLock(clusterId);
-  if (!lock || (await isExecuted(ports, lock))) return undefined;
-  await ports.executions.start('recover', { executionArn: lock.executionArn });
-  ports.log.warn({ run: lock.runId, clusterId }, 'stale run found, Recover started');
-  return lock.runId;
+  const waiting = await waitingRuns(ports, clusterId);
+  const stale: string[] = [];
+  for (const { runId, executionArn } of [...(lock ? [lock] : []), ...waiting]) {
+    if (await isExecuted(ports, { runId, executionArn })) continue;
+    await ports.executions.start('recover', { executionArn });
+    ports.log.warn({ run: runId, clusterId }, 'stale run found, Recover started');
+    stale.push(runId);
+  }
+  return stale;
 }
 
 async function emitAge(ports: StepPorts, clusterId: string): Promise<void> {
-  const newest = await newestSealed(ports, clusterId);
+  const newest = await latestSealed(ports, clusterId);
   if (!newest) return;
-  const { namespace, name, dimension } = BACKUP_AGE_METRIC;
-  const now = ports.clock.now().getTime();
-  ports.emitMetrics({
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        { Namespace: namespace, Dimensions: [[dimension]], Metrics: [{ Name: name, Unit: 'Seconds' }] },
-      ],
-    },
-    [dimension]: clusterId,
-    [name]: Math.max(0, Math.round((now - Date.parse(newest.snapshotAt)) / 1_000)),
+  const age = ports.clock.now().getTime() - Date.parse(newest.snapshotAt);
+  emitMetric(ports, BACKUP_AGE_METRIC, {
+    ...{ clusterId, unit: 'Seconds', value: Math.max(0, Math.round(age / 1_000)) },
   });
 }
 

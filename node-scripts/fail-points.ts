@@ -6,6 +6,8 @@ import { UnexpectedError } from '../contracts/errors.ts';
 import { errorCode } from './durable-files.ts';
 
 export type FailPointName =
+  | 'collect.file'
+  | 'release.file'
   | 'upload.object'
   | 'upload.listing-put'
   | 'upload.header-put'

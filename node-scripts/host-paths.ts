@@ -16,6 +16,8 @@ export interface HostPaths {
   runs: string;
   journals: string;
   cache: string;
+  /** What is remembered of backups that an incremental may go on from. */
+  increments: string;
   /** Names the file, does not make it. */
   endedMarker(runId: string): string;
   action(actionId: string): string;
@@ -36,6 +38,7 @@ export function hostPaths(root = ''): HostPaths {
     runs: join(state, 'runs'),
     journals: join(state, 'journals'),
     cache: join(state, 'cache'),
+    increments: join(state, 'increments'),
     endedMarker: (runId) => join(state, 'runs', `${runId}.ended`),
     action: (actionId) => join(state, 'actions', actionId),
     log: (actionId) => join(state, 'log', `${actionId}.log`),

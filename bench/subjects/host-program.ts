@@ -63,7 +63,7 @@ async function contestant(arena: Arena, program: string): Promise<Contestant> {
       await makeHost(other, target);
       restoreRun = newRunId();
       const { state, backup } = newest;
-      const input = { source: backup, tables: arena.data.states[state].tables };
+      const input = { sources: [backup], tables: arena.data.states[state].tables };
       const command = await requestAction(arena, program, other, restoreRun, 'download', input);
       after = () => {
         const output = actions.download.output.parse(arena.tasks.outputOf(command.token));
@@ -87,17 +87,19 @@ export function uploadInput(
   const now = new Date().toISOString();
   return {
     backupId: run,
+    kind: 'snapshot',
     hostId: id,
     datacenter: 'dc1',
     rack: 'rack1',
     cassandraVersion: '5.0.9',
     schemaVersion: id,
+    incrementalBackups: false,
     tag,
     times: { askedAt: now, startedAt: now, doneAt: now, clockOffsetMs: 0 },
     tables: state.tables,
     damagedFiles: 'refuse',
     encryption: {},
-    ...(previous && { previous }),
+    previous: previous ? [previous] : [],
   };
 }
 

@@ -26,9 +26,9 @@ export async function list(
   const runs = await find(options);
   if (runs.length > 0) return { document: { runs }, text: runsTable(runs) };
   if (clusterId) await requireCluster(deployment, clusterId);
-  const { node, backupId, workflow, status } = options;
+  const { node, backupId, workflow, kind, status } = options;
   const within = clusterId ? `cluster "${clusterId}"` : 'the history';
-  const filters = [node, backupId, workflow, status].filter(Boolean).length;
+  const filters = [node, backupId, workflow, kind, status].filter(Boolean).length;
   // With no other filter that is what was asked just now.
   const isUnknown = async (filter: RunFilter) =>
     filters === 1 || (await find({ ...filter, limit: 1 })).length === 0;

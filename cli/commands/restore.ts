@@ -1,6 +1,7 @@
 // `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
+import { describeSelection } from '../../contracts/selection.ts';
 import type { Answer } from '../answer.ts';
 import { confirm } from '../confirm.ts';
 import type { Session } from '../deployment.ts';
@@ -12,26 +13,49 @@ interface RestoreOptions {
   /** A backup ID or "latest". */
   backup: string;
   dryRun?: boolean;
+  onlyBackedUpDatacenters: boolean;
+  snapshotOnly?: boolean;
   yes?: boolean;
   wait: boolean;
 }
 
 /** @throws UnknownCluster UnknownBackup NoBackup NotConfirmed */
 export async function restore(session: Session, clusterId: string, options: RestoreOptions): Promise<Answer> {
-  const manifest = await requireBackup(session.deployment, clusterId, options.backup);
+  const manifest = await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
   const { backupId } = manifest;
   if (!options.dryRun) await confirm(session.terminal, clusterId, consequenceOf(manifest), options.yes);
-  const dryRun = options.dryRun ?? false;
-  const request: RestoreRequest = { operation: 'restore', clusterId, backupId, dryRun };
+  const { dryRun = false, snapshotOnly = false, onlyBackedUpDatacenters } = options;
+  const request: RestoreRequest = {
+    ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
+  };
   return startRun(session, 'restore', request, options.wait);
+}
+
+async function restored(session: Session, clusterId: string, { backup, snapshotOnly }: RestoreOptions) {
+  const manifest = await requireBackup(session.deployment, clusterId, backup);
+  if (!snapshotOnly || !manifest.base) return manifest;
+  return requireBackup(session.deployment, clusterId, manifest.base.backupId);
+}
+
+function partOf({ selection, leftOut }: ClusterManifest): string[] {
+  if (leftOut.nodes === 0 && leftOut.tables === 0) return [];
+  return [
+    `It is a part of the cluster (${describeSelection(selection)}): ${leftOut.nodes} nodes and ${leftOut.tables} tables and views are left as they are.`,
+  ];
 }
 
 function consequenceOf(manifest: ClusterManifest): string {
   return [
     `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
-    'All nodes are stopped and started; what was written since then is replaced. The data of now is kept aside on each',
+    ...partOf(manifest),
+    ...(manifest.base
+      ? [
+          `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
+        ]
+      : []),
+    `${manifest.leftOut.nodes > 0 ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
     'host until you run `ringvault release`, and `ringvault undo` brings it back.',
   ].join('\n');
 }

@@ -1,5 +1,6 @@
 // Progress of a run on stderr while it is watched: a bar a node on a terminal, a line a change anywhere else.
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { ENDED_STATUSES } from '../../contracts/runs.ts';
 import { NODES_SHOWN, type NodeView, type RunView } from '../run-view.ts';
 import type { Terminal } from '../terminal.ts';
 import { formatBytes, formatSeconds } from './format.ts';
@@ -61,7 +62,7 @@ class BarDisplay implements Display {
 
   show(view: RunView): void {
     if (view.nodes.length > NODES_SHOWN) {
-      const done = view.nodes.filter((node) => node.status !== 'STARTED').length;
+      const done = view.nodes.filter((node) => isOver(node)).length;
       this.#update('nodes', done, view.nodes.length, phaseCounts(view.nodes));
       return;
     }
@@ -87,9 +88,13 @@ class BarDisplay implements Display {
   }
 }
 
+function isOver({ status }: Pick<NodeView, 'status'>): boolean {
+  return ENDED_STATUSES.includes(status);
+}
+
 /** Bytes where they are known, else files, else whether the phase is over. */
 function progressOf({ status, progress }: NodeView): { done: number; total: number } {
-  if (status !== 'STARTED') return { done: 1, total: 1 };
+  if (isOver({ status })) return { done: 1, total: 1 };
   if (progress?.bytesTotal) return { done: progress.bytesDone, total: progress.bytesTotal };
   if (progress?.filesTotal) return { done: progress.filesDone, total: progress.filesTotal };
   return { done: 0, total: 1 };

@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import { whoAsked } from '../../contracts/requests.ts';
 import type { RunRecord } from '../../contracts/runs.ts';
+import { describeSelection } from '../../contracts/selection.ts';
 import type { NodeView, RunView } from '../run-view.ts';
 import { formatBytes, formatDuration, formatTime } from './format.ts';
 
@@ -11,7 +12,7 @@ const BORDERLESS = Object.fromEntries(
     .map((part) => [part, '']),
 );
 
-function table(head: string[], rows: string[][]): string {
+export function table(head: string[], rows: string[][]): string {
   const rendered = new Table({
     head,
     chars: { ...BORDERLESS, middle: '  ' },
@@ -28,13 +29,14 @@ function table(head: string[], rows: string[][]): string {
 /** Runs that were asked for by a node have that one alone: status, figures and error are its own then. */
 export function runsTable(runs: readonly RunRecord[]): string {
   return table(
-    ['CLUSTER', 'RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK', 'FILES', 'BYTES', 'UPLOADED', 'NOTE'],
+    ['CLUSTER', 'RUN', 'WORKFLOW', 'KIND', 'STATUS', 'STARTED', 'TOOK', 'FILES', 'BYTES', 'UPLOADED', 'NOTE'],
     runs.map((run) => {
       const { status, files, bytes, uploadedBytes, error } = run.nodes[0] ?? run;
       return [
         run.clusterId,
         run.runId,
         workflowOf(run),
+        run.kind ?? '',
         status,
         formatTime(run.startedAt),
         formatDuration(run.startedAt, run.endedAt),
@@ -47,9 +49,9 @@ export function runsTable(runs: readonly RunRecord[]): string {
   );
 }
 
-/** The restore workflow also undoes and releases, and plans without doing: its history says which. */
+/** The restore workflow also undoes and releases, and plans without doing, Register also unregisters: the history says which. */
 function workflowOf(run: RunRecord): string {
-  if (run.workflow !== 'restore') return run.workflow;
+  if (run.workflow !== 'restore' && run.workflow !== 'register') return run.workflow;
   if (run.request['dryRun'] === true) return 'restore (dry run)';
   const operation = run.request['operation'];
   return typeof operation === 'string' ? operation : run.workflow;
@@ -57,6 +59,11 @@ function workflowOf(run: RunRecord): string {
 
 function notesOf(run: RunRecord): string[] {
   const notes: string[] = [];
+  if (run.kind && run.kind !== 'snapshot') notes.push(run.kind);
+  if (run.baseBackupId) notes.push(`on ${run.baseBackupId}`);
+  if (run.leftOut && (run.leftOut.nodes > 0 || run.leftOut.tables > 0)) {
+    notes.push(`partial: ${describeSelection(run.selection ?? {})}`);
+  }
   if (run.workflow === 'restore' && run.backupId) notes.push(`backup ${run.backupId}`);
   if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);
   if (run.restoreRunId) notes.push(`of ${run.restoreRunId}`);
@@ -67,12 +74,13 @@ function notesOf(run: RunRecord): string[] {
 
 function nodesTable(nodes: readonly NodeView[]): string {
   return table(
-    ['INSTANCE', 'HOST ID', 'STATUS', 'PHASE', 'FILES', 'BYTES', 'UPLOADED', 'ERROR'],
+    ['INSTANCE', 'HOST ID', 'STATUS', 'PHASE', 'TOOK', 'FILES', 'BYTES', 'UPLOADED', 'ERROR'],
     nodes.map((node) => [
       node.instanceId,
       node.hostId ?? '',
       node.status,
       node.phase,
+      node.startedAt ? formatDuration(node.startedAt, node.endedAt) : '',
       (node.progress?.filesDone ?? node.files)?.toString() ?? '',
       formatBytes(node.progress?.bytesDone ?? node.bytes),
       formatBytes(node.uploadedBytes),
@@ -93,10 +101,17 @@ export function runText(view: RunView): string {
         `ended      ${formatTime(run.endedAt)}, after ${formatDuration(run.startedAt, run.endedAt)}`,
       );
     }
+    if (run.kind) lines.push(`kind       ${run.kind}`);
     if (run.files !== undefined) lines.push(`stored     ${run.files} files, ${formatBytes(run.bytes)}`);
     if (run.uploadedBytes !== undefined) lines.push(`uploaded   ${formatBytes(run.uploadedBytes)}`);
+    if (run.failedStep) lines.push(`failed in  ${run.failedStep}`);
+    if (run.pause) {
+      const { applications, longestMs } = run.pause;
+      lines.push(`paused     ${applications} applications, for ${(longestMs / 1_000).toFixed(1)} s at most`);
+    }
     const notes = notesOf(run);
     if (notes.length > 0) lines.push(`note       ${notes.join(', ')}`);
+    for (const change of run.changes ?? []) lines.push(`changed    ${change}`);
     for (const warning of run.warnings) lines.push(`warning    ${warning}`);
   }
   lines.push(`execution  ${execution?.status ?? 'no longer known to Step Functions'} ${view.executionArn}`);

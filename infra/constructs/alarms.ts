@@ -6,7 +6,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
-import { BACKUP_AGE_METRIC } from '../../contracts/metrics.ts';
+import { BACKUP_AGE_METRIC, MISSED_RUNS_METRIC } from '../../contracts/metrics.ts';
 
 export interface AlarmsProps {
   configuration: RingvaultConfiguration;
@@ -30,7 +30,7 @@ export class Alarms extends Construct {
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
     }).addAlarmAction(tell);
-    for (const [clusterId, { policy }] of Object.entries(props.configuration.clusters)) {
+    for (const [clusterId, { policy, schedules }] of Object.entries(props.configuration.clusters)) {
       const { namespace, name, dimension } = BACKUP_AGE_METRIC;
       const alarm = new Alarm(this, `BackupAge-${clusterId}`, {
         alarmDescription: `Ringvault: the newest backup of ${clusterId} is older than ${policy.backupAgeAlarmHours} hours, or nothing measures its age.`,
@@ -49,6 +49,26 @@ export class Alarms extends Construct {
       });
       alarm.addAlarmAction(tell);
       alarm.addOkAction(tell);
+      if (schedules.length > 0) this.addMissedRuns(clusterId).addAlarmAction(tell);
     }
+  }
+
+  /** The sweep says it once of each time. */
+  private addMissedRuns(clusterId: string): Alarm {
+    const { namespace, name, dimension } = MISSED_RUNS_METRIC;
+    return new Alarm(this, `MissedRuns-${clusterId}`, {
+      alarmDescription: `Ringvault: a schedule of ${clusterId} began no run at its time.`,
+      metric: new Metric({
+        namespace,
+        metricName: name,
+        dimensionsMap: { [dimension]: clusterId },
+        period: Duration.minutes(15),
+        statistic: Stats.SUM,
+      }),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
   }
 }

@@ -6,12 +6,14 @@ import { Construct } from 'constructs';
 import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
 import { type HostArchitecture, type HostBundle, hostBundle } from '../host-bundle/host-bundle.ts';
 import { Alarms } from './alarms.ts';
+import { ApplicationCallers } from './application-callers.ts';
 import { Catalog } from './catalog.ts';
 import { ClusterKeys } from './cluster-keys.ts';
 import { Documents } from './documents.ts';
 import { hostPolicy } from './host-policy.ts';
 import { MachineNames } from './machine-names.ts';
 import { Notifications } from './notifications.ts';
+import { PauseSwitch } from './pause-switch.ts';
 import { Schedules } from './schedules.ts';
 import { Steps } from './steps.ts';
 import { Vault } from './vault.ts';
@@ -29,6 +31,7 @@ export class CassandraBackup extends Construct {
   readonly notifications: Notifications;
   readonly backup: StateMachine;
   readonly restore: StateMachine;
+  readonly register: StateMachine;
   readonly recover: StateMachine;
   /** By cluster ID: to be attached to the role of the cluster's instances. */
   readonly hostPolicies: ReadonlyMap<string, ManagedPolicy>;
@@ -48,6 +51,8 @@ export class CassandraBackup extends Construct {
     const bundles = hostBundles(this, configuration);
     const documents = new Documents(this, 'Documents', { bucket, prefix, bundles });
     const hostTags = tagsOf(configuration);
+    const applications = new ApplicationCallers(this, 'Applications', { configuration, bucket });
+    const pauseSwitch = new PauseSwitch(this, 'PauseSwitch');
     const { functions } = new Steps(this, 'Steps', {
       configuration,
       bucket,
@@ -58,16 +63,21 @@ export class CassandraBackup extends Construct {
       keys,
       hostTags,
       machines,
+      applications,
+      pauseSwitch,
     });
+    pauseSwitch.resumesBy(functions.ResumeApplications);
     const workflows = new Workflows(this, 'Workflows', { functions, vault: bucket, prefix, machines });
     this.backup = workflows.backup;
     this.restore = workflows.restore;
+    this.register = workflows.register;
     this.recover = workflows.recover;
 
     const { deadLetters } = new Schedules(this, 'Schedules', {
       configuration,
       backup: this.backup,
       restore: this.restore,
+      register: this.register,
       recover: this.recover,
       sweepRuns: functions.SweepRuns,
     });
@@ -90,6 +100,7 @@ export class CassandraBackup extends Construct {
       TopicArn: this.notifications.topic.topicArn,
       BackupArn: this.backup.stateMachineArn,
       RestoreArn: this.restore.stateMachineArn,
+      RegisterArn: this.register.stateMachineArn,
       RecoverArn: this.recover.stateMachineArn,
       KmsKeyArns: keys.toJson(),
       HostPolicyArns: Stack.of(this).toJsonString(

@@ -2,9 +2,9 @@
 // turn name the steps of.
 import { ArnFormat, Names, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import type { WorkflowName } from '../../contracts/runs.ts';
+import { type WorkflowName, workflowName } from '../../contracts/runs.ts';
 
-const TITLES = { backup: 'Backup', restore: 'Restore', recover: 'Recover' } as const;
+const TITLES = { backup: 'Backup', restore: 'Restore', register: 'Register', recover: 'Recover' } as const;
 
 export class MachineNames {
   private readonly scope: Construct;
@@ -37,8 +37,8 @@ export class MachineNames {
     return this.all().map((workflow) => this.format('execution', `${this.name(workflow)}:*`));
   }
 
-  private all(): WorkflowName[] {
-    return ['backup', 'restore', 'recover'];
+  private all(): readonly WorkflowName[] {
+    return workflowName.options;
   }
 
   private format(resource: string, resourceName: string): string {

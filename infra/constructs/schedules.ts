@@ -8,6 +8,7 @@ import {
   Schedule,
   ScheduleExpression,
   ScheduleTargetInput,
+  TimeWindow,
 } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -19,12 +20,13 @@ export interface SchedulesProps {
   configuration: RingvaultConfiguration;
   backup: IStateMachine;
   restore: IStateMachine;
+  register: IStateMachine;
   recover: IStateMachine;
   sweepRuns: IFunction;
 }
 
 const SWEEP_EVERY = Duration.minutes(15);
-/** A start that is late by more is not wanted any more: the next one is near, and the age alarm speaks. */
+/** Of events that start Recover: the sweep finds what they missed. */
 const MAX_EVENT_AGE = Duration.hours(1);
 
 export class Schedules extends Construct {
@@ -55,17 +57,23 @@ export class Schedules extends Construct {
 
   private addBackups({ configuration, backup }: SchedulesProps): void {
     for (const [clusterId, cluster] of Object.entries(configuration.clusters)) {
-      for (const { name, kind, expression, timezone, enabled } of cluster.schedules) {
+      for (const schedule of cluster.schedules) {
+        const { name, kind, expression, timezone, enabled, windowMinutes, flexible, overlap, ...chosen } =
+          schedule;
+        const window = Duration.minutes(windowMinutes);
         new Schedule(this, `${clusterId}-${name}`, {
           description: `Ringvault: ${kind} of ${clusterId}, schedule ${name}`,
           schedule: ScheduleExpression.expression(expression, TimeZone.of(timezone)),
           enabled,
+          timeWindow: flexible ? TimeWindow.flexible(window) : TimeWindow.off(),
           target: new StepFunctionsStartExecution(backup, {
             deadLetterQueue: this.deadLetters,
-            maxEventAge: MAX_EVENT_AGE,
+            maxEventAge: window,
             input: ScheduleTargetInput.fromObject({
               clusterId,
               kind,
+              ...chosen,
+              schedule: name,
               scheduledTime: ContextAttribute.scheduledTime,
               requestedBy: `schedule ${name}`,
             }),
@@ -79,9 +87,13 @@ export class Schedules extends Construct {
    * A Recover that failed is not started again at once, because nothing has changed since: the sweep does it.
    * Events are best effort; the next claim and the sweep find what they missed.
    */
-  private addRecoverOnEnd({ backup, restore, recover }: SchedulesProps): void {
+  private addRecoverOnEnd({ backup, restore, register, recover }: SchedulesProps): void {
     const rules = [
-      { name: 'RecoverRun', machines: [backup, restore], status: ['FAILED', 'ABORTED', 'TIMED_OUT'] },
+      {
+        name: 'RecoverRun',
+        machines: [backup, restore, register],
+        status: ['FAILED', 'ABORTED', 'TIMED_OUT'],
+      },
       { name: 'RecoverRecovery', machines: [recover], status: ['ABORTED', 'TIMED_OUT'] },
     ];
     for (const { name, machines, status } of rules) {

@@ -4,10 +4,12 @@ import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { StepName } from '../../contracts/steps.ts';
+import type { StateName } from '../../contracts/steps.ts';
+import type { ApplicationCallers } from './application-callers.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import type { Documents } from './documents.ts';
 import type { MachineNames } from './machine-names.ts';
+import type { PauseSwitch } from './pause-switch.ts';
 
 export interface StepResources {
   bucket: IBucket;
@@ -19,12 +21,15 @@ export interface StepResources {
   /** Tags that select the hosts of the clusters: key → values. */
   hostTags: ReadonlyMap<string, readonly string[]>;
   machines: MachineNames;
+  applications: ApplicationCallers;
+  pauseSwitch: PauseSwitch;
 }
 
 /** Parts of the vault, by the patterns of their keys. See contracts/layout.ts. */
 const VAULT = {
   configuration: 'clusters/*/config/*',
   backups: 'clusters/*/backups/*',
+  registrations: 'clusters/*/registrations/*',
   runs: 'clusters/*/runs/*',
   plans: 'plans/*',
   actions: 'actions/*',
@@ -45,11 +50,15 @@ interface Needs {
   findsHosts?: true;
   readsCommands?: true;
   publishes?: true;
+  /** By way of the functions in their VPCs. */
+  callsApplications?: true;
+  /** What it may do with the switches that resume applications. */
+  pauseSwitch?: 'set' | 'clear';
 }
 
-const NEEDS: Readonly<Record<StepName, Needs>> = {
-  ClaimRun: { get: ['runs'], put: ['configuration'], table: 'write', describesExecutions: true },
-  DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'read', findsHosts: true },
+const NEEDS: Readonly<Record<StateName, Needs>> = {
+  ClaimRun: { get: ['runs'], put: ['configuration', 'runs'], table: 'write', describesExecutions: true },
+  DiscoverHosts: { get: ['configuration'], put: ['plans'], table: 'write', findsHosts: true },
   StartAction: {
     get: ['configuration', 'plans', 'actions', 'results'],
     put: ['actions'],
@@ -59,8 +68,24 @@ const NEEDS: Readonly<Record<StepName, Needs>> = {
   },
   FailAction: { get: ['configuration'], table: 'write', readsCommands: true },
   PlanBackup: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
+  PauseApplications: {
+    get: ['configuration', 'plans'],
+    put: ['plans'],
+    table: 'read',
+    callsApplications: true,
+    pauseSwitch: 'set',
+  },
+  CheckPaused: { get: ['configuration', 'plans'], put: ['plans'], table: 'read', callsApplications: true },
+  ResumeApplications: {
+    get: ['configuration', 'plans'],
+    put: ['plans'],
+    table: 'read',
+    callsApplications: true,
+    pauseSwitch: 'clear',
+  },
   SetRendezvous: { get: ['configuration'] },
   CheckSnapshots: { get: ['configuration', 'plans', 'results'], table: 'read' },
+  CheckIncrements: { get: ['configuration', 'plans', 'results'], put: ['plans'], table: 'read' },
   SealBackup: {
     get: ['configuration', 'plans', 'results', 'backups'],
     put: ['backups'],
@@ -69,19 +94,40 @@ const NEEDS: Readonly<Record<StepName, Needs>> = {
   },
   PlanRestore: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
   VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read' },
-  RecordRun: { get: ['plans', 'results', 'backups', 'runs'], put: ['runs'], table: 'write' },
+  RegisterCluster: {
+    get: ['configuration', 'plans', 'results', 'registrations'],
+    put: ['registrations'],
+    table: 'read',
+  },
+  UnregisterCluster: { put: ['registrations'], table: 'read' },
+  RecordRun: {
+    get: ['plans', 'results', 'progress', 'backups', 'registrations', 'runs'],
+    put: ['registrations', 'runs'],
+    table: 'write',
+  },
   NotifyRun: { get: ['runs'], table: 'read', publishes: true },
   ReportRefusal: { publishes: true },
   ReleaseRun: { table: 'write' },
   FailRun: { table: 'write' },
-  ClaimRecovery: { put: ['configuration'], table: 'write', describesExecutions: true },
+  ClaimRecovery: {
+    get: ['runs'],
+    put: ['configuration', 'runs'],
+    table: 'write',
+    describesExecutions: true,
+  },
   PlanRecovery: {
     get: ['plans', 'results', 'backups', 'runs'],
     put: ['plans'],
     table: 'read',
     describesExecutions: true,
   },
-  SweepRuns: { get: ['backups'], table: 'read', describesExecutions: true, startsRecover: true },
+  SweepRuns: {
+    get: ['backups'],
+    table: 'write',
+    describesExecutions: true,
+    startsRecover: true,
+    publishes: true,
+  },
 };
 
 const TABLE_READ = ['dynamodb:GetItem', 'dynamodb:Query'];
@@ -89,7 +135,7 @@ const TABLE_WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Condit
 
 /** The statements of a step's role besides its log group's, and its environment besides bucket and prefix. */
 export function stepNeeds(
-  step: StepName,
+  step: StateName,
   resources: StepResources,
 ): { statements: PolicyStatement[]; environment: Record<string, string> } {
   const needs = NEEDS[step];
@@ -137,6 +183,14 @@ export function stepNeeds(
   if (needs.publishes) {
     allow(['sns:Publish'], [resources.topic.topicArn]);
     environment['RINGVAULT_TOPIC_ARN'] = resources.topic.topicArn;
+  }
+  if (needs.callsApplications && resources.applications.arns.length > 0) {
+    allow(['lambda:InvokeFunction'], resources.applications.arns);
+    environment['RINGVAULT_APPLICATION_CALLERS'] = resources.applications.toJson();
+  }
+  if (needs.pauseSwitch) {
+    statements.push(...resources.pauseSwitch.statements(needs.pauseSwitch));
+    environment['RINGVAULT_PAUSE_SWITCH'] = resources.pauseSwitch.toJson(needs.pauseSwitch);
   }
   return { statements, environment };
 }

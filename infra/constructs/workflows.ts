@@ -1,4 +1,4 @@
-// The three state machines, with their logs and their rights.
+// The state machines, with their logs and their rights.
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import {
@@ -13,6 +13,7 @@ import { MACHINE_TIMEOUT_SECONDS } from '../../contracts/limits.ts';
 import type { WorkflowName } from '../../contracts/runs.ts';
 import { backupWorkflow } from '../workflows/backup.ts';
 import { recoverWorkflow } from '../workflows/recover.ts';
+import { registerWorkflow } from '../workflows/register.ts';
 import { restoreWorkflow } from '../workflows/restore.ts';
 import type { WorkflowParts } from '../workflows/states.ts';
 import type { MachineNames } from './machine-names.ts';
@@ -25,6 +26,7 @@ export class Workflows extends Construct {
   readonly recover: StateMachine;
   readonly backup: StateMachine;
   readonly restore: StateMachine;
+  readonly register: StateMachine;
 
   constructor(scope: Construct, id: string, props: WorkflowsProps) {
     super(scope, id);
@@ -37,6 +39,9 @@ export class Workflows extends Construct {
     );
     this.restore = machine(new Construct(this, 'Restore'), machines, 'restore', (room) =>
       restoreWorkflow(room, props, this.recover),
+    );
+    this.register = machine(new Construct(this, 'Register'), machines, 'register', (room) =>
+      registerWorkflow(room, props, this.recover),
     );
   }
 }

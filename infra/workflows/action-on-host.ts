@@ -13,13 +13,19 @@ import type { StepFunctions } from '../constructs/steps.ts';
 import { ANSWER, jsonata, reportableCause, reportableName, toldFrom } from './expressions.ts';
 import { SILENCE, TRANSIENT } from './retries.ts';
 
-/** Waits for the host's answer as long as the cluster's policy says; the CDK would render expressions as JSONPath. */
+const LIMIT = '$states.input.policy.actionTimeoutSeconds';
+const NOT_AFTER = '$states.input.parameters.notAfter';
+/** As the policy says, and no longer than until the end of a pause. */
+const TIMEOUT = `$min([${LIMIT}, $exists(${NOT_AFTER}) and ${NOT_AFTER} != '' ? $max([2, $ceil(($toMillis(${NOT_AFTER}) - $millis()) / 1000)]) : ${LIMIT}])`;
+
+/** Waits for the host's answer so long; the CDK would render expressions as JSONPath. */
 class TokenStep extends LambdaInvoke {
   override toStateJson(language?: QueryLanguage): object {
     return {
       ...super.toStateJson(language),
-      HeartbeatSeconds: jsonata('$states.input.policy.heartbeatSeconds'),
-      TimeoutSeconds: jsonata('$states.input.policy.actionTimeoutSeconds'),
+      // Less than the time-out, as Step Functions wants it.
+      HeartbeatSeconds: jsonata(`$min([$states.input.policy.heartbeatSeconds, ${TIMEOUT} - 1])`),
+      TimeoutSeconds: jsonata(TIMEOUT),
     };
   }
 }

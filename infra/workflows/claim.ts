@@ -1,6 +1,7 @@
-// How Backup and Restore take a cluster: what a claim may answer, and the end of a start that is refused.
+// How workflows that people and schedules start take a cluster: what a claim may answer, and the end of a start that is refused.
 import { Chain, type IStateMachine, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import type { AskedWorkflow } from '../../contracts/runs.ts';
 import { ANSWER, EXECUTION, jsonata, REQUEST, toldFrom } from './expressions.ts';
 import type { WorkflowStates } from './states.ts';
 
@@ -12,12 +13,12 @@ const claimed = (field: string, otherwise: string) =>
 
 /**
  * ClaimRun and what follows from its outcome; goes on with `$run`, `$request` and `$policy` once the run has the
- * cluster. A holder that nobody executes any more is brought to its end first, once.
+ * cluster. A scheduled run waits for a cluster that is held, as long as its schedule says. A holder that nobody executes any more is brought to its end first, once.
  */
 export function claim(
   scope: Construct,
   states: WorkflowStates,
-  workflow: 'backup' | 'restore',
+  workflow: AskedWorkflow,
   recover: IStateMachine,
 ): Chain {
   const startRefused = states.fail('StartRefused');
@@ -41,6 +42,7 @@ export function claim(
         run: claimed('run', '{}'),
         request: claimed('request', '{}'),
         policy: claimed('policy', '{}'),
+        waitSeconds: jsonata(`${ANSWER}.outcome = 'waiting' ? ${ANSWER}.seconds : 0`),
         staleExecutionArn: jsonata(`${ANSWER}.outcome = 'stale' ? ${ANSWER}.executionArn : ''`),
       },
       onFailure: reportRefusal,
@@ -69,7 +71,11 @@ export function claim(
   );
   recoverStaleRun.next(claimRun);
 
+  const waitForCluster = states.wait('WaitForCluster', jsonata('$waitSeconds'));
+  waitForCluster.next(claimRun);
+
   const outcome = states.fork('ClaimOutcome', {
+    "$outcome = 'waiting'": waitForCluster,
     "$outcome = 'already-run'": new Succeed(scope, 'AlreadyRun'),
     "$outcome = 'stale' and $recoveries > 0": refuseStale,
     "$outcome = 'stale'": recoverStaleRun,

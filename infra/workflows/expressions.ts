@@ -1,4 +1,5 @@
 // JSONata that several states share.
+import { STEP_TIMEOUT_SECONDS } from '../../contracts/limits.ts';
 
 /** Wraps an expression for a field of a state. */
 export function jsonata(expression: string): string {
@@ -30,9 +31,19 @@ export function reportableCause(told: string): string {
   return jsonata(`$substring(${told}.message & '\\n' & ${told}.hint, 0, 32000)`);
 }
 
+/** What was caught, and in which state. @param error an expression */
+export function caught(error = '$states.errorOutput'): string {
+  return jsonata(`$merge([${error}, {'Step': $states.context.State.Name}])`);
+}
+
 /** A caught error as a told error, for when the step that knows more fails itself. @param error an expression */
 export function toldFrom(error: string): string {
   return jsonata(
     `{'errorName': ${error}.Error, 'message': $exists(${error}.Cause) ? ${error}.Cause : '', 'hint': ''}`,
   );
+}
+
+/** Until a time of a variable, at least one; as long as a step may take where it is "". @param time an expression */
+export function secondsLeft(time: string): string {
+  return `${time} = '' ? ${STEP_TIMEOUT_SECONDS} : $max([1, $ceil(($toMillis(${time}) - $millis()) / 1000)])`;
 }

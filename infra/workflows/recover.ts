@@ -1,6 +1,7 @@
 // The Recover workflow: brings a run that nobody executes any more to its end. Its last statement is the procedure.
 import { type IChainable, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import { ResumeFailed } from '../../contracts/errors.ts';
 import { ANSWER, EXECUTION, jsonata, REQUEST } from './expressions.ts';
 import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
 
@@ -41,6 +42,19 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
       },
     },
   );
+  // Before anything else: they stand still. What keeps it from being done is told at the end, and keeps the lock.
+  const resumeApplications = states.step(
+    'ResumeApplications',
+    { clusterId: jsonata('$run.clusterId'), runId: jsonata('$subject.runId'), tolerant: true },
+    {
+      assign: {
+        resumed: jsonata(`${ANSWER}.outcome != 'not-resumed'`),
+        warnings: jsonata(`[$warnings, ${ANSWER}.warnings]`),
+      },
+      onFailure: discoverHosts,
+      onFailureAssign: { resumed: false, ...addWarning('Applications may still be paused') },
+    },
+  );
   const endRunOnEachHost = states.onEach('EndRunOnEachHost', 'end-run', {
     list: 'hostsKey',
     parameters: { endedRunId: jsonata('$subject.runId') },
@@ -70,7 +84,7 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
   const recordRun = states.step('RecordRun', {
     run,
     planKey: jsonata('$planKey'),
-    status: 'COMPLETED',
+    status: jsonata("$resumed ? 'COMPLETED' : 'FAILED'"),
     recovered: { runId: jsonata('$subject.runId'), status: jsonata('$status') },
     warnings,
   });
@@ -79,18 +93,31 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
     { run, warnings },
     { output: run, onFailure: unreleased, onFailureAssign: TOLD },
   );
+  // The lock is kept: the sweep starts the next Recover, which tries again.
+  const stillPaused = states.let('StillPaused', {
+    told: {
+      errorName: 'ResumeFailed',
+      message: jsonata("$join($warnings, '; ')"),
+      hint: ResumeFailed.traits.hint,
+    },
+  });
+  stillPaused.next(unreleased);
+  const applicationsResumed = states.fork('ApplicationsResumed', { '$not($resumed)': stillPaused });
+  applicationsResumed.next(releaseRun);
   const notifyRun = states.step(
     'NotifyRun',
     { run, aboutRunId: jsonata('$subject.runId'), warnings },
-    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
+    { onFailure: applicationsResumed, onFailureAssign: addWarning('Nobody was notified') },
   );
   const othersToStart = states.fork('OthersToStart', { "$othersKey = ''": recordRun });
   const seedsToStart = states.fork('SeedsToStart', { "$seedsKey = ''": othersToStart });
 
   return states
-    .begin({ warnings: [] })
+    .begin({ warnings: [], resumed: true })
     .next(claimRecovery)
     .next(states.fork('ClaimOutcome', { "$outcome = 'nothing-to-recover'": nothingToRecover }))
+    .next(states.fork('ApplicationsToResume', { "$subject.workflow != 'backup'": discoverHosts }))
+    .next(resumeApplications)
     .next(discoverHosts)
     .next(states.fork('HostsToEnd', { '$hostCount = 0': planRecovery }))
     .next(endRunOnEachHost)
@@ -103,5 +130,5 @@ export function recoverWorkflow(scope: Construct, parts: WorkflowParts): IChaina
     .next(startOtherNodes)
     .next(recordRun)
     .next(notifyRun)
-    .next(releaseRun);
+    .next(applicationsResumed);
 }

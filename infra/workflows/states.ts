@@ -12,18 +12,29 @@ import {
   IntegrationPattern,
   type IStateMachine,
   Pass,
+  QueryLanguage,
   S3JsonItemReader,
   StateMachineType,
   TaskInput,
   type TaskStateBase,
+  Wait,
+  WaitTime,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
 import type { ActionName } from '../../contracts/actions.ts';
-import type { StepName } from '../../contracts/steps.ts';
+import type { StateName } from '../../contracts/steps.ts';
 import type { StepFunctions } from '../constructs/steps.ts';
 import { actionOnHost } from './action-on-host.ts';
-import { ANSWER, jsonata, KEEP_INPUT, reportableCause, reportableName, toldFrom } from './expressions.ts';
+import {
+  ANSWER,
+  caught,
+  jsonata,
+  KEEP_INPUT,
+  reportableCause,
+  reportableName,
+  toldFrom,
+} from './expressions.ts';
 import { TRANSIENT } from './retries.ts';
 
 export interface WorkflowParts {
@@ -46,6 +57,20 @@ interface OnFailure {
 interface StepOptions extends OnFailure {
   assign?: Values;
   output?: unknown;
+  /** Follows the state's name, where the step is a state of the machine already. */
+  of?: string;
+  /** An expression, of seconds. */
+  timeoutSeconds?: string;
+}
+
+/** The CDK would render an expression of a time-out as JSONPath. */
+class Step extends LambdaInvoke {
+  timeoutSeconds: string | undefined;
+
+  override toStateJson(language?: QueryLanguage): object {
+    const { timeoutSeconds } = this;
+    return { ...super.toStateJson(language), ...(timeoutSeconds && { TimeoutSeconds: timeoutSeconds }) };
+  }
 }
 
 /** Where failures lead. */
@@ -100,15 +125,23 @@ export class WorkflowStates {
     return Pass.jsonata(this.scope, name, { assign, outputs: KEEP_INPUT });
   }
 
+  /** @param seconds an expression */
+  wait(name: string, seconds: string): Wait {
+    return Wait.jsonata(this.scope, name, { time: WaitTime.seconds(seconds), outputs: KEEP_INPUT });
+  }
+
   /** Calls the Lambda of the same name. */
-  step(name: StepName, input: Values, options: StepOptions = {}): LambdaInvoke {
-    const task = LambdaInvoke.jsonata(this.scope, name, {
+  step(name: StateName, input: Values, options: StepOptions = {}): LambdaInvoke {
+    const id = options.of ? `${name} (${options.of})` : name;
+    const task = new Step(this.scope, id, {
+      queryLanguage: QueryLanguage.JSONATA,
       lambdaFunction: this.parts.functions[name],
       retryOnServiceExceptions: false,
       payload: TaskInput.fromObject(input),
       outputs: options.output ?? KEEP_INPUT,
       ...(options.assign && { assign: options.assign }),
     });
+    task.timeoutSeconds = options.timeoutSeconds;
     task.addRetry(TRANSIENT);
     this.catchAll(task, options);
     return task;
@@ -224,7 +257,7 @@ export class WorkflowStates {
       throw new Error(`${state.id}: expected failuresLeadTo() before the first state that may fail`);
     state.addCatch(handler, {
       errors: [Errors.ALL],
-      assign: options.onFailureAssign ?? { error: jsonata('$states.errorOutput') },
+      assign: options.onFailureAssign ?? { error: caught() },
       outputs: KEEP_INPUT,
     });
   }

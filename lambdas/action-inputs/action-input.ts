@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { ActionInput, ActionName } from '../../contracts/actions.ts';
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
-import { InvalidDocument } from '../../contracts/errors.ts';
+import { InvalidDocument, PauseExceeded } from '../../contracts/errors.ts';
 import { actionIdOf, snapshotTagOf } from '../../contracts/identifiers.ts';
 import {
   backupPlan,
@@ -26,7 +26,7 @@ export interface ActionRequest {
   parameters: Record<string, unknown>;
   cluster: ClusterConfiguration;
 }
-type Ports = Pick<StepPorts, 'vault' | 'layout' | 'kmsKeys'>;
+type Ports = Pick<StepPorts, 'vault' | 'layout' | 'kmsKeys' | 'clock'>;
 type Builder<Name extends ActionName> = (asked: ActionRequest, ports: Ports) => Promise<ActionInput<Name>>;
 
 export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
@@ -34,10 +34,25 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   describe: async () => ({}),
   flush: async () => ({}),
   async snapshot(asked, ports) {
-    const { snapshotTag } = await plan(asked, ports, backupPlan);
-    return { tag: snapshotTag, at: parameter(asked.parameters, 'at') };
+    const { snapshotTag, tables, selection } = await plan(asked, ports, backupPlan);
+    const notAfter = snapshotEnd(asked, ports);
+    return {
+      tag: snapshotTag,
+      at: parameter(asked.parameters, 'at'),
+      ...(selection.keyspaces && { keyspaces: [...new Set(tables.map((table) => table.keyspace))] }),
+      ...(notAfter && { notAfter }),
+    };
+  },
+  async 'collect-increments'(asked, ports) {
+    const { base, previous, tables, nodes } = await plan(asked, ports, backupPlan);
+    return {
+      ...{ hostId: nodeOf(nodes, asked).hostId, tables },
+      ...(base && { baseId: base.backupId }),
+      ...(previous && { previousId: previous.backupId }),
+    };
   },
   upload: uploadInput,
+  'release-increments': releaseInput,
   async 'clear-snapshot'(asked, ports) {
     const { round } = await plan(asked, ports, backupPlan);
     return { tags: Array.from({ length: round }, (_, index) => snapshotTagOf(asked.run.runId, index + 1)) };
@@ -79,6 +94,13 @@ async function plan<Plan>(
   return readDocument(ports, planKey, schema);
 }
 
+/** The end of the applications' pause, "" without one. @throws PauseExceeded for a retry that comes after it */
+function snapshotEnd({ host, parameters }: ActionRequest, { clock }: Ports): string {
+  const notAfter = 'notAfter' in parameters ? parameter(parameters, 'notAfter') : '';
+  if (notAfter === '' || clock.now() < new Date(notAfter)) return notAfter;
+  throw new PauseExceeded(`${host.instanceId}: got no snapshot until ${notAfter}, when the pause ends`);
+}
+
 function nodeOf<Node extends Host>(nodes: readonly Node[], { host, planKey }: ActionRequest): Node {
   const node = nodes.find((each) => each.instanceArn === host.instanceArn);
   if (node) return node;
@@ -86,31 +108,52 @@ function nodeOf<Node extends Host>(nodes: readonly Node[], { host, planKey }: Ac
 }
 
 async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'upload'>> {
-  const { backupId, round, snapshotTag, schemaVersion, tables, nodes } = await plan(asked, ports, backupPlan);
+  const { backupId, kind, round, snapshotTag, schemaVersion, tables, nodes } = await plan(
+    asked,
+    ports,
+    backupPlan,
+  );
   const { hostId, datacenter, rack, cassandraVersion, previous, instanceArn } = nodeOf(nodes, asked);
-  const actionId = actionIdOf(asked.run.runId, `snapshot-${round}`);
-  const { times } = await readResult(ports, 'snapshot', { instanceArn, actionId });
+  const at = (phase: string) => ({ instanceArn, actionId: actionIdOf(asked.run.runId, phase) });
+  const { times, incrementalBackups } =
+    kind === 'incremental'
+      ? {
+          ...(await readResult(ports, 'collect-increments', at(`collect-increments-${round}`))),
+          incrementalBackups: true,
+        }
+      : await readResult(ports, 'snapshot', at(`snapshot-${round}`));
   return {
     ...{
       backupId,
+      kind,
       hostId,
       datacenter,
       rack,
       cassandraVersion,
       schemaVersion,
+      incrementalBackups,
       tag: snapshotTag,
       times,
       tables,
     },
     damagedFiles: asked.cluster.policy.damagedFiles,
     encryption: encryptionKeysOf(ports, asked.run.clusterId, asked.cluster),
-    ...(previous && { previous }),
+    // What was written since is in none.
+    previous: kind === 'incremental' ? [] : previous,
   };
 }
 
 async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'download'>> {
   const { tables, nodes } = await plan(asked, ports, restorePlan);
-  return { source: nodeOf(nodes, asked).source, tables };
+  return { sources: nodeOf(nodes, asked).sources, tables };
+}
+
+async function releaseInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'release-increments'>> {
+  const { backupId, nodes } = await plan(asked, ports, backupPlan);
+  const { instanceArn } = nodeOf(nodes, asked);
+  const actionId = actionIdOf(asked.run.runId, 'upload');
+  const { headerSha256, listingSha256 } = await readResult(ports, 'upload', { instanceArn, actionId });
+  return { source: { backupId, instanceArn, headerSha256, listingSha256 } };
 }
 
 async function restoreRunInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'put-back'>> {

@@ -2,7 +2,7 @@
 
 import type { DeployedConfiguration } from '../../contracts/configuration.ts';
 import { FORMAT_VERSION } from '../../contracts/documents.ts';
-import { runIdOf } from '../../contracts/identifiers.ts';
+import { backupKind, runIdOf } from '../../contracts/identifiers.ts';
 import type { RunRecord, RunRef } from '../../contracts/runs.ts';
 import type { RunPolicy } from '../../contracts/steps.ts';
 import { serialize, sha256Of } from '../vault/documents.ts';
@@ -35,6 +35,7 @@ export function policyOf({ cluster }: DeployedConfiguration): RunPolicy {
     heartbeatSeconds: cluster.policy.heartbeatSeconds,
     actionTimeoutSeconds: cluster.policy.actionTimeoutSeconds,
     hostsAtOnce: cluster.limits.hostsAtOnce,
+    ...(cluster.pause && { maxPauseSeconds: cluster.pause.maxSeconds }),
   };
 }
 
@@ -45,9 +46,12 @@ export function begunRecord(
   request: Record<string, unknown>,
 ): RunRecord {
   const { runId, clusterId, workflow, executionArn, startedAt } = run;
+  // Where nobody knows any more what was asked for, no kind is told.
+  const kind = backupKind.safeParse(request['kind']).data;
   return {
     formatVersion: FORMAT_VERSION,
     ...{ runId, clusterId, workflow, executionArn, status, startedAt, request },
+    ...(workflow === 'backup' && kind && { kind }),
     warnings: [],
     nodes: [],
   };

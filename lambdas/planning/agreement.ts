@@ -8,7 +8,7 @@ import {
   UnmanagedNode,
 } from '../../contracts/errors.ts';
 import type { Host } from '../../contracts/plans.ts';
-import type { RingView } from '../../contracts/ring.ts';
+import type { RingNode, RingView } from '../../contracts/ring.ts';
 
 export interface DescribedHost {
   host: Host;
@@ -59,11 +59,13 @@ export function requireUp(described: readonly DescribedHost[]): UpHost[] {
 }
 
 /** @throws InvalidConfiguration */
-export function requireDatacenter(nodes: readonly UpHost[], expected: string): void {
-  const others = nodes.filter((node) => node.datacenter !== expected);
+export function requireDatacenters(nodes: readonly UpHost[], expected: readonly string[]): void {
+  const others = nodes.filter((node) => !expected.includes(node.datacenter));
   if (others.length === 0) return;
   const got = others.map((node) => `${node.host.instanceId} in "${node.datacenter}"`).join(', ');
-  throw new InvalidConfiguration(`datacenter: got ${got}, expected "${expected}" as configured`);
+  throw new InvalidConfiguration(
+    `datacenters: got ${got}, expected "${expected.join('", "')}" as configured`,
+  );
 }
 
 /** @returns the node whose view is everyone's. @throws RingDisagreement */
@@ -85,12 +87,16 @@ export function requireOneSchema(nodes: readonly UpHost[]): void {
 }
 
 /**
- * Ring members and hosts must be the same set, and each member Up/Normal to all.
+ * The nodes must be the ring's members but those left out, each member once, and each Up/Normal to all of them.
  * @throws UnmanagedNode RingDisagreement NodeDown
  */
-export function requireFullRing(nodes: readonly UpHost[], ring: RingView): void {
+export function requireMembers(
+  nodes: readonly UpHost[],
+  ring: RingView,
+  leftOut: readonly RingNode[] = [],
+): void {
   const hosted = groupBy(nodes, (node) => node.hostId);
-  const unmanaged = ring.nodes.filter((member) => !hosted.has(member.hostId));
+  const unmanaged = ring.nodes.filter((member) => !leftOut.includes(member) && !hosted.has(member.hostId));
   if (unmanaged.length > 0) {
     const named = unmanaged.map((member) => `${member.address} (host ID ${member.hostId})`).join(', ');
     throw new UnmanagedNode(`got ${unmanaged.length} ring members that no host runs: ${named}`);
@@ -104,9 +110,14 @@ export function requireFullRing(nodes: readonly UpHost[], ring: RingView): void 
     );
   }
   const seen = nodes.flatMap((node) =>
-    node.notUpNormal.map((member) => `${member} by ${node.host.instanceId}`),
+    membersOf(node.notUpNormal, leftOut).map((member) => `${member} by ${node.host.instanceId}`),
   );
   if (seen.length > 0) throw new NodeDown(`got ring members not Up/Normal: ${seen.join(', ')}`);
+}
+
+/** Of members as `address (state)`, those that are not left out. */
+export function membersOf(seen: readonly string[], leftOut: ReadonlyArray<{ address: string }>): string[] {
+  return seen.filter((member) => !leftOut.some(({ address }) => member.startsWith(`${address} `)));
 }
 
 function groupBy(nodes: readonly UpHost[], by: (node: UpHost) => string): Map<string, UpHost[]> {

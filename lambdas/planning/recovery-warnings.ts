@@ -23,7 +23,9 @@ export async function leftOnHosts(
 ): Promise<string[]> {
   const subjectPlan = await findSubjectPlan(ports, run.clusterId, subject.runId);
   const tags = snapshotTagsOf(subject.runId).join(', ');
-  const left = subjectPlan?.workflow === 'backup' ? `: its snapshots may be left there (${tags})` : '';
+  // An incremental has none; what it collected stays for the next one.
+  const hasSnapshots = subjectPlan?.workflow === 'backup' && subjectPlan.kind !== 'incremental';
+  const left = hasSnapshots ? `: its snapshots may be left there (${tags})` : '';
   const warnings = unreachable.map(
     (instanceId) => `${instanceId} was not online when the run was ended${left}`,
   );

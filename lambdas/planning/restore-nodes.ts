@@ -9,48 +9,73 @@ import {
 } from '../../contracts/errors.ts';
 import type { NodeHeader } from '../../contracts/manifests.ts';
 import type { RestorePlan } from '../../contracts/plans.ts';
-import type { RingView } from '../../contracts/ring.ts';
+import type { RingNode, RingView } from '../../contracts/ring.ts';
 import { bytesForPeople } from '../reporting/for-people.ts';
 import type { DescribedHost } from './agreement.ts';
-import type { RestorableBackup } from './restorable-backup.ts';
+import type { ChainLink, RestorableBackup } from './restorable-backup.ts';
 
 export interface MappedNode {
   described: DescribedHost;
+  /** The newest. */
   header: NodeHeader;
-  source: BackupSource;
+  /** Of the chain, the base first. */
+  parts: Array<{ header: NodeHeader; source: BackupSource }>;
 }
 
-/** @throws TopologyMismatch unless hosts and the backup's nodes are the same set */
-export function mapNodes(described: readonly DescribedHost[], backup: RestorableBackup): MappedNode[] {
-  const { mapped, problems } = matchNodes(described, backup);
-  if (problems.length === 0) return mapped;
+/** @throws TopologyMismatch unless hosts and the backup's nodes are the same set, but for those that it leaves out */
+export function mapNodes(described: readonly DescribedHost[], backup: RestorableBackup): MatchedNodes {
+  const matched = matchNodes(described, backup);
+  const { problems } = matched;
+  if (problems.length === 0) return matched;
   throw new TopologyMismatch(`backup ${backup.manifest.backupId}: ${problems.join('; ')}`);
 }
 
-/** The nodes that are still there, and in words those that are not, or are new. */
-export function matchNodes(
-  described: readonly DescribedHost[],
-  backup: RestorableBackup,
-): { mapped: MappedNode[]; problems: string[] } {
+export interface MatchedNodes {
+  /** The nodes that are still there. */
+  mapped: MappedNode[];
+  /** Hosts whose nodes were in the ring and are not in the backup. */
+  leftOut: DescribedHost[];
+  /** In words, nodes that are gone or new. */
+  problems: string[];
+}
+
+export function matchNodes(described: readonly DescribedHost[], backup: RestorableBackup): MatchedNodes {
   const taken = new Set<DescribedHost>();
+  const leftOut: DescribedHost[] = [];
   const problems: string[] = [];
-  const mapped = backup.manifest.nodes.flatMap((node, index) => {
-    const header = backup.headers[index];
+  const mapped = backup.manifest.nodes.flatMap((node) => {
+    const parts = backup.chain.flatMap((link) => partOf(link, node.hostId) ?? []);
+    const header = parts.at(-1)?.header;
     const host = findHost(described, node);
+    if (parts.length < backup.chain.length) {
+      problems.push(`got no part of node ${node.hostId} in a backup that it goes on from`);
+      return [];
+    }
     if (!host || !header) {
       problems.push(`got no host with host ID ${node.hostId}`);
       return [];
     }
     taken.add(host);
-    const { instanceArn, headerSha256, listingSha256 } = node;
-    const source = { backupId: backup.manifest.backupId, instanceArn, headerSha256, listingSha256 };
-    return [{ described: host, header, source }];
+    return [{ described: host, header, parts }];
   });
-  for (const { host, result } of described.filter((each) => !taken.has(each))) {
+  for (const each of described.filter((other) => !taken.has(other))) {
+    const { host, result } = each;
+    if (backup.ring.nodes.some((member) => member.hostId === result.hostId)) {
+      leftOut.push(each);
+      continue;
+    }
     const known = result.hostId ?? 'unknown';
     problems.push(`got ${host.instanceId} with host ID ${known}, which the backup does not have`);
   }
-  return { mapped, problems };
+  return { mapped, leftOut, problems };
+}
+
+function partOf({ manifest, headers }: ChainLink, hostId: string): MappedNode['parts'][number] | undefined {
+  const index = manifest.nodes.findIndex((node) => node.hostId === hostId);
+  const [node, header] = [manifest.nodes[index], headers[index]];
+  if (!node || !header) return undefined;
+  const { instanceArn, headerSha256, listingSha256 } = node;
+  return { header, source: { backupId: manifest.backupId, instanceArn, headerSha256, listingSha256 } };
 }
 
 /** A node that lost even its memory is known by the instance that it was backed up on. */
@@ -61,14 +86,19 @@ function findHost(described: readonly DescribedHost[], node: { hostId: string; i
   );
 }
 
-/** @throws TopologyMismatch unless the live ring is the backup's, by host ID and tokens */
+/**
+ * In the datacenters that the backup has nodes of: each replicates for itself.
+ * @throws TopologyMismatch unless the live ring is the backup's, by host ID and tokens
+ */
 export function requireSameRing(live: RingView, backup: RestorableBackup): void {
   const problems: string[] = [];
   if (live.clusterName !== backup.manifest.clusterName) {
     problems.push(`got cluster name "${live.clusterName}", expected "${backup.manifest.clusterName}"`);
   }
-  const tokens = new Map(live.nodes.map((node) => [node.hostId, node.tokens.join(',')]));
-  for (const node of backup.ring.nodes) {
+  const datacenters = backedUpDatacenters(backup);
+  const inThem = (node: RingNode) => datacenters.has(node.datacenter);
+  const tokens = new Map(live.nodes.filter(inThem).map((node) => [node.hostId, node.tokens.join(',')]));
+  for (const node of backup.ring.nodes.filter(inThem)) {
     const now = tokens.get(node.hostId);
     if (now === undefined) problems.push(`got no ring member ${node.hostId} (${node.address})`);
     else if (now !== node.tokens.join(','))
@@ -81,19 +111,26 @@ export function requireSameRing(live: RingView, backup: RestorableBackup): void 
   if (problems.length > 0) throw new TopologyMismatch(`live ring: ${problems.join('; ')}`);
 }
 
+export function backedUpDatacenters({ headers }: Pick<RestorableBackup, 'headers'>): Set<string> {
+  return new Set(headers.map((header) => header.datacenter));
+}
+
 /** @throws RestoreNotAllowed */
-export function requireAllowed(described: readonly DescribedHost[], clusterId: string): void {
-  const guarded = described.filter(({ result }) => !result.restoreAllowed).map(({ host }) => host.instanceId);
+export function requireAllowed(nodes: readonly MappedNode[], clusterId: string): void {
+  const guarded = nodes
+    .filter(({ described }) => !described.result.restoreAllowed)
+    .map(({ described }) => described.host.instanceId);
   if (guarded.length === 0) return;
   throw new RestoreNotAllowed(
-    `got ${guarded.length} of ${described.length} hosts whose guard file does not name "${clusterId}": ${guarded.join(', ')}`,
+    `got ${guarded.length} of ${nodes.length} hosts whose guard file does not name "${clusterId}": ${guarded.join(', ')}`,
   );
 }
 
 /** @throws IncompatibleVersion */
 export function requireReadable(nodes: readonly MappedNode[]): void {
-  const problems = nodes.flatMap(({ described: { host, result }, header }) => {
-    const unreadable = header.sstableFormats.filter(
+  const problems = nodes.flatMap(({ described: { host, result }, parts }) => {
+    const formats = new Set(parts.flatMap(({ header }) => header.sstableFormats));
+    const unreadable = [...formats].filter(
       (format) => !(result.readableFormats ?? [format]).includes(format),
     );
     const reads = result.readableFormats?.join(', ');
@@ -111,7 +148,7 @@ export function requireSpace(
   const problems = nodes.flatMap((node) => {
     const { host, result } = node.described;
     const free = result.dataDirectories.reduce((sum, each) => sum + each.freeBytes, 0);
-    const needed = bytesOf(node.header, plan.tables) + reserveBytes * result.dataDirectories.length;
+    const needed = bytesOf(node, plan.tables) + reserveBytes * result.dataDirectories.length;
     if (result.dataDirectories.length === 0 || free >= needed) return [];
     return [`${host.instanceId} has ${bytesForPeople(free)} free, needs ${bytesForPeople(needed)}`];
   });
@@ -119,7 +156,9 @@ export function requireSpace(
 }
 
 /** What a node has of the tables that are restored. */
-export function bytesOf(header: NodeHeader, tables: RestorePlan['tables']): number {
+export function bytesOf({ parts }: Pick<MappedNode, 'parts'>, tables: RestorePlan['tables']): number {
   const ids = new Set(tables.map((table) => table.tableId));
-  return header.tables.reduce((sum, table) => sum + (ids.has(table.tableId) ? table.bytes : 0), 0);
+  return parts
+    .flatMap(({ header }) => header.tables)
+    .reduce((sum, table) => sum + (ids.has(table.tableId) ? table.bytes : 0), 0);
 }

@@ -11,6 +11,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     operation: plan.operation,
     dryRun: plan.dryRun,
     backupId: plan.backupId,
+    ...goesOnFrom(plan),
     snapshotAt: plan.snapshotAt,
     restoreRunId: plan.restoreRunId,
     nodes: plan.nodes.length,
@@ -25,6 +26,12 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     ),
     warnings: shortened(plan.warnings),
   };
+}
+
+/** Of an incremental what is restored with it, the base first. */
+function goesOnFrom({ nodes: [node] }: RestorePlan): { goesOnFrom?: string[] } {
+  const before = node?.sources.slice(0, -1).map(({ backupId }) => backupId) ?? [];
+  return before.length > 0 ? { goesOnFrom: shortened(before) } : {};
 }
 
 function shortened(lines: readonly string[]): string[] {

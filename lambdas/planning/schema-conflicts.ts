@@ -85,7 +85,8 @@ function normalized(statement: string): string {
   return statement.replaceAll(/\s+/g, ' ').trim();
 }
 
-function replicationOf(statement: string): string {
+/** The map as it is written, or `unknown`. */
+export function replicationOf(statement: string): string {
   return /replication\s*=\s*(\{[^}]*\})/i.exec(statement)?.[1] ?? 'unknown';
 }
 

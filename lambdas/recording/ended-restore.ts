@@ -6,8 +6,9 @@ import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
 import { readDocument } from '../vault/documents.ts';
 import { findResult } from '../vault/results.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
-import { sortedByInstance } from './ended-backup.ts';
 import { mergeWarnings } from './keep-record.ts';
+import { withNodesLeftOut } from './left-out-nodes.ts';
+import { withTimes } from './node-times.ts';
 
 type Ports = Pick<StepPorts, 'vault' | 'layout' | 'catalog'>;
 
@@ -24,7 +25,10 @@ export async function endedRestore(
 ): Promise<RunRecord> {
   const key = planKey ?? ports.layout.plan(base.clusterId, base.runId);
   const plan = await readDocument(ports, key, restorePlan);
-  const nodes = await Promise.all(plan.nodes.map((node) => nodeOutcome(ports, plan, node)));
+  const outcomes = await Promise.all(
+    plan.nodes.map(async (host) => ({ host, outcome: await nodeOutcome(ports, plan, host) })),
+  );
+  const nodes = await withTimes(ports, base, outcomes);
   const sum = (field: 'files' | 'bytes' | 'uploadedBytes') =>
     nodes.reduce((total, node) => total + (node[field] ?? 0), 0);
   return {
@@ -32,7 +36,7 @@ export async function endedRestore(
     ...aboutOf(plan),
     ...(plan.operation === 'restore' && !plan.dryRun && { files: sum('files'), bytes: sum('bytes') }),
     warnings: mergeWarnings(base.warnings, plan.warnings),
-    nodes: sortedByInstance(nodes),
+    nodes: await withNodesLeftOut(ports, base, nodes),
   };
 }
 

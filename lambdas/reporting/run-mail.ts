@@ -1,6 +1,7 @@
 // The mail about a run's end: what happened, per node, and what to do next.
 import { whoAsked } from '../../contracts/requests.ts';
-import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import { BEFORE_PHASES, type NodeOutcome, type RunRecord } from '../../contracts/runs.ts';
+import { describeSelection } from '../../contracts/selection.ts';
 import { inOneLine } from './caught.ts';
 import { bytesForPeople, durationForPeople } from './for-people.ts';
 
@@ -20,6 +21,7 @@ export function runMail(record: RunRecord): Mail {
     headline(record, what),
     facts(record),
     nodes(record.nodes),
+    changes(record),
     warnings(record),
     next(record, what),
   ]
@@ -41,19 +43,34 @@ function headline({ clusterId, status, runId, error }: RunRecord, what: string):
 function facts(record: RunRecord): string[] {
   const took = record.endedAt ? Date.parse(record.endedAt) - Date.parse(record.startedAt) : undefined;
   const lines: Array<[label: string, value: string | undefined]> = [
+    ['Kind', record.kind],
     ['Started', record.startedAt],
     ['Ended', record.endedAt && `${record.endedAt} (${durationForPeople(took ?? 0)})`],
+    ['Failed step', record.failedStep],
     ['Backup', record.backupId],
+    ['Goes on from', record.baseBackupId],
+    ['Only', record.selection && describeSelection(record.selection)],
+    ['Left out', leftOut(record)],
     ['Restore', record.restoreRunId],
     ['Recovered run', record.recoveredRunId],
     ['Files', record.files?.toString()],
     ['Size', record.bytes === undefined ? undefined : bytesForPeople(record.bytes)],
     ['Uploaded', record.uploadedBytes === undefined ? undefined : bytesForPeople(record.uploadedBytes)],
     ['Snapshot spread', record.snapshotSpreadMs === undefined ? undefined : `${record.snapshotSpreadMs} ms`],
+    ['Applications', record.pause && pauseForPeople(record.pause)],
     ['Requested by', whoAsked(record.request)],
     ['Execution', record.executionArn],
   ];
-  return lines.flatMap(([label, value]) => (value === undefined ? [] : `${`${label}:`.padEnd(17)}${value}`));
+  return lines.flatMap(([label, value]) => (value ? [`${`${label}:`.padEnd(17)}${value}`] : []));
+}
+
+function leftOut({ leftOut: lacks }: RunRecord): string | undefined {
+  if (!lacks || (lacks.nodes === 0 && lacks.tables === 0)) return undefined;
+  return `${lacks.nodes} ring members, ${lacks.tables} tables and views`;
+}
+
+function pauseForPeople({ applications, longestMs }: NonNullable<RunRecord['pause']>): string {
+  return `${applications} paused, for ${durationForPeople(longestMs)} at most`;
 }
 
 function nodes(outcomes: readonly NodeOutcome[]): string[] {
@@ -64,15 +81,37 @@ function nodes(outcomes: readonly NodeOutcome[]): string[] {
   return ['Nodes:', ...told, ...(rest > 0 ? [`  … and ${rest} more`] : [])];
 }
 
-function nodeLine({ instanceId, status, phase, files, bytes, uploadedBytes, error }: NodeOutcome): string {
-  const parts = [
-    `${status} (${phase})`,
+/** What became of a node, in words. */
+function nodeLine(node: NodeOutcome): string {
+  const { instanceId, hostId, startedAt, endedAt } = node;
+  const took =
+    startedAt && endedAt
+      ? `, after ${durationForPeople(Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)))}`
+      : '';
+  return `  ${instanceId}${hostId ? ` (host ID ${hostId})` : ''}: ${outcomeInWords(node)}${took}${causeOf(node)}`;
+}
+
+function outcomeInWords({ status, phase, files, bytes, uploadedBytes }: NodeOutcome): string {
+  if (status === 'FAILED') return `FAILED in ${phase}`;
+  if (status === 'CANCELLED') {
+    return phase !== BEFORE_PHASES
+      ? `CANCELLED in ${phase}, because the run ended`
+      : 'CANCELLED before it was begun';
+  }
+  const figures = [
     ...(files === undefined ? [] : [`${files} files`]),
     ...(bytes === undefined ? [] : [bytesForPeople(bytes)]),
-    ...(uploadedBytes === undefined ? [] : [`${bytesForPeople(uploadedBytes)} uploaded`]),
-    ...(error ? [inOneLine(error)] : []),
+    ...(uploadedBytes === undefined ? [] : [`of which ${bytesForPeople(uploadedBytes)} were uploaded`]),
   ];
-  return `  ${instanceId}  ${parts.join(', ')}`;
+  return `${status} its ${phase}${figures.length > 0 ? `: ${figures.join(', ')}` : ''}`;
+}
+
+function causeOf({ error }: NodeOutcome): string {
+  return error ? `: ${inOneLine(error)}` : '';
+}
+
+function changes({ changes: seen = [] }: RunRecord): string[] {
+  return seen.length === 0 ? [] : ['Changed since it was last seen:', ...seen.map((each) => `  - ${each}`)];
 }
 
 function warnings(record: RunRecord): string[] {

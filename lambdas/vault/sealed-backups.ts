@@ -1,7 +1,10 @@
 // Sealed backups, as the vault has them: a cluster manifest that exists is a backup that can be restored.
-import { type ClusterManifest, clusterManifest } from '../../contracts/manifests.ts';
+import { parseDocument } from '../../contracts/documents.ts';
+import { BackupDamaged } from '../../contracts/errors.ts';
+import { latestBackup } from '../../contracts/latest-backup.ts';
+import { type BackupLink, type ClusterManifest, clusterManifest } from '../../contracts/manifests.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
-import { findDocument } from './documents.ts';
+import { findDocument, sha256Of } from './documents.ts';
 
 type Ports = Pick<StepPorts, 'vault' | 'layout'>;
 
@@ -13,21 +16,61 @@ export function findManifest(
   return findDocument(ports, ports.layout.clusterManifest(clusterId, backupId), clusterManifest);
 }
 
-/** The newest sealed backup that started before the run `before`, if that is given. */
-export async function newestSealed(
+/** A sealed backup, and what pins every byte of it. */
+export interface SealedBackup {
+  manifest: ClusterManifest;
+  link: BackupLink;
+}
+
+export async function findSealed(
+  { vault, layout }: Ports,
+  clusterId: string,
+  backupId: string,
+): Promise<SealedBackup | undefined> {
+  const key = layout.clusterManifest(clusterId, backupId);
+  const stored = await vault.get(key);
+  if (!stored) return undefined;
+  const manifest = parseDocument(clusterManifest, stored.body.toString(), key);
+  return { manifest, link: { backupId, manifestSha256: sha256Of(stored.body) } };
+}
+
+/**
+ * A backup with all that it goes on from, the base first.
+ * @throws BackupDamaged where one is gone, or is not the one that the next was made on
+ */
+export async function chainOf(
   ports: Ports,
   clusterId: string,
-  before?: string,
-): Promise<ClusterManifest | undefined> {
+  newest: ClusterManifest,
+): Promise<ClusterManifest[]> {
+  const chain = [newest];
+  for (let before = newest.previous; before; ) {
+    const found = await findSealed(ports, clusterId, before.backupId);
+    if (found?.link.manifestSha256 !== before.manifestSha256) {
+      const got = found ? `one of SHA-256 ${found.link.manifestSha256}` : 'no manifest';
+      throw new BackupDamaged(
+        `backup ${newest.backupId} goes on from ${before.backupId}: got ${got}, expected SHA-256 ${before.manifestSha256}`,
+      );
+    }
+    chain.unshift(found.manifest);
+    before = found.manifest.previous;
+  }
+  return chain;
+}
+
+/** IDs of backups that began to be written, newest first. @param but the run that asks: it has the cluster, so no other is at work */
+export async function backupsBegun(ports: Ports, clusterId: string, but?: string): Promise<string[]> {
   const prefix = ports.layout.backups(clusterId);
   const begun: string[] = [];
   for await (const key of ports.vault.list(prefix, { delimiter: '/' })) {
-    begun.push(key.slice(prefix.length).replace(/\/$/, ''));
+    const backupId = key.slice(prefix.length).replace(/\/$/, '');
+    if (backupId !== but) begun.push(backupId);
   }
-  for (const backupId of begun.sort().reverse()) {
-    if (before !== undefined && backupId >= before) continue;
-    const manifest = await findManifest(ports, clusterId, backupId);
-    if (manifest) return manifest;
-  }
-  return undefined;
+  return begun.sort().reverse();
+}
+
+export async function latestSealed(ports: Ports, clusterId: string): Promise<ClusterManifest | undefined> {
+  return latestBackup(await backupsBegun(ports, clusterId), (backupId) =>
+    findManifest(ports, clusterId, backupId),
+  );
 }

@@ -1,8 +1,18 @@
 // The Lambda's environment, parsed; names as in docs/architecture.md.
 import { z } from 'zod';
+import { pauseSwitchTarget } from '../../adapters/pause-switch-scheduler.ts';
 import { describeIssues } from '../../contracts/documents.ts';
 import { InvalidConfiguration } from '../../contracts/errors.ts';
 import { clusterId, kmsKeyArn } from '../../contracts/identifiers.ts';
+
+const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: 'custom', message: `got ${text}, expected JSON` });
+    return z.NEVER;
+  }
+});
 
 const environment = z.object({
   RINGVAULT_BUCKET: z.string().min(1),
@@ -12,18 +22,9 @@ const environment = z.object({
   RINGVAULT_ACTION_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_X64_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_ARM64_DOCUMENT: z.string().min(1).optional(),
-  RINGVAULT_KMS_KEYS: z
-    .string()
-    .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.addIssue({ code: 'custom', message: `got ${text}, expected JSON` });
-        return z.NEVER;
-      }
-    })
-    .pipe(z.record(clusterId, kmsKeyArn))
-    .optional(),
+  RINGVAULT_KMS_KEYS: json.pipe(z.record(clusterId, kmsKeyArn)).optional(),
+  RINGVAULT_APPLICATION_CALLERS: json.pipe(z.record(clusterId, z.string().min(1))).optional(),
+  RINGVAULT_PAUSE_SWITCH: json.pipe(pauseSwitchTarget).optional(),
   RINGVAULT_RECOVER_ARN: z.string().min(1).optional(),
 });
 export type Environment = z.infer<typeof environment>;

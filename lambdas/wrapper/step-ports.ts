@@ -1,12 +1,14 @@
 // What a step reaches of the world outside.
 import type { Logger } from 'pino';
 import type {
+  Applications,
   Catalog,
   Clock,
   Executions,
   HostCommands,
   Notifier,
   ObjectStore,
+  PauseSwitch,
 } from '../../adapters/ports.ts';
 import type { DeployedConfiguration } from '../../contracts/configuration.ts';
 import type { VaultLayout } from '../../contracts/layout.ts';
@@ -18,6 +20,8 @@ export interface StepPorts {
   readonly hosts: HostCommands;
   readonly executions: Executions;
   readonly notifier: Notifier;
+  readonly applications: Applications;
+  readonly pauseSwitch: PauseSwitch;
   readonly clock: Clock;
   readonly log: Logger;
   /** What is deployed, by cluster ID: beside the bundles of the steps that begin something. */

@@ -1,11 +1,13 @@
 // The real ports of a step, each made when it is first used, so that a step needs no more environment than its own.
 import pino from 'pino';
+import { lambdaApplications } from '../../adapters/applications-lambda.ts';
 import { dynamoDbCatalog } from '../../adapters/catalog-dynamodb.ts';
 import { systemClock } from '../../adapters/clock-system.ts';
 import { stepFunctionsExecutions } from '../../adapters/executions-step-functions.ts';
 import { ssmHostCommands } from '../../adapters/host-commands-ssm.ts';
 import { snsNotifier } from '../../adapters/notifier-sns.ts';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
+import { schedulerPauseSwitch } from '../../adapters/pause-switch-scheduler.ts';
 import { systemRandom } from '../../adapters/random-system.ts';
 import { vaultLayout } from '../../contracts/layout.ts';
 import { readDeployedClusters } from './deployed-clusters.ts';
@@ -30,6 +32,8 @@ export function portsFromEnvironment(): StepPorts {
       }),
     executions: () => stepFunctionsExecutions({ machines: { recover: variables.RINGVAULT_RECOVER_ARN } }),
     notifier: () => snsNotifier({ topicArn: need('RINGVAULT_TOPIC_ARN') }),
+    applications: () => lambdaApplications({ functions: need('RINGVAULT_APPLICATION_CALLERS') }),
+    pauseSwitch: () => schedulerPauseSwitch(need('RINGVAULT_PAUSE_SWITCH')),
     clock: () => systemClock,
     // Written before the call returns: a Lambda is frozen between invocations.
     log: () =>

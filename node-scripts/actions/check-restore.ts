@@ -20,7 +20,7 @@ import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { namesIn } from '../swap/place-tables.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
-import { readNodeBackup } from '../transfer/read-backup.ts';
+import { readNodeChain } from '../transfer/read-chain.ts';
 
 export async function checkRestore(
   context: ActionContext,
@@ -29,7 +29,7 @@ export async function checkRestore(
   await mustBeAllowed(context);
   const { data } = await nodeDirectories(context);
   await mustHaveIdentity(data);
-  const backup = await readNodeBackup(context, input.source);
+  const backup = await readNodeChain(context, input.sources);
   await mustReadFormats(context, backup.header);
   const mapped = mapDataDirectories(backup.header, data);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));

@@ -2,7 +2,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ActionOutput } from '../../contracts/actions.ts';
-import { CassandraUnavailable } from '../../contracts/errors.ts';
+import { CassandraUnavailable, DataDirectoryMissing } from '../../contracts/errors.ts';
 import { readConfigurationFile } from '../cassandra/configuration-file.ts';
 import { type Cql, withCql } from '../cassandra/cql.ts';
 import { directoriesOfLiveNode, nodeDirectories } from '../cassandra/directories.ts';
@@ -12,6 +12,7 @@ import { readRing, ringBytes } from '../cassandra/ring.ts';
 import { readSchema } from '../cassandra/schema.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
+import { isMissingFile } from '../durable-files.ts';
 import { restoreAllowed } from '../guard.ts';
 
 type Description = ActionOutput<'describe'>;
@@ -100,7 +101,16 @@ async function warningsOf(cql: Cql, nodes: number): Promise<string[]> {
 }
 
 async function spaceOf(path: string): Promise<Description['dataDirectories'][number]> {
-  await stat(path);
+  await requireDirectory(path);
   const { bavail, blocks, bsize } = await statfs(path);
   return { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) return;
+  } catch (cause) {
+    if (!isMissingFile(cause)) throw cause;
+  }
+  throw new DataDirectoryMissing(`got no directory ${path}, expected one of the node’s data directories`);
 }

@@ -19,7 +19,7 @@ import { inOrder } from '../transfer/in-order.ts';
 import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { paceOf } from '../transfer/pace.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
-import { readNodeBackup } from '../transfer/read-backup.ts';
+import { readNodeChain } from '../transfer/read-chain.ts';
 import { openStaging } from '../transfer/staging.ts';
 import { objectKey, type StoredObject } from '../transfer/stored-objects.ts';
 import { byObject } from '../transfer/wanted-objects.ts';
@@ -30,7 +30,7 @@ export async function download(
 ): Promise<ActionOutput<'download'>> {
   await mustBeAllowed(context);
   await giveWay(context);
-  const backup = await readNodeBackup(context, input.source);
+  const backup = await readNodeChain(context, input.sources);
   const { data } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
   const staging = await openStaging(mapped, context.document.runId);

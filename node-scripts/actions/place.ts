@@ -9,19 +9,21 @@ import { mustBeStopped } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { forget } from '../increments/memory.ts';
 import { renameJournal } from '../swap/journalled-renames.ts';
 import { placeTables, planSwap } from '../swap/place-tables.ts';
 import { journalPaths } from '../swap/plan.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
-import { type NodeBackup, readNodeBackup } from '../transfer/read-backup.ts';
+import type { NodeBackup } from '../transfer/read-backup.ts';
+import { readNodeChain } from '../transfer/read-chain.ts';
 
 type Input = ActionInput<'place'>;
 
 export async function place(context: ActionContext, input: Input): Promise<ActionOutput<'place'>> {
   await mustBeAllowed(context);
   const { paths, document } = context;
-  const backup = await readNodeBackup(context, input.source);
+  const backup = await readNodeChain(context, input.sources);
   const { data, commitLog, hints, savedCaches } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
   const staged = mapped.map((root) => stagingRoot(root, document.runId));
@@ -37,6 +39,8 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
     emptiedTables: input.emptied,
     emptiedDirectories: [commitLog, hints, savedCaches],
   });
+  // No increment goes on from what was there.
+  await forget(context);
   await placeTables(paths.journals, plan, async () => {
     await context.beforeDestroying('swap a restored table in');
     await context.failPoint('place.table');

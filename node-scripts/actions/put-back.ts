@@ -4,6 +4,7 @@ import { NothingToUndo } from '../../contracts/errors.ts';
 import { mustBeStopped } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { forget } from '../increments/memory.ts';
 import { readPlanOf } from '../swap/plan.ts';
 import { putBackTables } from '../swap/put-back-tables.ts';
 import { swapState } from '../swap/state.ts';
@@ -20,6 +21,7 @@ export async function putBack(
   }
   await context.beforeDestroying('put the data from before back');
   await mustBeStopped(context);
+  await forget(context);
   await putBackTables(journals, plan, context.beforeDestroying);
   return { tables: plan.tables.length };
 }

@@ -4,6 +4,7 @@ import type { ActionInput, ActionOutput, SwapState } from '../../contracts/actio
 import { SwapConflict } from '../../contracts/errors.ts';
 import { stopCassandra } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
+import { forget } from '../increments/memory.ts';
 import { placeTables } from '../swap/place-tables.ts';
 import { readPlanOf } from '../swap/plan.ts';
 import { putBackTables } from '../swap/put-back-tables.ts';
@@ -29,6 +30,7 @@ export async function settle(
   // Not asked again at each table, as place and put-back do: a Recover that takes over from this one carries the same
   // journal on in the same direction, so that to stop here would only leave the node in halves for longer.
   const plan = await readPlanOf(journals, restoreRunId);
+  await forget(context);
   if (direction === 'back') await putBackTables(journals, plan);
   else await placeTables(journals, plan);
   return { swap: await swapState(journals, restoreRunId) };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { parseDocument } from '../../contracts/documents.ts';
-import { InvalidDocument, NodetoolFailed, VaultUnavailable } from '../../contracts/errors.ts';
+import { InvalidDocument, NodetoolFailed, PauseExceeded, VaultUnavailable } from '../../contracts/errors.ts';
 import { snapshotTimes } from '../../contracts/manifests.ts';
 import { BACKED_UP_SYSTEM_KEYSPACES, isSystemKeyspace } from '../../contracts/ring.ts';
 import { withCql } from '../cassandra/cql.ts';
@@ -12,9 +12,10 @@ import { readRing, ringBytes } from '../cassandra/ring.ts';
 import { readKeyspaces } from '../cassandra/schema.ts';
 import type { ActionContext } from '../context.ts';
 import { readIfThere, writeDurably } from '../durable-files.ts';
+import { noteBefore } from '../increments/note-before.ts';
 import { mustBeTagOf } from './clear-snapshot.ts';
 
-const taken = z.strictObject({ times: snapshotTimes, late: z.boolean() });
+const taken = z.strictObject({ times: snapshotTimes, late: z.boolean(), incrementalBackups: z.boolean() });
 type Taken = z.infer<typeof taken>;
 
 export async function snapshot(
@@ -22,7 +23,7 @@ export async function snapshot(
   input: ActionInput<'snapshot'>,
 ): Promise<ActionOutput<'snapshot'>> {
   mustBeTagOf(context.document.runId, input.tag);
-  const { times, late } = (await readTaken(context)) ?? (await take(context, input));
+  const { times, late, incrementalBackups } = (await readTaken(context)) ?? (await take(context, input));
   const { own, ring } = await withCql(context, readRing);
   return {
     tag: input.tag,
@@ -31,6 +32,7 @@ export async function snapshot(
     ringDigest: ringBytes(ring).digest,
     schemaVersion: own.schemaVersion,
     notUpNormal: notUpNormal(await ringStatus(context)),
+    incrementalBackups,
   };
 }
 
@@ -42,21 +44,34 @@ async function readTaken(context: ActionContext): Promise<Taken | undefined> {
   return content === undefined ? undefined : parseDocument(taken, content, takenPath(context));
 }
 
-async function take(context: ActionContext, { tag, at }: ActionInput<'snapshot'>): Promise<Taken> {
-  const keyspaces = await withCql(context, readKeyspaces);
+async function take(
+  context: ActionContext,
+  { tag, at, keyspaces, notAfter }: ActionInput<'snapshot'>,
+): Promise<Taken> {
+  const existing = await withCql(context, readKeyspaces);
   const systemKeyspaces: readonly string[] = BACKED_UP_SYSTEM_KEYSPACES;
-  const wanted = keyspaces.filter((name) => !isSystemKeyspace(name) || systemKeyspaces.includes(name));
+  const wanted = existing.filter((name) =>
+    isSystemKeyspace(name) ? systemKeyspaces.includes(name) : (keyspaces?.includes(name) ?? true),
+  );
+  const incrementalBackups = await noteBefore(context);
   const clockOffsetMs = await clockOffset(context);
   const { clock, signal } = context;
   const waitMs = new Date(at).getTime() + clockOffsetMs - clock.now().getTime();
   if (waitMs > 0) await clock.sleep(waitMs, signal);
   signal.throwIfAborted();
   const startedAt = clock.now().toISOString();
+  refuseAfter(notAfter, new Date(clock.now().getTime() - clockOffsetMs).toISOString());
   await takeOnce(context, tag, wanted);
   const times = { askedAt: at, startedAt, doneAt: clock.now().toISOString(), clockOffsetMs };
-  const result: Taken = { times, late: waitMs < 0 };
+  const result: Taken = { times, late: waitMs < 0, incrementalBackups };
   await writeDurably(takenPath(context), JSON.stringify(result));
   return result;
+}
+
+/** @param now by S3's clock */
+function refuseAfter(notAfter: string | undefined, now: string): void {
+  if (notAfter === undefined || now <= notAfter) return;
+  throw new PauseExceeded(`got to the snapshot at ${now}, expected it before the pause ended at ${notAfter}`);
 }
 
 /** An attempt that was killed may have left a part of this very snapshot: it is taken anew. */
@@ -78,7 +93,13 @@ async function takeOnce(context: ActionContext, tag: string, keyspaces: string[]
  * The host's clock minus the vault's, in milliseconds. The vault tells whole seconds: of the offsets that are possible,
  * the one nearest to zero is taken.
  */
-async function clockOffset({ store, layout, instanceArn, document, clock }: ActionContext): Promise<number> {
+export async function clockOffset({
+  store,
+  layout,
+  instanceArn,
+  document,
+  clock,
+}: ActionContext): Promise<number> {
   const key = layout.action(instanceArn, document.actionId);
   const before = clock.now().getTime();
   const stored = await store.get(key);

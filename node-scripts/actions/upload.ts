@@ -1,4 +1,4 @@
-// upload: what the snapshot holds goes to the vault; then the listing; then the header. Each is durable before it is named.
+// upload: what the snapshot holds, or what was collected, goes to the vault; then the listing; then the header. Each is durable before it is named.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -7,13 +7,17 @@ import { type ActionInput, type ActionOutput, actions } from '../../contracts/ac
 import { FORMAT_VERSION, parseDocument } from '../../contracts/documents.ts';
 import { FileUnstable, ManifestConflict, SnapshotIncomplete } from '../../contracts/errors.ts';
 import { type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
+import { isSystemKeyspace } from '../../contracts/ring.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { type SnapshotTable, snapshotTables } from '../cassandra/snapshot-files.ts';
 import type { ActionContext } from '../context.ts';
 import { makeDirectory, readIfThere, writeDurably } from '../durable-files.ts';
 import { type Hasher, openHasher } from '../hashing/hasher.ts';
+import { rememberBase } from '../increments/note-before.ts';
+import { tablesAt } from '../increments/places.ts';
 import { giveWay } from '../priority.ts';
 import { createListing, type WrittenListing } from '../transfer/listing-writer.ts';
+import { tablePath } from '../transfer/placement.ts';
 import { openStoredObjects } from '../transfer/stored-objects.ts';
 import { type UploadTotals, uploadTables } from '../transfer/upload-tables.ts';
 
@@ -53,13 +57,13 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   await giveWay(context);
   await makeDirectory(context.directory);
   const { data } = await nodeDirectories(context);
-  const tables = await snapshotTables(data, input.tag);
-  mustHoldAll(tables, input);
+  const tables = await tablesOf(data, input);
   const dataKey = dataKeyOf(context, input);
   const stored = await openStoredObjects(context, input.previous, { onlyEncrypted: dataKey !== undefined });
   const listing = createListing(listingPath(context));
   const until = uploadUntil(context, input);
   const totals = await uploadTables(context, tables, {
+    isAll: input.kind !== 'incremental',
     ...{ stored, hasher, listing, until, dataKey },
     storesDamaged: input.damagedFiles === 'store',
   })
@@ -69,8 +73,9 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
     })
     .finally(() => stored.close());
   const written = await listing.close();
-  if (totals.files === 0)
+  if (totals.files === 0 && input.kind !== 'incremental')
     throw new SnapshotIncomplete(`snapshot ${input.tag} has no files in ${data.join(', ')}`);
+  if (input.kind !== 'incremental') await rememberBase(context, input, tables);
   const header = JSON.stringify(headerOf(context, input, data, totals, written));
   const ready: Prepared = { header, listing: written, output: outputOf(header, written, totals) };
   await writeDurably(preparedPath(context), JSON.stringify(ready));
@@ -93,15 +98,30 @@ function uploadUntil({ document }: ActionContext, { times }: Input): Date | unde
   return minutes === undefined ? undefined : new Date(Date.parse(times.doneAt) + minutes * 60_000);
 }
 
-function mustHoldAll(tables: SnapshotTable[], input: Input): void {
-  const held = new Set(tables.map((table) => `${table.keyspace}/${table.tableId}`));
-  const missing = input.tables.filter((table) => !held.has(`${table.keyspace}/${table.tableId}`));
+/** Of the snapshot; or of what was collected, where a table of which there is nothing is told as well. */
+async function tablesOf(data: string[], input: Input): Promise<SnapshotTable[]> {
+  if (input.kind !== 'incremental') return wantedTables(await snapshotTables(data, input.tag), input);
+  const collected = new Map((await tablesAt('collected', data)).map((table) => [table.path, table]));
+  return input.tables
+    .map((table) => ({ ...table, path: tablePath(table), parts: [], ...collected.get(tablePath(table)) }))
+    .map((table) => ({ ...table, isIncrement: true as const }))
+    .sort((one, other) => (`${one.path}/` < `${other.path}/` ? -1 : 1));
+}
+
+/** A snapshot is of whole keyspaces. @throws SnapshotIncomplete where it lacks a table */
+function wantedTables(tables: SnapshotTable[], input: Input): SnapshotTable[] {
+  const nameOf = ({ keyspace, tableId }: Pick<SnapshotTable, 'keyspace' | 'tableId'>) =>
+    `${keyspace}/${tableId}`;
+  const held = new Set(tables.map(nameOf));
+  const missing = input.tables.filter((table) => !held.has(nameOf(table)));
   if (missing.length > 0) {
     const names = missing.slice(0, 5).map((table) => `${table.keyspace}.${table.table} (${table.tableId})`);
     throw new SnapshotIncomplete(
       `snapshot ${input.tag}: got ${tables.length} tables, expected also ${names.join(', ')}${missing.length > 5 ? ', …' : ''}`,
     );
   }
+  const wanted = new Set(input.tables.map(nameOf));
+  return tables.filter((table) => isSystemKeyspace(table.keyspace) || wanted.has(nameOf(table)));
 }
 
 function headerOf(
@@ -127,6 +147,7 @@ function headerOf(
     schemaVersion: input.schemaVersion,
     snapshotTag: input.tag,
     snapshot: input.times,
+    incrementalBackups: input.incrementalBackups,
     tables: totals.tables.sort((one, other) => (order(one) < order(other) ? -1 : 1)),
     files: totals.files,
     bytes: totals.bytes,

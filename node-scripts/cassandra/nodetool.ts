@@ -75,6 +75,11 @@ export async function operationMode(context: NodetoolContext): Promise<string | 
   return /^Mode\s*:\s*(\S+)/m.exec(stdout)?.[1];
 }
 
+/** Whether each flush links what it wrote under backups/. @throws NodetoolFailed */
+export async function incrementalBackups(context: NodetoolContext): Promise<boolean> {
+  return (await nodetool(context, 'statusbackup')).trim() === 'running';
+}
+
 /** Tags of the snapshots that the node has. @throws NodetoolFailed */
 export async function snapshotTags(context: NodetoolContext): Promise<Set<string>> {
   const lines = (await nodetool(context, 'listsnapshots')).split('\n');

@@ -1,11 +1,11 @@
 // What a snapshot holds on the disk, table by table, and whether it is whole: by Cassandra's own snapshot manifest, by each
 // TOC.txt where there is one, and by what Cassandra cannot open an SSTable without.
 import { readFileSync } from 'node:fs';
-import { opendir, readFile } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SnapshotIncomplete } from '../../contracts/errors.ts';
-import { isMissingFile } from '../durable-files.ts';
+import { isMissingFile, readIfThere } from '../durable-files.ts';
 import { isBesideData, parseFileName, parseTableDirectory, requiredComponents } from './sstable-files.ts';
 
 const snapshotManifest = z.looseObject({ files: z.array(z.string()) });
@@ -16,8 +16,10 @@ export interface SnapshotTable {
   tableId: string;
   /** `<keyspace>/<table>-<id>`. */
   path: string;
-  /** The table's snapshot in each data directory that has one. */
+  /** The table's snapshot in each data directory that has one; or another directory that holds SSTables of it. */
   parts: Array<{ dataDirectory: number; snapshot: string }>;
+  /** True: it was collected SSTable by SSTable, and Cassandra wrote no manifest of it. */
+  isIncrement?: true;
 }
 
 /** The files of one SSTable in one data directory; or one file that is no part of an SSTable. */
@@ -32,15 +34,23 @@ export interface SnapshotSSTable {
 }
 
 /** Every table that has a snapshot of the tag, in any data directory, sorted by path. */
-export async function snapshotTables(dataDirectories: string[], tag: string): Promise<SnapshotTable[]> {
+export function snapshotTables(dataDirectories: string[], tag: string): Promise<SnapshotTable[]> {
+  return tablesWith(dataDirectories, (root, path) => join(root, path, 'snapshots', tag));
+}
+
+/** Every table that has such a directory, in any data directory, sorted by path. @param directoryOf of a table's path */
+export async function tablesWith(
+  dataDirectories: string[],
+  directoryOf: (root: string, path: string) => string,
+): Promise<SnapshotTable[]> {
   const tables = new Map<string, SnapshotTable>();
   for (const [dataDirectory, root] of dataDirectories.entries()) {
     for await (const keyspace of directoriesIn(root)) {
       for await (const name of directoriesIn(join(root, keyspace))) {
         const parsed = parseTableDirectory(name);
-        const snapshot = join(root, keyspace, name, 'snapshots', tag);
-        if (!parsed || keyspace.startsWith('.') || !(await isDirectory(snapshot))) continue;
         const path = `${keyspace}/${name}`;
+        const snapshot = directoryOf(root, path);
+        if (!parsed || keyspace.startsWith('.') || !(await isDirectory(snapshot))) continue;
         const table = tables.get(path) ?? { keyspace, ...parsed, path, parts: [] };
         table.parts.push({ dataDirectory, snapshot });
         tables.set(path, table);
@@ -56,18 +66,25 @@ export async function snapshotTables(dataDirectories: string[], tag: string): Pr
  * @throws SnapshotIncomplete
  */
 export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[]> {
+  const sstables = await sstablesIn(table);
+  if (table.isIncrement) return sstables;
+  const manifests = table.parts.map(({ snapshot }) => join(snapshot, 'manifest.json'));
+  const found = (await Promise.all(manifests.map(readManifest))).filter((each) => each !== undefined);
+  if (found.length === 0) {
+    throw new SnapshotIncomplete(`${table.path}: its snapshot has no manifest.json in any data directory`);
+  }
+  checkAgainstManifest(table, sstables, new Set(found.flat()));
+  return sstables;
+}
+
+/** Whatever SSTables lie in these directories, whole or not, sorted by stem and data directory. */
+export async function sstablesIn({ parts }: Pick<SnapshotTable, 'parts'>): Promise<SnapshotSSTable[]> {
   const sstables: SnapshotSSTable[] = [];
-  const listed = new Set<string>();
-  let manifests = 0;
   const interned = new Map<string, readonly string[]>();
   const names = new Map<string, string>();
-  for (const { dataDirectory, snapshot } of table.parts) {
+  for (const { dataDirectory, snapshot } of parts) {
     const stems = new Map<string, string[]>();
     for await (const name of filesBelow(snapshot)) {
-      if (name === 'manifest.json') {
-        manifests += 1;
-        for (const each of await readManifest(join(snapshot, name))) listed.add(each);
-      }
       if (isBesideData(name)) continue;
       const stem = stemOf(name);
       const ending = name.slice(stem.length);
@@ -84,10 +101,6 @@ export async function sstablesOf(table: SnapshotTable): Promise<SnapshotSSTable[
       sstables.push({ stem, dataDirectory, directory: snapshot, components });
     }
   }
-  if (manifests === 0) {
-    throw new SnapshotIncomplete(`${table.path}: its snapshot has no manifest.json in any data directory`);
-  }
-  checkAgainstManifest(table, sstables, listed);
   return sstables.sort((one, other) =>
     one.stem === other.stem ? one.dataDirectory - other.dataDirectory : one.stem < other.stem ? -1 : 1,
   );
@@ -139,9 +152,11 @@ function demand(table: SnapshotTable, { stem, components }: SnapshotSSTable, nee
   }
 }
 
-async function readManifest(path: string): Promise<string[]> {
+async function readManifest(path: string): Promise<string[] | undefined> {
+  const content = await readIfThere(path);
+  if (content === undefined) return undefined;
   try {
-    return snapshotManifest.parse(JSON.parse(await readFile(path, 'utf8'))).files;
+    return snapshotManifest.parse(JSON.parse(content)).files;
   } catch (cause) {
     throw new SnapshotIncomplete(`${path}: expected Cassandra's manifest with "files"`, { cause });
   }

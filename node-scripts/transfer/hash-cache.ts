@@ -70,7 +70,8 @@ export async function openHashCache(cacheDirectory: string): Promise<HashCache> 
   };
 }
 
-function keyOf({ dev, ino, birthtimeNs, size, mtimeNs }: FileIdentity): Buffer {
+/** What a file is known by as long as its bytes are the same. */
+export function keyOf({ dev, ino, birthtimeNs, size, mtimeNs }: FileIdentity): Buffer {
   const text = [dev, ino, birthtimeNs, size, mtimeNs].join(' ');
   return createHash('sha256').update(text).digest().subarray(0, KEY_BYTES);
 }

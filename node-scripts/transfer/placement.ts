@@ -48,6 +48,10 @@ export function stagingRoot(dataDirectory: string, runId: string): string {
 export function asideRoot(directory: string, runId: string): string {
   return join(directory, '.ringvault', runId);
 }
+/** What was collected for incremental backups and is in no sealed one yet. */
+export function incrementsRoot(dataDirectory: string): string {
+  return join(dataDirectory, '.ringvault', 'increments');
+}
 export function undoneRoot(directory: string, runId: string): string {
   return join(directory, '.ringvault', `${runId}.undone`);
 }

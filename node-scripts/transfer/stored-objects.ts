@@ -51,19 +51,19 @@ export interface StoredObjects {
 }
 
 /**
- * @param previous this host's part of the newest sealed backup when the run claimed its lock
+ * @param previous this host's part of backups that were sealed when the run claimed its lock
  * @param onlyEncrypted what was stored before the cluster's hosts encrypted is stored anew
  */
 export async function openStoredObjects(
   context: ActionContext,
-  previous: BackupSource | undefined,
+  previous: readonly BackupSource[],
   { onlyEncrypted }: { onlyEncrypted: boolean },
 ): Promise<StoredObjects> {
   const objects = new CompactTable(32, 1);
   const packs = new CompactTable(32, 33);
   const uploads = new Map<string, string>();
   const isWanted = (variant: ObjectVariant) => !onlyEncrypted || encodingOf(variant).isEncrypted;
-  if (previous) await addSealed(context, { objects, packs, isWanted }, previous);
+  for (const each of previous) await addSealed(context, { objects, packs, isWanted }, each);
   await makeDirectory(context.directory);
   const path = join(context.directory, 'stored-objects');
   for (const line of ((await readIfThere(path)) ?? '').split('\n')) {

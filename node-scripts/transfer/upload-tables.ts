@@ -47,6 +47,8 @@ export interface UploadTotals {
 /** Where an upload's results go. */
 export interface UploadTarget extends Pick<StoreContext, 'stored' | 'hasher' | 'storesDamaged' | 'dataKey'> {
   listing: ListingWriter;
+  /** Whether the tables are all that the node has: hashes of other files are forgotten then. */
+  isAll: boolean;
   /** When it should be done: until then as slowly as will do. */
   until: Date | undefined;
 }
@@ -54,7 +56,7 @@ export interface UploadTarget extends Pick<StoreContext, 'stored' | 'hasher' | '
 export async function uploadTables(
   action: ActionContext,
   tables: SnapshotTable[],
-  { stored, hasher, listing, until, storesDamaged, dataKey }: UploadTarget,
+  { stored, hasher, listing, isAll, until, storesDamaged, dataKey }: UploadTarget,
 ): Promise<UploadTotals> {
   const cache = await openHashCache(action.paths.cache);
   const { uploadsAtOnce, hashesAtOnce } = action.document.limits;
@@ -110,7 +112,7 @@ export async function uploadTables(
     isWhole = true;
   } finally {
     rate.close();
-    await cache.close(isWhole);
+    await cache.close(isWhole && isAll);
     await measuring;
   }
   return totals;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Catalog, Lock } from '../../adapters/ports.ts';
-import { runIdOf } from '../../contracts/identifiers.ts';
+import { runIdOf, startOfRun } from '../../contracts/identifiers.ts';
 import type { NodeOutcome, RunRecord, RunRef } from '../../contracts/runs.ts';
 
 let clusters = 0;
@@ -126,6 +126,46 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
       expect(await ask(other)).toEqual({ firstRunId: runId });
       expect(await ask(runId)).toEqual({ firstRunId: runId });
       expect(await ask(other, '2026-11-22T02:00:00Z')).toEqual({ firstRunId: other });
+      // However the time is written.
+      expect(await ask(other, '2026-11-21T02:00:00.000Z')).toEqual({ firstRunId: runId });
+      const claimed = (time: string, kind = 'snapshot') => catalog.isScheduleClaimed(clusterId, kind, time);
+      expect(await claimed('2026-11-21T02:00:00.000Z')).toBe(true);
+      expect(await claimed('2026-11-23T02:00:00Z')).toBe(false);
+      expect(await claimed('2026-11-21T02:00:00Z', 'other')).toBe(false);
+      expect(await catalog.newestSchedule(clusterId, 'snapshot')).toBe('2026-11-22T02:00:00.000Z');
+      expect(await catalog.newestSchedule(clusterId, 'other')).toBeUndefined();
+    });
+
+    it('keeps how far a schedule was looked at', async () => {
+      const { clusterId } = claimOf();
+      const seen = { definition: '{"a":1}', checkedUntil: '2026-11-21T02:00:00.000Z' };
+      expect(await catalog.readWatch(clusterId, 'daily')).toBeUndefined();
+      await catalog.putWatch(clusterId, 'daily', { ...seen, definition: 'other' });
+      await catalog.putWatch(clusterId, 'daily', seen);
+      expect(await catalog.readWatch(clusterId, 'daily')).toEqual(seen);
+      expect(await catalog.readWatch(clusterId, 'weekly')).toBeUndefined();
+    });
+
+    it('keeps what a cluster is registered as, and nothing over what a later run found', async () => {
+      const [earlier, later] = [claimOf('registered').runId, claimOf('registered').runId];
+      const time = '2026-11-21T02:00:00.000Z';
+      const summary = (runId: string) => ({
+        ...{ clusterId: 'registered', runId, state: 'registered' as const, registeredAt: time, seenAt: time },
+        ...{
+          clusterName: 'o’brien; "x"',
+          nodes: 3,
+          datacenters: ['dc1'],
+          cassandraVersions: [],
+          keyspaces: 2,
+        },
+      });
+      expect(await catalog.readRegistration('registered')).toBeUndefined();
+      await catalog.putRegistration(summary(earlier));
+      expect(await catalog.readRegistration('registered')).toEqual(summary(earlier));
+      await catalog.putRegistration({ clusterId: 'registered', runId: later, state: 'unregistered' });
+      expect(await catalog.readRegistration('registered')).toBeUndefined();
+      await catalog.putRegistration(summary(earlier));
+      expect(await catalog.readRegistration('registered')).toBeUndefined();
     });
 
     describe('runs', () => {
@@ -187,7 +227,10 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         const workflows = ['backup', 'restore', 'backup', 'backup'] as const;
         for (const [index, claim] of claims.entries()) {
           const status = index === 0 ? 'FAILED' : 'COMPLETED';
-          await catalog.putEndedRun(recordOf(claim, { workflow: workflows[index] ?? 'backup', status }));
+          const kind = index > 1 ? { kind: 'snapshot' as const } : {};
+          await catalog.putEndedRun(
+            recordOf(claim, { workflow: workflows[index] ?? 'backup', status, ...kind }),
+          );
         }
         const ids = claims.map((claim) => claim.runId);
         const list = async (filter?: Parameters<Catalog['listRuns']>[1]) =>
@@ -195,6 +238,31 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         expect(await list()).toEqual([3, 2, 1, 0]);
         expect(await list({ workflow: 'backup', limit: 2 })).toEqual([3, 2]);
         expect(await list({ status: 'FAILED' })).toEqual([0]);
+        expect(await list({ kind: 'snapshot', workflow: 'backup' })).toEqual([3, 2]);
+        expect(await list({ kind: 'snapshot', status: 'FAILED' })).toEqual([]);
+      });
+
+      it('may wait without a lock, until they are begun or ended', async () => {
+        const claim = claimOf();
+        const waiting = recordOf(claim, { status: 'INITIALIZED', kind: 'snapshot' });
+        await catalog.putWaitingRun(waiting);
+        await catalog.putWaitingRun(waiting);
+        expect(await catalog.readRun(claim.clusterId, claim.runId)).toEqual(waiting);
+        expect(await catalog.runOfExecution(claim.executionArn)).toMatchObject({ runId: claim.runId });
+        const run = await claimed(claim);
+        await catalog.putRun(run, recordOf(claim));
+        await catalog.putWaitingRun(waiting);
+        expect(await catalog.readRun(claim.clusterId, claim.runId)).toEqual(recordOf(claim));
+      });
+
+      it('are listed from a time on', async () => {
+        const [before, first, second] = [1, 2, 3].map(() => claimOf('since'));
+        for (const claim of [before, first, second]) {
+          if (claim) await catalog.putEndedRun(recordOf(claim, { status: 'COMPLETED' }));
+        }
+        const since = startOfRun(first?.runId ?? '');
+        const found = await catalog.listRuns('since', { since });
+        expect(found.map(({ runId }) => runId)).toEqual([second?.runId, first?.runId]);
       });
 
       it('are listed by backup, and by node with what became of it', async () => {
@@ -223,6 +291,19 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         expect((await catalog.listRuns('by-node', { limit: 1 }))[0]?.nodes).toEqual([]);
       });
 
+      it('are found by a node that works in them, by either ID', async () => {
+        const claim = claimOf();
+        const run = await claimed(claim);
+        await catalog.putRun(run, recordOf(claim));
+        const hostId = '5e2f0b60-c6d9-41f0-a1b2-c3d4e5f60718';
+        await catalog.putNode(run, { ...node, status: 'INITIALIZED' });
+        await catalog.putNode(run, { ...node, hostId });
+        for (const named of [node.instanceId, hostId]) {
+          const found = await catalog.listRuns(run.clusterId, { node: named, status: 'STARTED' });
+          expect(found).toMatchObject([{ runId: run.runId, nodes: [{ hostId, status: 'STARTED' }] }]);
+        }
+      });
+
       it('are listed by backup before they have ended, and where they failed', async () => {
         const [failed, restore] = [claimOf('by-backup'), claimOf('by-backup')];
         await catalog.putEndedRun(recordOf(failed, { status: 'FAILED' }));
@@ -245,6 +326,21 @@ export function catalogSuite(name: string, open: () => Promise<Catalog>): void {
         };
         expect(read).toEqual({ ...node, status: 'FAILED', error, commandId: 'c2', attempt: 2 });
         expect(Date.parse(updatedAt)).toBeGreaterThan(0);
+      });
+
+      it('keep when they were first begun, and are not called new again', async () => {
+        const run = await claimed();
+        const { phase: _, ...of } = node;
+        const found = { ...of, status: 'INITIALIZED' as const, phase: 'discover' };
+        const startedAt = '2026-11-21T02:00:01.000Z';
+        await catalog.putNode(run, found);
+        expect(await catalog.readNode(run.runId, node.instanceId)).toMatchObject(found);
+        await catalog.putNode(run, { ...node, startedAt });
+        await catalog.putNode(run, { ...node, phase: 'later', startedAt: '2026-11-21T02:09:00.000Z' });
+        await catalog.putNode(run, found);
+        expect(await catalog.readNode(run.runId, node.instanceId)).toMatchObject({
+          ...{ status: 'STARTED', phase: 'later', startedAt },
+        });
       });
 
       it('keep the host ID that was known of them', async () => {

@@ -72,17 +72,19 @@ describe('the host program on a real node', () => {
     );
     const uploaded = await host.run(run, 'upload', {
       backupId: run,
+      kind: 'snapshot',
       hostId: described.hostId ?? '',
       datacenter: 'dc1',
       rack: 'rack1',
       cassandraVersion: '5.0.9',
       schemaVersion: taken.schemaVersion,
+      incrementalBackups: taken.incrementalBackups,
       tag: tag(run),
       times: taken.times,
       tables,
       damagedFiles: 'refuse',
       encryption: {},
-      ...(previous && { previous }),
+      previous: previous ? [previous] : [],
     });
     const { headerSha256, listingSha256 } = uploaded;
     return {
@@ -121,6 +123,14 @@ describe('the host program on a real node', () => {
     tables = schema.tables.map(({ keyspace, name, id }) => ({ keyspace, table: name, tableId: id }));
   });
 
+  it('takes no snapshot after the end of a pause', async () => {
+    const [at, notAfter] = [new Date().toISOString(), new Date(Date.now() - 5_000).toISOString()];
+    await expect(
+      host.run(BACKUP, 'snapshot', { tag: tag(BACKUP), at, notAfter }, 'snapshot-2'),
+    ).rejects.toMatchObject({ name: 'PauseExceeded' });
+    expect(await cluster.nodes[0].nodetool('listsnapshots')).not.toContain(BACKUP);
+  });
+
   it('backs up every table, and a second time sends no byte of user tables', async () => {
     await host.run(BACKUP, 'flush', {}, 'flush-1');
     const first = await backUp(BACKUP);
@@ -136,7 +146,7 @@ describe('the host program on a real node', () => {
   });
 
   it('refuses a restore on a host whose guard file does not name the cluster', async () => {
-    await expect(host.run(RESTORE, 'check-restore', { source, tables })).rejects.toMatchObject({
+    await expect(host.run(RESTORE, 'check-restore', { sources: [source], tables })).rejects.toMatchObject({
       name: 'RestoreNotAllowed',
     });
     await expect(host.run(RESTORE, 'stop', { mayFailToDrain: false })).rejects.toMatchObject({
@@ -170,15 +180,15 @@ async function restore(
   plan: { source: BackupSource; tables: TableRef[]; statements: SchemaView['statements'] },
 ): Promise<void> {
   const { source, tables, statements } = plan;
-  const check = await host.run(RESTORE, 'check-restore', { source, tables });
+  const check = await host.run(RESTORE, 'check-restore', { sources: [source], tables });
   expect(check.requiredBytes).toBeGreaterThan(0);
-  const downloaded = await host.run(RESTORE, 'download', { source, tables });
+  const downloaded = await host.run(RESTORE, 'download', { sources: [source], tables });
   expect(downloaded.bytes).toBe(check.requiredBytes);
   // The pictures are on the node as they were.
   expect(downloaded.downloadedBytes).toBeLessThan(downloaded.bytes - 3_000_000);
   expect(await host.run(RESTORE, 'apply-schema', { statements })).toEqual({ applied: 1 });
   expect(await host.run(RESTORE, 'stop', { mayFailToDrain: false })).toEqual({ drained: true });
-  const placed = await host.run(RESTORE, 'place', { source, tables, emptied: EMPTIED });
+  const placed = await host.run(RESTORE, 'place', { sources: [source], tables, emptied: EMPTIED });
   expect(placed.bytes).toBe(downloaded.bytes);
   await host.run(RESTORE, 'start', {});
 }

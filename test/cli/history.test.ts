@@ -18,7 +18,7 @@ it('lists the runs of all clusters, newest first', async () => {
     await remember(run);
   expect(await type('list')).toBe(0);
   const [head, first, second] = output.stdout.split('\n').filter((line) => line !== '');
-  expect(head).toMatch(/^CLUSTER +RUN +WORKFLOW +STATUS/);
+  expect(head).toMatch(/^CLUSTER +RUN +WORKFLOW +KIND +STATUS/);
   expect(first).toMatch(/^other .*FAILED.*NodeDown/);
   expect(second).toMatch(/^demo .*COMPLETED.*3m05s.*120.*3\.0 MiB.*1\.0 MiB/);
 });
@@ -30,6 +30,16 @@ it('lists as one JSON document, filtered', async () => {
   expect(await type('list demo --status completed --json')).toBe(0);
   expect(JSON.parse(output.stdout).runs).toEqual([record()]);
   expect(output.stderr).toBe('');
+});
+
+it('lists one kind of backup, and refuses a kind that there is not', async () => {
+  const { type, remember, output } = stage();
+  await remember(record({ kind: 'snapshot' }));
+  await remember(record({ runId: '20261121t030000z-ffffffff', workflow: 'restore' }));
+  expect(await type('list demo --kind snapshot --json')).toBe(0);
+  expect(JSON.parse(output.stdout).runs).toEqual([record({ kind: 'snapshot' })]);
+  expect(await type('list demo --kind hourly')).toBe(2);
+  expect(output.stderr).toContain("'hourly' is invalid");
 });
 
 it('lists by node what became of it, and by backup who restored it', async () => {

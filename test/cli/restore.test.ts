@@ -13,6 +13,9 @@ function manifest(backupId: string): ClusterManifest {
     backupId,
     clusterId: 'demo',
     kind: 'snapshot',
+    scope: 'cluster',
+    selection: {},
+    leftOut: { nodes: 0, tables: 0 },
     clusterName: 'Test Cluster',
     snapshotAt: '2026-11-21T02:00:20.000Z',
     snapshotSpreadMs: 300,
@@ -51,6 +54,22 @@ const done = (change = {}) => ({
   run: record({ workflow: 'restore', executionArn: arnOf('restore'), ...change }),
 });
 
+it('shows what an incremental goes on from; with --snapshot-only it is the base alone that is shown and restored', async () => {
+  const { type, story, started, output, store } = await withBackups({ interactive: true, typed: 'demo' });
+  const link = { backupId: OLDER, manifestSha256: '0'.repeat(64) };
+  const incremental = { ...manifest(RUN), kind: 'incremental', base: link, previous: link };
+  await store.put(vaultLayout('').clusterManifest('demo', RUN), JSON.stringify(incremental), 'overwrite');
+  story.push(done());
+  expect(await type('restore demo')).toBe(0);
+  story.push(done());
+  expect(await type('restore demo --snapshot-only')).toBe(0);
+  expect(started.map(({ input }) => input)).toMatchObject([
+    { backupId: RUN, snapshotOnly: false },
+    { backupId: OLDER, snapshotOnly: true },
+  ]);
+  expect(output.stderr).toContain(`beginning with ${OLDER}, is restored with it`);
+});
+
 it('asks for the cluster ID, showing the newest sealed backup, and restores exactly that one', async () => {
   const { type, story, started, output } = await withBackups({ interactive: true, typed: 'demo' });
   story.push(done());
@@ -65,6 +84,8 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
         clusterId: 'demo',
         backupId: RUN,
         dryRun: false,
+        onlyBackedUpDatacenters: false,
+        snapshotOnly: false,
         requestedBy: 'ana@desk',
       },
     },
@@ -145,4 +166,28 @@ it('a release that reached some hosts alone is made again by its run ID', async 
   story.push(done());
   expect(await type(`release demo ${RUN} --yes`)).toBe(0);
   expect(started).toMatchObject([{ input: { operation: 'release', restoreRunId: RUN } }]);
+});
+
+it('shows what a backup of a part leaves as it is, and never takes one for the latest', async () => {
+  const { deployment, type, story, output } = await withBackups({ interactive: true, typed: 'demo' });
+  const part = '20261121t030000z-33333333';
+  const selection = {
+    nodes: ['i-0123456789abcdef0'],
+    keyspaces: { include: ['app.*'], exclude: ['app.cache'] },
+  };
+  const partial = { ...manifest(part), scope: 'part', selection, leftOut: { nodes: 2, tables: 5 } };
+  await deployment.store.put(
+    deployment.layout.clusterManifest('demo', part),
+    JSON.stringify(partial),
+    'create',
+  );
+  story.push(done());
+  expect(await type('restore demo')).toBe(0);
+  expect(output.stderr).not.toContain(part);
+  story.push(done());
+  expect(await type(`restore demo --backup ${part}`)).toBe(0);
+  expect(output.stderr).toContain(
+    'a part of the cluster (nodes i-0123456789abcdef0; keyspaces app.*; without app.cache): 2 nodes and 5 tables and views are left as they are.',
+  );
+  expect(output.stderr).toContain('These nodes are stopped and started');
 });

@@ -38,6 +38,32 @@ it('backs up, tells progress on stderr and the end on stdout', async () => {
   expect(output.stdout).toContain(`backup ${RUN} of cluster demo: COMPLETED`);
 });
 
+it('backs up what was chosen of a cluster', async () => {
+  const { type, story, started } = stage();
+  const node = '3d1f3a52-4c3e-4a53-8f77-0b0b0b0b0b0b';
+  story.push({ execution: { status: 'SUCCEEDED' }, run: record() });
+  const chosen = `--node ${INSTANCE} ${node} --datacenter dc1 --include app shop.* --exclude app.cache_?`;
+  expect(await type(`backup demo ${chosen}`)).toBe(0);
+  expect(started[0]?.input).toMatchObject({
+    nodes: [INSTANCE, node],
+    datacenter: 'dc1',
+    keyspaces: { include: ['app', 'shop.*'], exclude: ['app.cache_?'] },
+  });
+});
+
+it('takes an incremental, of a base that is named, and tells what it goes on from', async () => {
+  const { type, story, started, output } = stage();
+  const base = '20261120t020000z-0a1b2c3d';
+  story.push({
+    execution: { status: 'SUCCEEDED' },
+    run: record({ kind: 'incremental', baseBackupId: base }),
+  });
+  expect(await type(`backup demo --kind incremental --base ${base}`)).toBe(0);
+  expect(started[0]?.input).toMatchObject({ kind: 'incremental', base });
+  expect(output.stdout).toContain(`note       incremental, on ${base}`);
+  expect(await type('backup demo --kind weekly')).toBe(2);
+});
+
 it('with --json prints one document and nothing else on stdout', async () => {
   const { type, story, output } = stage();
   story.push({ execution: { status: 'SUCCEEDED' }, run: record() });

@@ -13,6 +13,7 @@ const OUTPUTS = {
   TopicArn: 'topic',
   BackupArn: 'backup',
   RestoreArn: 'restore',
+  RegisterArn: 'register',
   RecoverArn: 'recover',
 };
 const stacks: Record<string, Record<string, string>> = {
@@ -51,6 +52,7 @@ it('reads the outputs that the stack has', async () => {
     topicArn: 'topic',
     backupArn: 'backup',
     restoreArn: 'restore',
+    registerArn: 'register',
     recoverArn: 'recover',
   });
 });

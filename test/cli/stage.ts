@@ -107,5 +107,8 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
   /** Makes a cluster known, as its first claim does. */
   const know = (clusterId: string) =>
     store.put(layout.configuration(clusterId, 'c'.repeat(64)), '{}', 'create');
-  return { type, know, remember, store, layout, story, started, stopped, output, interrupt, deployment };
+  return {
+    ...{ type, know, remember, store, layout, catalog, story, started, stopped, output, interrupt },
+    deployment,
+  };
 }

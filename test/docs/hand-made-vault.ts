@@ -10,13 +10,19 @@ export const BACKUP_ID = '20261121t020000z-0a1b2c3d';
 export const HOST_ID = '6f9619ff-8b86-4d01-b42d-00cf4fc964ff';
 const INSTANCE_ARN = 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0';
 const CLUSTER = `s3://vault/some/prefix/clusters/${CLUSTER_ID}`;
-const BACKUP = `${CLUSTER}/backups/${BACKUP_ID}`;
+const backupUris = (backupId: string) => {
+  const backup = `${CLUSTER}/backups/${backupId}`;
+  return {
+    backup,
+    manifest: `${backup}/backup.json`,
+    schemaCql: `${backup}/schema.cql`,
+    header: `${backup}/nodes/${INSTANCE_ARN}/node.json`,
+    listing: `${backup}/nodes/${INSTANCE_ARN}/files.gz`,
+  };
+};
 export const URIS = {
   vault: 's3://vault/some/prefix',
-  manifest: `${BACKUP}/backup.json`,
-  schemaCql: `${BACKUP}/schema.cql`,
-  header: `${BACKUP}/nodes/${INSTANCE_ARN}/node.json`,
-  listing: `${BACKUP}/nodes/${INSTANCE_ARN}/files.gz`,
+  ...backupUris(BACKUP_ID),
   object: (sha256: string, suffix = '') => `${CLUSTER}/objects/${sha256.slice(0, 2)}/${sha256}${suffix}`,
 };
 
@@ -66,7 +72,13 @@ function encrypted(bytes: Buffer, name: string): Buffer {
 }
 
 /** Below `root`, a directory a bucket. */
-export async function writeVault(root: string, files: readonly PlannedFile[], edits: Edits = {}) {
+export async function writeVault(
+  root: string,
+  files: readonly PlannedFile[],
+  edits: Edits = {},
+  backupId = BACKUP_ID,
+) {
+  const uris = backupUris(backupId);
   const put = async (uri: string, bytes: string | Buffer) => {
     await mkdir(dirname(pathOf(root, uri)), { recursive: true });
     await writeFile(pathOf(root, uri), bytes);
@@ -96,17 +108,18 @@ export async function writeVault(root: string, files: readonly PlannedFile[], ed
   lines.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.dataDirectory - b.dataDirectory));
   const listed = (edits.lines ?? same)(lines) as object[];
   const listing = gzipSync(listed.map((line) => `${json(line)}\n`).join(''));
-  const listingSha256 = await put(URIS.listing, listing);
-  const header = headerOf(lines, listing);
-  const headerSha256 = await put(URIS.header, json((edits.header ?? same)(header)));
+  const listingSha256 = await put(uris.listing, listing);
+  const header = { ...headerOf(lines, listing), backupId };
+  const headerSha256 = await put(uris.header, json((edits.header ?? same)(header)));
   const manifest: ClusterManifest = {
     ...{
       formatVersion: 1,
-      backupId: BACKUP_ID,
+      backupId,
       clusterId: CLUSTER_ID,
       kind: 'snapshot',
       clusterName: 'Demo',
     },
+    ...{ scope: 'cluster', selection: {}, leftOut: { nodes: 0, tables: 0 } },
     ...{ snapshotAt: TIME, snapshotSpreadMs: 12, sealedAt: TIME, schemaVersion: header.schemaVersion },
     nodes: [
       {
@@ -114,12 +127,12 @@ export async function writeVault(root: string, files: readonly PlannedFile[], ed
         ...{ files: header.files, bytes: header.bytes },
       },
     ],
-    ring: { sha256: await put(`${BACKUP}/ring.json`, '{}') },
-    schema: { sha256: await put(`${BACKUP}/schema.json`, '{}') },
-    schemaCql: { sha256: await put(URIS.schemaCql, 'CREATE KEYSPACE shop WITH replication = …;\n') },
+    ring: { sha256: await put(`${uris.backup}/ring.json`, '{}') },
+    schema: { sha256: await put(`${uris.backup}/schema.json`, '{}') },
+    schemaCql: { sha256: await put(uris.schemaCql, 'CREATE KEYSPACE shop WITH replication = …;\n') },
     ...{ files: header.files, bytes: header.bytes },
   };
-  const manifestSha256 = await put(URIS.manifest, json((edits.manifest ?? same)(manifest)));
+  const manifestSha256 = await put(uris.manifest, json((edits.manifest ?? same)(manifest)));
   return { lines, header, manifest, manifestSha256 };
 }
 

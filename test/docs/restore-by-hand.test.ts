@@ -127,6 +127,78 @@ describe('what it restores', () => {
     expect(await readFile(join(root, 'documents/schema.cql'), 'utf8')).toMatch(/^CREATE KEYSPACE/);
   });
 
+  it('is a consistent backup, too', async () => {
+    const [askedAt, pausedAt] = ['2026-11-21T02:00:00.000Z', '2026-11-21T02:00:01.000Z'];
+    const application = { name: 'orders.internal:7070', address: '10.0.0.1', port: 7070 };
+    const pause = { askedAt, applications: [{ ...application, pausedAt, confirmed: true }] };
+    const consistent = (manifest: object) =>
+      clusterManifest.parse({ ...manifest, kind: 'consistent', pause });
+    await writeVault(root, FILES, { manifest: consistent });
+    const { exitCode, stderr } = await restore();
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  });
+
+  describe('of a chain', () => {
+    const BASE = '20261120t020000z-0a1b2c3d';
+    const GONE = `shop/gone-${'8e2f0b60c6d911f0a1b2c3d4e5f60718'}`;
+    const SINCE: PlannedFile[] = [
+      { path: `${LINES}/nb-7-big-Data.db`, content: 'written since' },
+      { path: `${ORDERS}/nb-7-big-Data.db`, dataDirectory: 1, content: 'written since, too' },
+    ];
+    const writeChain = async (
+      since: PlannedFile[],
+      ofBase: PlannedFile[] = FILES,
+      schemaVersion?: string,
+    ) => {
+      const base = await writeVault(
+        root,
+        ofBase,
+        { header: (header) => ({ ...header, ...(schemaVersion && { schemaVersion }) }) },
+        BASE,
+      );
+      const link = { backupId: BASE, manifestSha256: base.manifestSha256 };
+      await writeVault(root, since, {
+        manifest: (manifest) => ({ ...manifest, kind: 'incremental', base: link, previous: link }),
+      });
+    };
+
+    it('is base and increment, of the tables that there were last', async () => {
+      await writeChain(SINCE, [...FILES, { path: `${GONE}/nb-1-big-Data.db`, content: 'dropped since' }]);
+      const { exitCode, stderr } = await restore();
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+      expect(await staged()).toEqual(planned([...OF_USERS, ...SINCE]));
+    });
+
+    it('has the system keyspaces of its base, unless the schema was changed since', async () => {
+      await writeChain(SINCE);
+      expect((await restore('--system')).exitCode).toBe(0);
+      expect(await staged()).toEqual(planned([...FILES, ...SINCE]));
+      await rm(targets[0], { recursive: true });
+      await writeChain(SINCE, FILES, '2f0c6d2e-9f33-3c7f-8b8a-0123456789ab');
+      const { exitCode, stderr } = await restore('--system');
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`restore the base ${BASE} alone`);
+    });
+
+    it('is nothing where two of its files of one path are not the same, or its base is another', async () => {
+      await writeChain([{ path: `${LINES}/nb-2-big-Filter.db`, content: 'another' }, ...SINCE]);
+      const { exitCode, stderr } = await restore();
+      expect({ exitCode, path: stderr.includes(`${LINES}/nb-2-big-Filter.db`) }).toEqual({
+        exitCode: 1,
+        path: true,
+      });
+      await writeChain(SINCE);
+      await writeVault(root, FILES.slice(0, 1), {}, BASE);
+      expect((await restore()).stderr).toMatch(new RegExp(`${BASE}/backup.json: SHA-256: got`));
+      expect(await staged()).toEqual({});
+    });
+
+    it('is named by the list', async () => {
+      await writeChain(SINCE);
+      expect((await script('--list')).stdout).toContain(`It goes on from ${BASE}`);
+    });
+  });
+
   it('is what the hosts encrypted, too, KMS asked once for its key', async () => {
     await writeVault(root, ENCRYPTED);
     const { exitCode, stderr, kms } = await restore();

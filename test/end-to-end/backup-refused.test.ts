@@ -87,7 +87,9 @@ test('the same scheduled time delivered twice runs once', async () => {
   const { scheduler, scheduleClock } = stage.installation.cloud;
   scheduler.deliverTwice = true;
   const before = new Set((await stage.deployment.catalog.listRuns('beta')).map(({ runId }) => runId));
-  await scheduleClock.moveTo(new Date(scheduleClock.now().getTime() + 60_000));
+  const two = new Date(scheduleClock.now());
+  two.setUTCHours(2, 0, 0, 0);
+  await scheduleClock.moveTo(two);
   const runs = async () =>
     (await stage.deployment.catalog.listRuns('beta')).filter(({ runId }) => !before.has(runId));
   const [run] = await stage.until('the scheduled run', async () => {

@@ -26,7 +26,7 @@ test('backup, list and status tell the same run, for people and as JSON', async 
   expect(backup.stderr).toMatch(/upload .*files.*KiB|upload .*files.*MiB/);
   const list = await ringvault('list', 'beta', '--json');
   expect(runs.parse(JSON.parse(list.stdout)).runs[0]).toMatchObject({ runId, status: 'COMPLETED' });
-  expect((await ringvault('list')).stdout).toMatch(new RegExp(`beta +${runId} +backup +COMPLETED`));
+  expect((await ringvault('list')).stdout).toMatch(new RegExp(`beta +${runId} +backup +snapshot +COMPLETED`));
   const status = await ringvault('status', 'beta');
   expect(status.stdout).toContain(`backup ${runId} of cluster beta: COMPLETED`);
   expect(status.stdout).toMatch(/i-0000000200000001 .* COMPLETED +upload/);

@@ -8,7 +8,14 @@ import { connect } from '../../cli/connect.ts';
 import type { Deployment } from '../../cli/deployment.ts';
 import { type RunView, viewRun } from '../../cli/run-view.ts';
 import { type Watched, watchRun } from '../../cli/watch.ts';
-import type { NodeOutcome, RunRecord, WorkflowName } from '../../contracts/runs.ts';
+import {
+  type AskedWorkflow,
+  askedWorkflow,
+  type NodeOutcome,
+  type RunRecord,
+  type WorkflowName,
+} from '../../contracts/runs.ts';
+import type { ClusterOptions } from '../../local/cassandra/cluster.ts';
 import type { FaultRequest } from '../../local/endpoint/faults.ts';
 import { type Installation, type ManagedCluster, startInstallation } from '../../local/installation.ts';
 import { STATE_DIRECTORY } from './state-directory.ts';
@@ -16,6 +23,12 @@ import { STATE_DIRECTORY } from './state-directory.ts';
 const CONFIGURATION_FILE = fileURLToPath(new URL('ringvault.yaml', import.meta.url));
 /** Beta's own cluster_name. */
 export const HOSTILE_NAME = `beta's "own"; $(touch canary) \`touch canary\` #`;
+const CASSANDRA: Record<string, Omit<ClusterOptions, 'directory'>> = {
+  alpha: { nodes: 3 },
+  beta: { nodes: 1, clusterName: HOSTILE_NAME },
+  gamma: { nodes: 2, datacenters: ['dc1', 'dc2'], version: '4.1.10' },
+  delta: { nodes: 1 },
+};
 const LOOK_EVERY_MS = 100;
 const PHASE_WITHIN_MS = 180_000;
 
@@ -26,9 +39,13 @@ export interface Stage {
   alpha(): Promise<ManagedCluster>;
   /** One node; every restore of it is refused for want of space. */
   beta(): Promise<ManagedCluster>;
-  start(workflow: 'backup' | 'restore', request: object): Promise<string>;
+  /** Cassandra 4.1, one node in each of the datacenters dc1 and dc2. */
+  gamma(): Promise<ManagedCluster>;
+  /** One node, which can be restored. */
+  delta(): Promise<ManagedCluster>;
+  start(workflow: AskedWorkflow, request: object): Promise<string>;
   /** Starts a run and waits until it, and the Recover that may follow, has ended. */
-  run(workflow: 'backup' | 'restore', request: object): Promise<RunView>;
+  run(workflow: AskedWorkflow, request: object): Promise<RunView>;
   /** Waits until the run, and the Recover that may follow, has ended. */
   end(executionArn: string): Promise<RunView>;
   /** Waits until the catalog says that a node of the run is in a phase, and what it says is so. */
@@ -67,9 +84,8 @@ async function startStage(): Promise<Stage> {
     directory: STATE_DIRECTORY,
     configurationFile: CONFIGURATION_FILE,
     clusters: [],
-    schedulesFrom: minuteBeforeTwo(),
-    cassandra: (clusterId) =>
-      clusterId === 'alpha' ? { nodes: 3 } : { nodes: 1, clusterName: HOSTILE_NAME },
+    schedulesFrom: halfAnHourBeforeTwo(),
+    cassandra: (clusterId) => CASSANDRA[clusterId] ?? {},
   });
   Object.assign(process.env, installation.cloud.environment);
   const deployment = await connect({ stack: 'Ringvault' });
@@ -80,13 +96,15 @@ async function startStage(): Promise<Stage> {
     if (outcome !== 'ended') throw new Error(`${executionArn}: got ${outcome}, expected ended`);
     return view;
   };
-  const start = async (workflow: 'backup' | 'restore', request: object) =>
+  const start = async (workflow: AskedWorkflow, request: object) =>
     (await deployment.executions.start(workflow, request)).executionArn;
   return {
     installation,
     deployment,
     alpha: once(() => installation.startCluster('alpha')),
     beta: once(() => installation.startCluster('beta')),
+    gamma: once(() => installation.startCluster('gamma')),
+    delta: once(() => installation.startCluster('delta')),
     start,
     run: async (workflow, request) => end(await start(workflow, request)),
     end,
@@ -140,7 +158,7 @@ async function startStage(): Promise<Stage> {
       cloud.events.dropEvents = false;
       for (const { hosts } of started.values()) for (const host of hosts) host.environment = {};
       const reason = { errorName: 'TestEnded', message: 'the test is over' };
-      for (const workflow of ['backup', 'restore'] as const) {
+      for (const workflow of askedWorkflow.options) {
         for (const each of await listExecutions(installation, workflow, 'RUNNING')) {
           await deployment.executions.stop(each, reason);
         }
@@ -163,7 +181,12 @@ async function listExecutions(
   workflow: WorkflowName,
   statusFilter: ExecutionStatus,
 ): Promise<string[]> {
-  const output = { backup: 'BackupArn', restore: 'RestoreArn', recover: 'RecoverArn' }[workflow];
+  const output = {
+    backup: 'BackupArn',
+    restore: 'RestoreArn',
+    register: 'RegisterArn',
+    recover: 'RecoverArn',
+  }[workflow];
   const stateMachineArn = cloud.stacks.find('Ringvault')?.outputs[output];
   const client = new SFNClient(cloud.clientOptions);
   try {
@@ -197,9 +220,9 @@ function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
   };
 }
 
-/** Of tomorrow, UTC: a minute before alpha's schedule, so that the clock need not pass a day of sweeps. */
-function minuteBeforeTwo(): Date {
+/** Of tomorrow, UTC: before beta's schedule, with room for tests that move the clock, and without a day of sweeps to pass. */
+function halfAnHourBeforeTwo(): Date {
   const date = new Date(Date.now() + 86_400_000);
-  date.setUTCHours(1, 59, 0, 0);
+  date.setUTCHours(1, 29, 0, 0);
   return date;
 }

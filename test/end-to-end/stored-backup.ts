@@ -18,6 +18,7 @@ export interface StoredFile {
   instanceArn: string;
   /** Below a data directory. */
   path: string;
+  sha256: string;
   key: string;
 }
 
@@ -59,7 +60,7 @@ export async function readStoredBackup(
     for (const line of lines) {
       const { path, sha256, sizeBytes, pack, offset = 0, variant } = listedFile.parse(JSON.parse(line));
       const key = layout.object(clusterId, pack ?? sha256, variant);
-      files.push({ instanceArn, path, key });
+      files.push({ instanceArn, path, sha256, key });
       if (objects.size > 64) objects.clear();
       const object = objects.get(key) ?? (await read(key, pack ?? sha256, variant));
       objects.set(key, object);

@@ -53,7 +53,7 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   const cluster = (name: string) => `
   ${name}:
     hosts: { tag: { key: cassandra, value: ${name} } }
-    datacenter: dc1
+    datacenters: [dc1]
     cassandra:
       cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}-AbCdEf" }
     notifications: { emails: [both@example.com] }`;
@@ -61,6 +61,9 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   const keys = `kmsKeyArn: "${kmsKey('own')}", formerKmsKeyArns: ["${kmsKey('former')}"]`;
   const configuration = parseConfiguration(
     `vault: { prefix: "backups/cassandra/" }\nclusters:${cluster('orders')}${cluster('users')}
+    schedules:
+      - { name: part, kind: snapshot, expression: rate(1 hour), datacenter: dc1, keyspaces: { include: [app] } }
+      - { name: night, kind: snapshot, expression: cron(0 1 * * ? *), flexible: true, windowMinutes: 90 }
     encryption: { clientSide: true, ${keys} }`,
   );
   const stack = new Stack(new App(), 'Platform');
@@ -70,7 +73,11 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   expect(backup.stateMachineArn).toBeDefined();
 
   const template = Template.fromStack(stack);
-  template.resourceCountIs('AWS::StepFunctions::StateMachine', 3);
+  const chosen = { clusterId: 'users', kind: 'snapshot', datacenter: 'dc1', keyspaces: { include: ['app'] } };
+  template.hasResourceProperties('AWS::Scheduler::Schedule', {
+    Target: { Input: Match.serializedJson(Match.objectLike(chosen)) },
+  });
+  template.resourceCountIs('AWS::StepFunctions::StateMachine', 4);
   template.hasResourceProperties('AWS::StepFunctions::StateMachine', {
     StateMachineName: Match.stringLikeRegexp('^Platform-Backups-[0-9A-F]+-Backup$'),
   });
@@ -80,6 +87,10 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   });
   template.hasResourceProperties('AWS::Lambda::Function', {
     Environment: { Variables: Match.objectLike({ RINGVAULT_PREFIX: 'backups/cassandra/' }) },
+  });
+  template.hasResourceProperties('AWS::Scheduler::Schedule', {
+    FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 90 },
+    Target: { RetryPolicy: { MaximumEventAgeInSeconds: 5400 } },
   });
   // The other cluster brings its own.
   template.resourceCountIs('AWS::KMS::Key', 1);

@@ -6,7 +6,7 @@ const CLUSTER = `
   clusters:
     demo:
       hosts: { tag: { key: ringvault:cluster, value: demo } }
-      datacenter: dc1
+      datacenters: [dc1]
       cassandra:
         cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:x-AbCdEf" }
 `;
@@ -36,8 +36,8 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
     ],
     [
       'a kind that is not there yet',
-      '      schedules: [{ name: a, kind: incremental, expression: "rate(1 hour)" }]',
-      /schedules\[0\]\.kind: got "incremental", expected "snapshot"/,
+      '      schedules: [{ name: a, kind: weekly, expression: "rate(1 hour)" }]',
+      /schedules\[0\]\.kind: got "weekly", expected .*"snapshot".*"incremental"/,
     ],
     [
       'a name used twice',
@@ -45,6 +45,16 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
         - { name: a, kind: snapshot, expression: rate(1 hour) }
         - { name: a, kind: snapshot, expression: rate(2 hours) }`,
       /schedules\[1\]\.name: got "a" twice/,
+    ],
+    [
+      'a schedule that is never due',
+      '      schedules: [{ name: a, kind: snapshot, expression: cron(0 2 * * *) }]',
+      /clusters\.demo\.schedules\[0\]\.expression: got cron\(0 2 \* \* \*\): got 5 fields, expected six/,
+    ],
+    [
+      'a time zone that there is not, and a window longer than a run may wait',
+      '      schedules: [{ name: a, kind: snapshot, expression: rate(1 hour), timezone: Mars/Phobos, windowMinutes: 721 }]',
+      /timezone: got "Mars\/Phobos", expected an IANA time zone[\s\S]+windowMinutes: got 721, expected/,
     ],
     [
       'a heartbeat that Step Functions would refuse',
@@ -55,6 +65,23 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
       'an upload that would be stretched until it is timed out',
       '      limits: { finishWithinMinutes: 60 }\n      policy: { actionTimeoutSeconds: 3600 }',
       /limits\.finishWithinMinutes: expected less than policy\.actionTimeoutSeconds/,
+    ],
+    [
+      'a schedule of consistent backups without a hook',
+      '      schedules: [{ name: a, kind: consistent, expression: "rate(1 hour)" }]',
+      /schedules\[0\]\.kind: got "consistent", expected `pause`/,
+    ],
+    [
+      'a pause that the rendezvous alone would outlast',
+      `      pause:
+        maxSeconds: 30
+        grpc: { srv: _admin._tcp.orders.internal, vpc: { subnetIds: [subnet-0a1b2c3d], securityGroupIds: [sg-0a1b2c3d] } }`,
+      /pause\.maxSeconds: expected more than pause\.waitSeconds and policy\.rendezvousSeconds/,
+    ],
+    [
+      'a hook that is planned',
+      '      pause: { command: { pause: [stop] } }',
+      /pause\.command: not implemented yet/,
     ],
     [
       'shell text for a command',
@@ -70,7 +97,7 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
 
   it('a cluster without what is required', () => {
     expect(() => parseConfiguration('clusters: { demo: {} }')).toThrow(
-      /clusters\.demo\.datacenter: .*expected string/,
+      /clusters\.demo\.datacenters: .*expected array/,
     );
   });
 

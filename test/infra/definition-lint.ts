@@ -170,4 +170,6 @@ function collect(node: unknown, used: Set<string>): void {
   for (const each of Object.values(rest)) collect(each, used);
 }
 
-const BUILT_IN = new Set(['merge', 'substring', 'exists', 'not', 'append', 'string', 'count']);
+const BUILT_IN = new Set(
+  'merge substring exists not append string count join min max ceil millis toMillis'.split(' '),
+);

@@ -4,7 +4,7 @@ import { asText, resourcesOf } from './synthesized.ts';
 
 export type Machine = StateList & { QueryLanguage: string; TimeoutSeconds: number };
 
-export function machines(): Record<'Backup' | 'Restore' | 'Recover', Machine> {
+export function machines(): Record<'Backup' | 'Restore' | 'Register' | 'Recover', Machine> {
   const found = resourcesOf('AWS::StepFunctions::StateMachine').map(([, { Properties }]) => [
     asText(Properties['StateMachineName']).replace(/^.*-/, ''),
     JSON.parse(asText(Properties['DefinitionString']).replaceAll('<AWS::Partition>', 'aws')) as Machine,

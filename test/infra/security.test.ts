@@ -2,7 +2,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { vaultLayout, WORKING_PREFIXES } from '../../contracts/layout.ts';
-import { stepNames } from '../../contracts/steps.ts';
+import { stateNames } from '../../contracts/steps.ts';
 import {
   actionsOf,
   asText,
@@ -178,7 +178,7 @@ describe('a host', () => {
 
   it('answers tokens of our machines alone, and reads the secret of its cluster alone', () => {
     for (const arn of allowed(statements, 'states:SendTaskSuccess')) {
-      expect(arn).toMatch(/:stateMachine:Ringvault-(Backup|Restore|Recover)(\/\*)?$/);
+      expect(arn).toMatch(/:stateMachine:Ringvault-(Backup|Restore|Register|Recover)(\/\*)?$/);
     }
     expect(allowed(statements, 'secretsmanager:GetSecretValue')).toEqual([
       'arn:aws:secretsmanager:eu-west-1:111122223333:secret:ringvault/demo-AbCdEf',
@@ -195,10 +195,10 @@ describe('a host', () => {
 describe('the steps', () => {
   it('have each a role and a log group of their own', () => {
     const functions = resourcesOf('AWS::Lambda::Function');
-    expect(functions).toHaveLength(stepNames.length);
+    expect(functions).toHaveLength(stateNames.length);
     for (const field of ['Role', 'LoggingConfig']) {
       expect(new Set(functions.map(([, { Properties }]) => JSON.stringify(Properties[field]))).size).toBe(
-        stepNames.length,
+        stateNames.length,
       );
     }
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: Match.anyValue() });
@@ -211,7 +211,7 @@ describe('the steps', () => {
   });
 
   it('never delete or read objects, and no step but the sealing one writes into backups', () => {
-    for (const step of stepNames) {
+    for (const step of stateNames) {
       const statements = stepStatements(step);
       expect(statements.flatMap(actionsOf).filter((action) => /^s3:.*(Delete|\*)/.test(action))).toEqual([]);
       const writes = allowed(statements, 's3:PutObject');
@@ -221,7 +221,7 @@ describe('the steps', () => {
   });
 
   it('use keys through S3 alone: to read backups, and one to write them', () => {
-    for (const step of stepNames) {
+    for (const step of stateNames) {
       const statements = stepStatements(step);
       const reads = allowed(statements, 's3:GetObject').some((arn) => arn.includes('/backups/'));
       expect(allowed(statements, 'kms:Decrypt')).toEqual(reads ? [`<${keyId}.Arn>`] : []);
@@ -236,7 +236,7 @@ describe('the steps', () => {
   });
 
   it('send commands only by our documents and only to hosts with a cluster’s tag', () => {
-    const sending = stepNames.filter((step) => allowed(stepStatements(step), 'ssm:SendCommand').length > 0);
+    const sending = stateNames.filter((step) => allowed(stepStatements(step), 'ssm:SendCommand').length > 0);
     expect(sending).toEqual(['StartAction']);
     for (const statement of stepStatements('StartAction')) {
       if (!actionsOf(statement).includes('ssm:SendCommand')) continue;
@@ -269,6 +269,7 @@ describe('schedules', () => {
     expect(JSON.parse(String(Input))).toEqual({
       clusterId: 'demo',
       kind: 'snapshot',
+      schedule: 'daily',
       scheduledTime: '<aws.scheduler.scheduled-time>',
       requestedBy: 'schedule daily',
     });
@@ -291,6 +292,15 @@ describe('schedules', () => {
         }),
       ],
     });
+  });
+});
+
+it('raises an alarm for a scheduled time that began no run', () => {
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    ...{ Namespace: 'Ringvault', MetricName: 'MissedRuns', Statistic: 'Sum', Threshold: 0 },
+    Dimensions: [{ Name: 'ClusterId', Value: 'demo' }],
+    TreatMissingData: 'notBreaching',
+    AlarmActions: Match.anyValue(),
   });
 });
 
@@ -324,6 +334,7 @@ it('gives the outputs by which the command finds the deployment', () => {
     'HostPolicyArns',
     'KmsKeyArns',
     'RecoverArn',
+    'RegisterArn',
     'RestoreArn',
     'TopicArn',
     'VaultBucket',

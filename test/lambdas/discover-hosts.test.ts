@@ -14,6 +14,15 @@ describe('DiscoverHosts', () => {
     expect(await readHosts(world, found.hostsKey)).toEqual(listed);
   });
 
+  it('begins the history of each node', async () => {
+    const world = newWorld();
+    const run = await claimedRun(world);
+    await discoverHosts({ run, tolerateUnreachable: false }, world);
+    expect(await world.catalog.listNodes(run.runId)).toMatchObject(
+      hosts.map(({ instanceId }) => ({ instanceId, status: 'INITIALIZED', phase: 'discover' })),
+    );
+  });
+
   it('comes to the same end wherever it is killed', () =>
     expectSameEndWhereverKilled(async () => {
       const world = newWorld();

@@ -26,9 +26,11 @@ describe('FailRun', () => {
       ...failed,
       error: { ...rot, errorName: 'VaultDenied' },
     });
-    const told = await failRun({ run, error: exceeded }, world);
+    const told = await failRun({ run, error: { ...exceeded, Step: 'UploadEachNode' } }, world);
     expect(told).toEqual({ ...rot, message: `upload on ${second}: rotten` });
-    expect(await world.catalog.readRun(CLUSTER, run.runId)).toMatchObject({ status: 'STARTED', error: told });
+    expect(await world.catalog.readRun(CLUSTER, run.runId)).toMatchObject({
+      ...{ status: 'STARTED', error: told, failedStep: 'UploadEachNode' },
+    });
   });
 
   it('tells a step’s own error as it is, and a map’s where no node kept one', async () => {
@@ -66,7 +68,10 @@ describe('NotifyRun', () => {
     expect(mail?.subject).toBe(`[ringvault] demo: backup COMPLETED ${run.runId}`);
     expect(mail?.subject.length).toBeLessThan(100);
     expect(mail?.attributes).toEqual({ clusterId: CLUSTER, workflow: 'backup', status: 'COMPLETED' });
-    expect(mail?.text).toContain(`  ${first}  COMPLETED (upload), 27 files, 2.9 KiB, 100 B uploaded`);
+    expect(mail?.text).toContain('Kind:            snapshot');
+    expect(mail?.text).toContain(
+      `  ${first} (host ID ${hosts[0]?.hostId}): COMPLETED its upload: 27 files, 2.9 KiB, of which 100 B were uploaded`,
+    );
     expect(mail?.text).toContain('  - clearing failed\n  - nobody was asked');
     expect(mail?.text).toContain(`ringvault restore demo --backup ${run.runId}`);
   });
@@ -80,6 +85,28 @@ describe('NotifyRun', () => {
     const text = world.notifier.published[0]?.text ?? '';
     expect(text).toContain('DataRot: rotten');
     expect(text).toContain(`What to do now:\n  ${rot.hint}`);
+  });
+
+  it('tells in words what became of each node, the failed first, and how long it took', async () => {
+    const world = newWorld();
+    const run = await claimedRun(world);
+    const record = await world.catalog.readRun(CLUSTER, run.runId);
+    const times = { startedAt: '2026-11-21T02:00:00.000Z', endedAt: '2026-11-21T02:01:05.000Z' };
+    const nodes = [
+      { instanceId: 'i-00000001', status: 'CANCELLED' as const, phase: 'discover' },
+      { instanceId: 'i-00000002', status: 'CANCELLED' as const, phase: 'snapshot-1', ...times },
+      { instanceId: 'i-00000003', status: 'FAILED' as const, phase: 'upload', ...times, error: rot },
+    ];
+    if (record) await world.catalog.putEndedRun({ ...record, status: 'FAILED', error: rot, nodes });
+    await notifyRun({ run, warnings: [] }, world);
+    expect(world.notifier.published[0]?.text).toContain(
+      [
+        'Nodes:',
+        '  i-00000003: FAILED in upload, after 1 min 5 s: DataRot: rotten',
+        '  i-00000001: CANCELLED before it was begun',
+        '  i-00000002: CANCELLED in snapshot-1, because the run ended, after 1 min 5 s',
+      ].join('\n'),
+    );
   });
 
   it('stays below what SNS takes with 1,000 nodes that failed', async () => {

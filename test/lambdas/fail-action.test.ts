@@ -87,16 +87,19 @@ describe('FailAction', () => {
     });
   });
 
-  it('makes the failure of cleaning a warning, and leaves the node’s outcome', async () => {
-    const world = newWorld();
-    const run = await completedBackup(world);
-    const error = { Error: 'NodetoolFailed', Cause: 'exit 1' };
-    await failAction({ run, host, action: 'clear-snapshot', phase: 'clear-snapshot', error }, world);
-    expect((await world.catalog.readRun(CLUSTER, run.runId))?.warnings).toEqual([
-      `clear-snapshot on ${host.instanceId}: NodetoolFailed: exit 1`,
-    ]);
-    expect(await world.catalog.readNode(run.runId, host.instanceId)).toMatchObject({ status: 'COMPLETED' });
-  });
+  it.each(['clear-snapshot', 'release-increments'] as const)(
+    'makes the failure of cleaning a warning, and leaves the node’s outcome: %s',
+    async (action) => {
+      const world = newWorld();
+      const run = await completedBackup(world);
+      const error = { Error: 'NodetoolFailed', Cause: 'exit 1' };
+      await failAction({ run, host, action, phase: action, error }, world);
+      expect((await world.catalog.readRun(CLUSTER, run.runId))?.warnings).toEqual([
+        `${action} on ${host.instanceId}: NodetoolFailed: exit 1`,
+      ]);
+      expect(await world.catalog.readNode(run.runId, host.instanceId)).toMatchObject({ status: 'COMPLETED' });
+    },
+  );
 
   it('comes to the same end wherever it is killed', () =>
     expectSameEndWhereverKilled(async () => {

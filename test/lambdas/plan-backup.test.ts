@@ -14,7 +14,7 @@ async function discovered(world: World, more: Describe[3] = {}, live: Describe[4
   const run = await claimedRun(world);
   const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: false }, world);
   await answerDescribe(world, run, 'describe-1', more, live);
-  return { run, hostsKey, round: 1 };
+  return { run, request: { clusterId: run.clusterId }, hostsKey, round: 1 };
 }
 
 describe('PlanBackup', () => {
@@ -33,7 +33,7 @@ describe('PlanBackup', () => {
       ],
       warnings: [],
     });
-    expect(plan.nodes.map((node) => node.previous)).toEqual([undefined, undefined, undefined]);
+    expect(plan.nodes.map((node) => node.previous)).toEqual([[], [], []]);
     expect(await readHosts(world, planned.nodesKey)).toEqual(hosts);
   });
 
@@ -50,7 +50,7 @@ describe('PlanBackup', () => {
     const { planKey } = await plannedBackup(world, { name: 'second', at: 60 });
     const plan = await readDocument(world, planKey, backupPlan);
     expect(plan.nodes.map((node) => node.previous)).toEqual(
-      hosts.map(({ instanceArn }) => expect.objectContaining({ instanceArn, backupId: first.runId })),
+      hosts.map(({ instanceArn }) => [expect.objectContaining({ instanceArn, backupId: first.runId })]),
     );
   });
 
@@ -61,16 +61,17 @@ describe('PlanBackup', () => {
     world.vault.objects.set(key, Buffer.from('{"formatVersion": 9}'));
     const { planKey } = await plannedBackup(world, { name: 'second', at: 60 });
     const plan = await readDocument(world, planKey, backupPlan);
-    expect(plan.nodes.every((node) => !node.previous)).toBe(true);
+    expect(plan.nodes.every((node) => node.previous.length === 0)).toBe(true);
     expect(plan.warnings[0]).toContain('uploaded anew');
   });
 
   it('does not take its own manifest for the backup before', async () => {
     const world = newWorld();
     const { run, hostsKey } = await sealedBackup(world);
-    const { planKey } = await planBackup({ run, hostsKey, round: 1 }, world);
+    const request = { clusterId: run.clusterId };
+    const { planKey } = await planBackup({ run, request, hostsKey, round: 1 }, world);
     const plan = await readDocument(world, planKey, backupPlan);
-    expect(plan.nodes.every((node) => !node.previous)).toBe(true);
+    expect(plan.nodes.every((node) => node.previous.length === 0)).toBe(true);
   });
 
   it('says once what all nodes warn of, and of the others who warns', async () => {

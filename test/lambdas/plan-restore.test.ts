@@ -32,7 +32,7 @@ describe('PlanRestore: restore', () => {
       mayFailToDrain: true,
       statements: [],
     });
-    expect(plan.nodes.map((node) => [node.hostId, node.source.instanceArn, node.bytes])).toEqual(
+    expect(plan.nodes.map((node) => [node.hostId, node.sources[0]?.instanceArn, node.bytes])).toEqual(
       hosts.map(({ hostId, instanceArn }) => [hostId, instanceArn, 2_000]),
     );
     expect(await readHosts(world, planned.seedsKey)).toEqual(hosts.slice(0, 1));

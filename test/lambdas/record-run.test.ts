@@ -1,17 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { runRecord } from '../../contracts/runs.ts';
+import { actionIdOf } from '../../contracts/identifiers.ts';
+import { type RunRef, runRecord } from '../../contracts/runs.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
 import { readDocument } from '../../lambdas/vault/documents.ts';
 import { answerSnapshots } from './support/answers.ts';
 import { sealedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
-import { CLUSTER, claimedRun, hosts, newWorld } from './support/world.ts';
+import { CLUSTER, claimedRun, hosts, newWorld, type World } from './support/world.ts';
+
+function lastWord({ vault, layout }: World, { runId }: RunRef, instanceArn: string, updatedAt: string) {
+  const done = { filesDone: 27, bytesDone: 3_000, bytesSkipped: 0, bytesHashed: 0, bytesTransferred: 0 };
+  const word = { runId, phase: 'upload', state: 'succeeded', ...done, requestsRetried: 0, updatedAt };
+  const key = layout.progress(instanceArn, actionIdOf(runId, 'upload'));
+  return vault.put(key, JSON.stringify({ formatVersion: 1, ...word }), 'overwrite');
+}
 
 describe('RecordRun', () => {
   it('keeps a backup in the vault and in the catalog, with every node', async () => {
     const world = newWorld();
     const { run, planKey } = await sealedBackup(world, {}, { 2: { damagedFiles: 1 } });
     await answerSnapshots(world, run, 1, { 1: { late: true } });
+    const { instanceId, instanceArn } = hosts[0] ?? { instanceId: '', instanceArn: '' };
+    const startedAt = '2026-11-21T02:00:05.000Z';
+    await world.catalog.putNode(run, { instanceId, status: 'STARTED', phase: 'prepare', startedAt });
+    await lastWord(world, run, instanceArn, '2026-11-21T02:00:40.000Z');
     world.clock.advance(60_000);
     await recordRun({ run, planKey, status: 'COMPLETED', warnings: ['a warning'] }, world);
     const kept = await readDocument(world, world.layout.runRecord(CLUSTER, run.runId), runRecord);
@@ -27,7 +39,8 @@ describe('RecordRun', () => {
       ],
     });
     expect(kept.nodes).toEqual(
-      hosts.map(({ instanceId, hostId }) => ({
+      hosts.map(({ instanceId, hostId }, index) => ({
+        ...(index === 0 ? { startedAt, endedAt: '2026-11-21T02:00:40.000Z' } : { endedAt: kept.endedAt }),
         ...{
           instanceId,
           hostId,

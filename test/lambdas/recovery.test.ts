@@ -4,6 +4,7 @@ import type { SwapState } from '../../contracts/actions.ts';
 import { recoveryPlan } from '../../contracts/plans.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import { claimRecovery } from '../../lambdas/claim-recovery.ts';
+import { claimRun } from '../../lambdas/claim-run.ts';
 import { discoverHosts } from '../../lambdas/discover-hosts.ts';
 import { planRecovery } from '../../lambdas/plan-recovery.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
@@ -13,7 +14,16 @@ import { answer } from './support/answers.ts';
 import { completedBackup, sealedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
 import { completedRestore, plannedRestore } from './support/restore.ts';
-import { CLUSTER, claimedRun, executionOf, hosts, newWorld, START, type World } from './support/world.ts';
+import {
+  CLUSTER,
+  claimedRun,
+  executionOf,
+  hosts,
+  newWorld,
+  START,
+  scheduledWorld,
+  type World,
+} from './support/world.ts';
 
 function stop(world: World, run: RunRef, status = 'ABORTED') {
   world.executions.known.set(run.executionArn, { status, startedAt: START });
@@ -104,6 +114,24 @@ describe('ClaimRecovery', () => {
     expect(await claim(world, subject.executionArn, recovery('recover-2', 5_001))).toEqual(nothing);
   });
 
+  it('ends the history of a scheduled run that waited, and leaves who has the cluster alone', async () => {
+    const world = scheduledWorld({ name: 'daily', kind: 'snapshot', expression: 'cron(0 2 * * ? *)' });
+    const holder = await claimedRun(world);
+    const execution = executionOf('waits');
+    const request = { clusterId: CLUSTER, schedule: 'daily', scheduledTime: START.toISOString() };
+    world.executions.known.set(execution.arn, { status: 'RUNNING', startedAt: START });
+    await claimRun({ workflow: 'backup', request, execution }, world);
+    const status = async () =>
+      (await world.catalog.listRuns(CLUSTER, { kind: 'snapshot' })).map((run) => run.status).sort();
+    expect(await claim(world, execution.arn)).toEqual({ outcome: 'nothing-to-recover' });
+    expect(await status()).toEqual(['INITIALIZED', 'STARTED']);
+    world.executions.known.set(execution.arn, { status: 'ABORTED', startedAt: START });
+    await claim(world, execution.arn);
+    expect(await claim(world, execution.arn)).toEqual({ outcome: 'nothing-to-recover' });
+    expect(await status()).toEqual(['CANCELLED', 'STARTED']);
+    expect(await world.catalog.readLock(CLUSTER)).toMatchObject({ runId: holder.runId });
+  });
+
   it('recovers the subject of a Recover run that died, and ends its history', async () => {
     const world = newWorld();
     const subject = await claimedRun(world);
@@ -164,6 +192,8 @@ describe('PlanRecovery of a backup', () => {
     expect(history?.error === undefined).toBe(status === 'CANCELLED');
     expect(await world.catalog.listNodes(run.runId)).toMatchObject([
       { status: 'CANCELLED', phase: 'upload' },
+      { status: 'CANCELLED', phase: 'discover' },
+      { status: 'CANCELLED', phase: 'discover' },
     ]);
     expect(await releaseRun({ run: own, warnings: [] }, world)).toEqual({ released: true });
   });

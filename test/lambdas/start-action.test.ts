@@ -38,7 +38,6 @@ describe('StartAction', () => {
       action: 'flush',
       attempt: 1,
       taskToken: 'token-1',
-      datacenter: 'dc1',
       input: {},
     });
     expect(document.deadline).toBe('2026-11-21T03:00:00.000Z');
@@ -140,6 +139,29 @@ describe('StartAction', () => {
       encryption: { serverSideKeyArn: KMS_KEY },
     });
     expect(await inputOf('clear-snapshot')).toEqual({ tags: [tag] });
+  });
+
+  it('tells a host when the applications run again, and sends it nothing from then on', async () => {
+    const world = newWorld();
+    const { run, planKey } = await plannedBackup(world);
+    const [at, notAfter] = ['2026-11-21T02:00:20.000Z', '2026-11-21T02:01:00.000Z'];
+    const snapshot = (taskToken: string) =>
+      startAction(
+        ask({
+          run,
+          action: 'snapshot',
+          phase: 'snapshot-1',
+          planKey,
+          taskToken,
+          parameters: { at, notAfter },
+        }),
+        world,
+      );
+    await snapshot('token-1');
+    expect((await documentOf(world, run.runId, 'snapshot-1')).input).toMatchObject({ at, notAfter });
+    world.clock.advance(60_000);
+    await expect(snapshot('token-2')).rejects.toMatchObject({ name: 'PauseExceeded' });
+    expect(world.hosts.sent).toHaveLength(1);
   });
 
   it('ends a run by both its tags, whether or not that had a plan', async () => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { VaultDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
+import { recall, remember } from '../../node-scripts/increments/memory.ts';
 import { swapState } from '../../node-scripts/swap/state.ts';
 import { ITEMS, ORDERS, tablePath, write } from './fake-node.ts';
 import { CLUSTER } from './host-under-test.ts';
@@ -27,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => host.remove());
 
 let source: BackupSource;
-const download = (tables = [ORDERS, ITEMS]) => host.run(RESTORE, 'download', { source, tables });
+const download = (tables = [ORDERS, ITEMS]) => host.run(RESTORE, 'download', { sources: [source], tables });
 const staged = (index: number) => join(host.data[index] ?? '', '.ringvault', `${RESTORE}.new`);
 
 beforeEach(async () => {
@@ -68,7 +69,7 @@ describe('what the node has already', () => {
   it('is refused where it was changed after it was verified', async () => {
     await download();
     await utimes(live(), new Date(), new Date());
-    const place = host.run(RESTORE, 'place', { source, tables: [ORDERS], emptied: [] });
+    const place = host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
     await expect(place).rejects.toMatchObject({
       name: 'RestoreIncomplete',
       message: expect.stringContaining(`${restored()}: it was changed at `),
@@ -98,14 +99,21 @@ it('calls an object damaged that S3 denies, as it does to a host where it is gon
 });
 
 it('goes on after a failure, and does not fetch again what is right', async () => {
-  const document = await host.request(host.document(RESTORE, 'download', { source, tables: [ORDERS] }));
+  const document = await host.request(
+    host.document(RESTORE, 'download', { sources: [source], tables: [ORDERS] }),
+  );
   expect(await host.carryOut(document, 'download.file:fail')).toBe('failed');
   const target = join(staged(0), tablePath(ORDERS), 'nb-1-big-Filter.db');
   await write(target, 'torn');
   const second = await host.request(document);
   expect(await host.carryOut(second)).toBe('succeeded');
   expect((await readFile(target)).toString()).toBe('the same filter everywhere');
-  const third = await host.run(RESTORE, 'download', { source, tables: [ORDERS] }, 'download-again');
+  const third = await host.run(
+    RESTORE,
+    'download',
+    { sources: [source], tables: [ORDERS] },
+    'download-again',
+  );
   expect(third.downloadedBytes).toBe(0);
 });
 
@@ -148,7 +156,7 @@ it('is refused beforehand where the node has lost its identity', async () => {
     join(host.data[0] ?? '', `system/local_metadata_log-${'8'.repeat(32)}`, 'nb-1-big-Data.db'),
     'x',
   );
-  const check = host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+  const check = host.run(RESTORE, 'check-restore', { sources: [source], tables: [ORDERS] });
   await expect(check).rejects.toMatchObject({
     name: 'TopologyMismatch',
     message: expect.stringMatching(/system\.local.*replace the node/s),
@@ -156,7 +164,7 @@ it('is refused beforehand where the node has lost its identity', async () => {
 });
 
 it('is refused beforehand where it does not fit, or Cassandra is not known to read it', async () => {
-  const check = () => host.run(RESTORE, 'check-restore', { source, tables: [ORDERS] });
+  const check = () => host.run(RESTORE, 'check-restore', { sources: [source], tables: [ORDERS] });
   await write(join(host.data[1] ?? '', `system/local-${'7'.repeat(32)}`, 'nb-1-big-Data.db'), 'its host ID');
   await expect(check()).rejects.toMatchObject({ name: 'IncompatibleVersion' });
   const directories = { data: host.data, commitLog: '/c', hints: '/h', savedCaches: '/s' };
@@ -170,7 +178,12 @@ it('is refused beforehand where it does not fit, or Cassandra is not known to re
   const known = { cassandraVersion: '5.0.9', readableFormats: ['nb'], directories };
   await write(host.paths.identity, JSON.stringify({ formatVersion: 1, ...identity, ...known }));
   expect((await check()).requiredBytes).toBeGreaterThan(big.length);
-  const document = host.document(RESTORE, 'check-restore', { source, tables: [ORDERS] }, 'check-small');
+  const document = host.document(
+    RESTORE,
+    'check-restore',
+    { sources: [source], tables: [ORDERS] },
+    'check-small',
+  );
   document.limits.reserveBytes = Number.MAX_SAFE_INTEGER;
   const small = await host.request(document);
   await host.carryOut(small);
@@ -184,7 +197,7 @@ it.each(['place', 'put-back'] as const)(
   async (action) => {
     const tables = [ORDERS];
     await download();
-    const place = { source, tables, emptied: [] };
+    const place = { sources: [source], tables, emptied: [] };
     const putBack = { restoreRunId: RESTORE };
     if (action === 'put-back') await host.run(RESTORE, 'place', place);
     // The run's token is no longer good once the renames have begun.
@@ -200,6 +213,20 @@ it.each(['place', 'put-back'] as const)(
     host.callback.heartbeat = heartbeat;
     await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back' });
     expect(await swapState(host.paths.journals, RESTORE)).toBe('put-back');
+  },
+);
+
+it.each(['place', 'put-back'] as const)(
+  '%s makes the host forget what increments could go on from',
+  async (action) => {
+    const empty = { formatVersion: 1 as const, dataDirectories: [], truncated: {}, before: {} };
+    const memory = { ...empty, backupId: RUN, sstables: {}, unfinished: [], upTo: {} };
+    await download();
+    if (action === 'place') await remember(host, memory);
+    await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
+    if (action === 'put-back') await remember(host, memory);
+    if (action === 'put-back') await host.run(RESTORE, 'put-back', { restoreRunId: RESTORE });
+    expect(await recall(host, RUN)).toBeUndefined();
   },
 );
 

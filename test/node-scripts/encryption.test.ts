@@ -192,7 +192,7 @@ describe('a host', () => {
       expect(losing.listing(SECOND).every(({ variant }) => variant?.endsWith('enc.2'))).toBe(true);
       await losing.allowRestore();
       await rm(losing.paths.cache, { recursive: true });
-      const input = { source: losing.sourceOf(SECOND, second), tables: [ORDERS, ITEMS] };
+      const input = { sources: [losing.sourceOf(SECOND, second)], tables: [ORDERS, ITEMS] };
       expect((await losing.run(RESTORE, 'download', input)).downloadedBytes).toBeGreaterThan(big.length);
     } finally {
       await losing.remove();

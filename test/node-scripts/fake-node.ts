@@ -85,15 +85,18 @@ export function uploadInput(run: string, tables: Table[]): ActionInput<'upload'>
   const time = '2026-11-21T02:00:00.000Z';
   return {
     backupId: run,
+    kind: 'snapshot',
     hostId: schemaVersion,
     datacenter: 'dc1',
     rack: 'rack1',
     cassandraVersion: '5.0.9',
     schemaVersion,
+    incrementalBackups: false,
     tag: TAG,
     times: { askedAt: time, startedAt: time, doneAt: time, clockOffsetMs: 0 },
     tables,
     damagedFiles: 'refuse',
     encryption: {},
+    previous: [],
   };
 }

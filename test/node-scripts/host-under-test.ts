@@ -76,7 +76,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
   const instanceArn = 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0';
   const configuration = clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
-    datacenter: 'dc1',
+    datacenters: ['dc1'],
     compression: options.compression,
     cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
     // One thread: each takes a tenth of a second to start.
@@ -106,7 +106,6 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
         cassandra: configuration.cassandra,
         compression: configuration.compression,
         limits: configuration.limits,
-        datacenter: 'dc1',
         input: input as Record<string, unknown>,
       };
     },

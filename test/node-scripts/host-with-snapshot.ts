@@ -53,7 +53,7 @@ export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostW
   const inputOf = (run: string, previous?: BackupSource) => ({
     ...uploadInput(run, [ORDERS, ITEMS]),
     ...(options.encryption && { encryption: options.encryption }),
-    ...(previous && { previous }),
+    ...(previous && { previous: [previous] }),
   });
   const sourceOf: HostWithSnapshot['sourceOf'] = (run, { headerSha256, listingSha256 }) => ({
     backupId: run,
@@ -79,7 +79,7 @@ export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostW
     keyOf: (file) => layout.object(CLUSTER, objectOf(file), file?.variant),
     async restore(run, out) {
       await rm(host.paths.cache, { recursive: true });
-      return host.run(RESTORE, 'download', { source: sourceOf(run, out), tables: [ORDERS, ITEMS] });
+      return host.run(RESTORE, 'download', { sources: [sourceOf(run, out)], tables: [ORDERS, ITEMS] });
     },
   };
 }

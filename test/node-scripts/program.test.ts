@@ -206,7 +206,9 @@ describe('the host program', () => {
     await rm(host.paths.cache, { recursive: true, force: true });
     const source = { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
     const restore = '20261121t020009z-0a1b2c3d';
-    const download = await host.request(host.document(restore, 'download', { source, tables: [ORDERS] }));
+    const download = await host.request(
+      host.document(restore, 'download', { sources: [source], tables: [ORDERS] }),
+    );
     await start(download);
     await until(() => told.has(download.taskToken));
     expect(told.get(download.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });

@@ -93,7 +93,7 @@ async function backUp(host: HostUnderTest, run: string, previous: BackupSource |
   const input = {
     ...uploadInput(run, [ORDERS]),
     encryption: encrypted ? { clientSideKeyArn: KMS_KEY } : {},
-    ...(previous && { previous }),
+    ...(previous && { previous: [previous] }),
   };
   let document = await host.request({ ...host.document(run, 'upload', input), compression });
   if (killed && (await host.carryOut(document, 'upload.object:fail')) === 'failed') {
@@ -114,7 +114,7 @@ async function restored(
 ): Promise<Record<string, string>> {
   if (!cached) await rm(host.paths.cache, { recursive: true, force: true });
   const run = source.backupId.replace('20261121t0', '20261122t0');
-  await host.run(run, 'download', { source, tables: [ORDERS] });
+  await host.run(run, 'download', { sources: [source], tables: [ORDERS] });
   const found: Record<string, string> = {};
   for (const [index, root] of data.entries()) {
     const table = join(root, '.ringvault', `${run}.new`, tablePath(ORDERS));

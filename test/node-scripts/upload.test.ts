@@ -131,7 +131,7 @@ it.each([
       output: { headerSha256: string; listingSha256: string };
     };
     await host.allowRestore();
-    const download = { source: host.sourceOf(SECOND, output), tables: [ORDERS, ITEMS] };
+    const download = { sources: [host.sourceOf(SECOND, output)], tables: [ORDERS, ITEMS] };
     const restored = await host.run(RESTORE, 'download', download);
     expect(restored.files).toBe(18);
   },
@@ -204,6 +204,16 @@ it.each([
   expect(await host.store.get(host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn))).toBeUndefined();
 });
 
+it('uploads of the users’ tables those alone that it is asked for', async () => {
+  const { tables, ...input } = host.inputOf(RUN);
+  const out = await host.run(RUN, 'upload', {
+    ...input,
+    tables: tables.filter((table) => table.tableId === ITEMS.tableId),
+  });
+  expect(out.files).toBe(4);
+  expect(host.listing().every((file) => file.path.startsWith('system_auth/'))).toBe(true);
+});
+
 it('refuses a backup without a single file', async () => {
   for (const directory of host.data) await rm(directory, { recursive: true });
   host.data = await fakeNode(host);
@@ -242,7 +252,7 @@ it('stores what has rotted where it may, marked in each backup, and restores it 
   }
   expect(second.uploadedFiles).toBe(0);
   await host.allowRestore();
-  await host.run(RESTORE, 'download', { source: host.sourceOf(SECOND, second), tables: [ORDERS] });
+  await host.run(RESTORE, 'download', { sources: [host.sourceOf(SECOND, second)], tables: [ORDERS] });
   const staged = join(host.data[0] ?? '', '.ringvault', `${RESTORE}.new`, damaged);
   expect((await readFile(staged)).equals(rotten)).toBe(true);
 });
@@ -278,7 +288,7 @@ it('stores the right bytes beside an object that holds others, and tells it', as
   expect(second.tampered).toEqual([key]);
   expect(right && host.memory.objects.get(`${key}.2`)?.equals(right)).toBe(true);
   await host.allowRestore();
-  await host.run(RESTORE, 'download', { source: host.sourceOf(SECOND, second), tables: [ORDERS] });
+  await host.run(RESTORE, 'download', { sources: [host.sourceOf(SECOND, second)], tables: [ORDERS] });
   expect(first.tampered).toEqual([]);
 });
 

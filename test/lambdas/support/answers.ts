@@ -126,6 +126,7 @@ export function snapshot(
       ...{ doneAt: '2026-11-21T02:00:20.500Z', clockOffsetMs: 3 },
     },
     ...{ late: false, ringDigest: sha256Of(serialize(ring)), schemaVersion: SCHEMA_VERSION, notUpNormal: [] },
+    incrementalBackups: true,
     ...more,
   };
 }
@@ -138,6 +139,29 @@ export function answerSnapshots(
 ): Promise<void> {
   const taken = hosts.map((_, index) => snapshot(run, round, more[index]));
   return answer<'snapshot'>(world, run, `snapshot-${round}`, taken);
+}
+
+export function answerCollected(
+  world: World,
+  run: Pick<RunRef, 'runId'>,
+  round = 1,
+  more: Record<number, Partial<ActionOutput<'collect-increments'>>> = {},
+): Promise<void> {
+  const { times, ringDigest, schemaVersion, notUpNormal } = snapshot(run, round);
+  const collected = hosts.map((_, index) => ({
+    ...{
+      times,
+      ringDigest,
+      schemaVersion,
+      notUpNormal,
+      turnedOn: false,
+      gaps: [],
+      sstables: 1,
+      unfinished: 0,
+    },
+    ...more[index],
+  }));
+  return answer<'collect-increments'>(world, run, `collect-increments-${round}`, collected);
 }
 
 /** Header and listing in the vault, and the answer that names them. */

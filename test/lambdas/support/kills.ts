@@ -4,9 +4,22 @@ import { stateOf, type World } from './world.ts';
 
 const WRITES = {
   vault: ['put', 'putObject'],
-  catalog: ['claim', 'takeOver', 'release', 'claimSchedule', 'putRun', 'putEndedRun', 'amendRun', 'putNode'],
+  catalog: [
+    'claim',
+    'takeOver',
+    'release',
+    'claimSchedule',
+    'putRun',
+    'putEndedRun',
+    'putRegistration',
+    'putWaitingRun',
+    'putWatch',
+    'amendRun',
+    'putNode',
+  ],
   hosts: ['send'],
   notifier: ['publish'],
+  pauseSwitch: ['set', 'clear'],
   executions: ['start', 'stop'],
 } as const;
 

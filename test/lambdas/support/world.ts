@@ -6,11 +6,12 @@ import { type MemoryExecutions, memoryExecutions } from '../../../adapters/execu
 import { type MemoryHostCommands, memoryHostCommands } from '../../../adapters/host-commands-memory.ts';
 import { type MemoryNotifier, memoryNotifier } from '../../../adapters/notifier-memory.ts';
 import { type MemoryObjectStore, memoryObjectStore } from '../../../adapters/object-store-memory.ts';
+import { type MemoryPauseSwitch, memoryPauseSwitch } from '../../../adapters/pause-switch-memory.ts';
 import { clusterConfiguration, type DeployedConfiguration } from '../../../contracts/configuration.ts';
 import { instanceArnBeside } from '../../../contracts/identifiers.ts';
 import { vaultLayout } from '../../../contracts/layout.ts';
 import type { Host } from '../../../contracts/plans.ts';
-import type { RunRef } from '../../../contracts/runs.ts';
+import type { AskedWorkflow, RunRef } from '../../../contracts/runs.ts';
 import { claimRun } from '../../../lambdas/claim-run.ts';
 import type { StepPorts } from '../../../lambdas/wrapper/step-ports.ts';
 
@@ -19,6 +20,7 @@ export interface World extends StepPorts {
   hosts: MemoryHostCommands;
   executions: MemoryExecutions;
   notifier: MemoryNotifier;
+  pauseSwitch: MemoryPauseSwitch;
   clock: ManualClock;
   metrics: object[];
 }
@@ -32,7 +34,7 @@ export const configuration: DeployedConfiguration = {
   clusterId: CLUSTER,
   cluster: clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
-    datacenter: 'dc1',
+    datacenters: ['dc1'],
     cassandra: {
       cql: { credentialsSecretArn: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:demo-AbCdEf' },
     },
@@ -51,6 +53,8 @@ export function newWorld(): World {
     hosts: memoryHostCommands(managed),
     executions: memoryExecutions(),
     notifier: memoryNotifier(),
+    applications: { ask: () => Promise.reject(new Error('this world has no applications')) },
+    pauseSwitch: memoryPauseSwitch(),
     clock,
     log: pino({ level: 'silent' }),
     kmsKeys: { [CLUSTER]: KMS_KEY },
@@ -58,6 +62,12 @@ export function newWorld(): World {
     metrics,
     emitMetrics: (line) => void metrics.push(line),
   };
+}
+
+/** A world whose cluster has schedules. */
+export function scheduledWorld(...schedules: object[]): World {
+  const cluster = clusterConfiguration.parse({ ...configuration.cluster, schedules });
+  return { ...newWorld(), clusters: { [CLUSTER]: { ...configuration, cluster } } };
 }
 
 export function executionOf(name: string, workflow = 'Backup') {
@@ -76,7 +86,7 @@ export const hosts: readonly (Host & { hostId: string })[] = [1, 2, 3].map((numb
 /** A run that holds the cluster, by way of ClaimRun; its execution runs. */
 export async function claimedRun(
   world: World,
-  { workflow = 'backup' as 'backup' | 'restore', name = 'one', at = 0, request = {} } = {},
+  { workflow = 'backup' as AskedWorkflow, name = 'one', at = 0, request = {} } = {},
 ): Promise<RunRef> {
   const startedAt = new Date(START.getTime() + at * 1_000);
   const execution = { ...executionOf(name, workflow), startedAt: startedAt.toISOString() };
@@ -92,5 +102,6 @@ export async function stateOf(world: World): Promise<unknown> {
   const runs = await world.catalog.listRuns(CLUSTER);
   const nodes = await Promise.all(runs.map((run) => world.catalog.listNodes(run.runId)));
   const withoutCommands = nodes.flat().map(({ commandId: _, ...node }) => node);
-  return { objects, runs, nodes: withoutCommands, lock: await world.catalog.readLock(CLUSTER) };
+  const registration = await world.catalog.readRegistration(CLUSTER);
+  return { objects, runs, nodes: withoutCommands, registration, lock: await world.catalog.readLock(CLUSTER) };
 }

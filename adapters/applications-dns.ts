@@ -1,0 +1,41 @@
+// Finds a cluster's applications by the SRV record of its pause hook.
+import { Resolver } from 'node:dns/promises';
+import { ApplicationsUnknown } from '../contracts/errors.ts';
+import type { Application, GrpcHook } from '../contracts/pause.ts';
+
+const NOT_THERE = ['ENODATA', 'ENOTFOUND'];
+
+/** Every address of every target, sorted. @throws ApplicationsUnknown */
+export async function findApplications({
+  srv,
+  nameServers,
+}: Pick<GrpcHook, 'srv' | 'nameServers'>): Promise<Application[]> {
+  const resolver = new Resolver({ timeout: 2_000, tries: 3 });
+  if (nameServers) resolver.setServers(nameServers);
+  try {
+    const records = await resolver.resolveSrv(srv);
+    const found = await Promise.all(
+      records.map(async ({ name, port }) =>
+        (await addressesOf(resolver, name)).map((address) => ({ name: `${name}:${port}`, address, port })),
+      ),
+    );
+    if (found.length > 0) return found.flat().sort(byName);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ApplicationsUnknown(`SRV ${srv}: got ${why}, expected the applications`, { cause });
+  }
+  throw new ApplicationsUnknown(`SRV ${srv}: got no record, expected at least one application`);
+}
+
+async function addressesOf(resolver: Resolver, name: string): Promise<string[]> {
+  try {
+    return await resolver.resolve4(name);
+  } catch (error) {
+    if (!NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return resolver.resolve6(name);
+  }
+}
+
+function byName(one: Application, other: Application): number {
+  return `${one.name} ${one.address}` < `${other.name} ${other.address}` ? -1 : 1;
+}

@@ -1,0 +1,141 @@
+// Pausing a cluster's applications: how they are reached, what each answers, and what a run keeps of its pause.
+import { z } from 'zod';
+import { FORMAT_VERSION } from './documents.ts';
+import { clusterId, count, isoTime, runId } from './identifiers.ts';
+
+const seconds = (least: number, most: number) => z.int().min(least).max(most);
+const port = z.int().min(1).max(65_535);
+
+/** The gRPC service `rpc.Admin`, found by DNS. */
+export const grpcHook = z.strictObject({
+  /** The SRV record that names the applications. */
+  srv: z
+    .string()
+    .max(255)
+    .regex(
+      /^_[A-Za-z0-9-]+\._[A-Za-z0-9-]+(?:\.[A-Za-z0-9_-]+)+\.?$/,
+      'a DNS name such as _admin._tcp.orders.internal',
+    ),
+  /** Asked instead of the VPC's resolver: those of a service registry that speaks DNS. */
+  nameServers: z
+    .array(
+      z.string().regex(/^\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?$/, 'an IPv4 address, with a port if need be'),
+    )
+    .min(1)
+    .optional(),
+  /** Without it the calls are made in the clear. */
+  tls: z
+    .strictObject({
+      /** PEM of the CA that the servers' certificates are checked against; well-known ones without it. */
+      caCertificate: z.string().startsWith('-----BEGIN CERTIFICATE-----').optional(),
+      /** The name in the servers' certificates, where it is not the one that SRV gives. */
+      serverName: z.string().min(1).max(255).optional(),
+    })
+    .optional(),
+  /** From where the applications can be reached. The function there calls nothing of AWS: it needs no way out. */
+  vpc: z.strictObject({
+    subnetIds: z.array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, 'the ID of a subnet')).min(1),
+    securityGroupIds: z.array(z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'the ID of a security group')).min(1),
+  }),
+});
+export type GrpcHook = z.infer<typeof grpcHook>;
+
+/** How a cluster's applications are paused for a consistent backup. */
+export const pauseHook = z.strictObject({
+  /** From the first pause asked for to the end of the snapshots; then they are resumed and the backup fails. */
+  maxSeconds: seconds(10, 3_600).default(120),
+  /** How long an application may take to say that it is paused. */
+  waitSeconds: seconds(1, 600).default(10),
+  /** Whether an application ends what is under way before it says so. */
+  waitOutstanding: z.boolean().default(true),
+  grpc: grpcHook,
+});
+export type PauseHook = z.infer<typeof pauseHook>;
+
+/** One application, by the address that it had when it was found: a name may mean another one later. */
+export const application = z.strictObject({
+  /** `<host>:<port>`, as SRV gave it. */
+  name: z.string().min(1),
+  address: z.union([z.ipv4(), z.ipv6()]),
+  port,
+});
+export type Application = z.infer<typeof application>;
+
+export function sameApplication(one: Application, other: Application): boolean {
+  return one.address === other.address && one.port === other.port;
+}
+
+/** What an application answered, or that it did not. */
+export const applicationAnswer = z.strictObject({
+  application,
+  /**
+   * done: of pause and resume. paused, running: of check. unsupported: it has no such method. refused: it answered an error.
+   * silent: it was reached and did not answer in time. unreachable: no connection came about.
+   */
+  answer: z.enum(['done', 'paused', 'running', 'unsupported', 'refused', 'silent', 'unreachable']),
+  message: z.string().max(1_000).optional(),
+  answeredAt: isoTime,
+});
+export type ApplicationAnswer = z.infer<typeof applicationAnswer>;
+
+const hook = pauseHook.omit({ maxSeconds: true });
+export const applicationsRequest = z.discriminatedUnion('call', [
+  /** Who there is. */
+  z.strictObject({ call: z.literal('discover'), hook }),
+  z.strictObject({
+    call: z.enum(['pause', 'resume', 'check']),
+    hook,
+    applications: z.array(application).min(1),
+  }),
+]);
+export type ApplicationsRequest = z.infer<typeof applicationsRequest>;
+
+/** `plans/<cluster>/<run>/pause.json`: written before the first pause, and what everybody resumes by. */
+export const pauseDocument = z.strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  clusterId,
+  runId,
+  /** Of the snapshot that it was made for. */
+  round: z.int().positive(),
+  /** S3 key of the configuration that has the hook. */
+  configurationKey: z.string(),
+  /** resumed: nobody needs to look after it any more. */
+  state: z.enum(['paused', 'resumed']),
+  /** Before the first pause was asked for. */
+  askedAt: isoTime,
+  /** No snapshot after it. */
+  deadline: isoTime,
+  /** After the snapshots. */
+  checkedAt: isoTime.optional(),
+  /** Those paused are those resumed, whatever DNS says by then. */
+  applications: z
+    .array(
+      application.extend({
+        pausedAt: isoTime.optional(),
+        /** It said after the snapshots that it was paused still; false: it cannot say. */
+        confirmed: z.boolean().optional(),
+        resumedAt: isoTime.optional(),
+        /** It could not be reached to be resumed, or had lost its address to another process. */
+        gone: z.literal(true).optional(),
+      }),
+    )
+    .min(1),
+});
+export type PauseDocument = z.infer<typeof pauseDocument>;
+
+/** Of a consistent backup, in its manifest. */
+export const measuredPause = z.strictObject({
+  askedAt: isoTime,
+  /** Sorted by name and address. */
+  applications: z.array(
+    application.extend({
+      pausedAt: isoTime,
+      confirmed: z.boolean(),
+      /** Absent where it could not be reached any more. */
+      resumedAt: isoTime.optional(),
+      /** From `askedAt` on. */
+      pausedMs: count.optional(),
+    }),
+  ),
+});
+export type MeasuredPause = z.infer<typeof measuredPause>;

@@ -1,0 +1,148 @@
+// PauseApplications: finds the cluster's applications, writes down whom it is about to pause, then pauses them all at once.
+// What is written first is what ResumeApplications goes by, on every way out.
+import { FORMAT_VERSION } from '../contracts/documents.ts';
+import { PauseExceeded, PauseFailed, RunEnded } from '../contracts/errors.ts';
+import {
+  type ApplicationAnswer,
+  type PauseDocument,
+  type PauseHook,
+  sameApplication,
+} from '../contracts/pause.ts';
+import type { RunRef } from '../contracts/runs.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { requireLock } from './locking/held-lock.ts';
+import {
+  addressesOf,
+  findPause,
+  nameOf,
+  readHook,
+  switchNameOf,
+  toldHook,
+  writePause,
+} from './pausing/pause-documents.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+/** From the end of a pause to the switch: the workflow resumes at once, and the switch is precise to a minute. */
+const SWITCH_AFTER_MS = 120_000;
+
+/** @throws ApplicationsUnknown PauseFailed PauseExceeded RunEnded */
+export async function pauseApplications(
+  { run, round }: StepInput<'PauseApplications'>,
+  ports: StepPorts,
+): Promise<StepOutput<'PauseApplications'>> {
+  await requireLock(ports, run);
+  const hook = await readHook(ports, run.configurationKey);
+  const pause = await begun(ports, run, round, hook);
+  const { answers } = await ports.applications.ask(run.clusterId, {
+    call: 'pause',
+    hook: toldHook.parse(hook),
+    applications: addressesOf(pause.applications),
+  });
+  await refuseIfOver(ports, run, pause, hook);
+  await writePause(ports, withPaused(pause, answers));
+  const failed = answers.filter(({ answer }) => answer !== 'done');
+  if (failed.length > 0) {
+    const told = failed.map(
+      ({ application, answer, message }) =>
+        `${nameOf(application)} ${answer}${message ? `: ${message}` : ''}`,
+    );
+    throw new PauseFailed(`got from ${told.join('; ')}; expected all of ${answers.length} to pause`);
+  }
+  return { deadline: pause.deadline, applications: pause.applications.length };
+}
+
+/** A retry finds the document of the try before and goes on by it: those that it names may be paused. */
+async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHook): Promise<PauseDocument> {
+  const { clusterId, runId, configurationKey } = run;
+  const known = await findPause(ports, clusterId, runId);
+  if (known?.round === round) {
+    requirePaused(known, ports.clock.now());
+    return known;
+  }
+  const { found } = await ports.applications.ask(clusterId, { call: 'discover', hook: toldHook.parse(hook) });
+  const askedAt = ports.clock.now();
+  const deadline = new Date(askedAt.getTime() + hook.maxSeconds * 1_000);
+  const pause: PauseDocument = {
+    formatVersion: FORMAT_VERSION,
+    ...{ clusterId, runId, round, configurationKey, state: 'paused' },
+    askedAt: askedAt.toISOString(),
+    deadline: deadline.toISOString(),
+    applications: found,
+  };
+  await ports.pauseSwitch.set({
+    name: switchNameOf(pause),
+    at: nextMinute(deadline.getTime() + SWITCH_AFTER_MS),
+    input: { clusterId, runId } satisfies Partial<StepInput<'ResumeApplications'>>,
+  });
+  // Where somebody was gone it is set still, and goes by what is written next: it would end this pause.
+  if (known) await ports.pauseSwitch.clear(switchNameOf(known));
+  await writePause(ports, pause);
+  await requireStillHeld(ports, run, pause);
+  return pause;
+}
+
+/**
+ * The run may have been ended while the applications were looked for. Who ended it before the document was there found nobody
+ * to resume; who does after it finds them.
+ */
+async function requireStillHeld(ports: StepPorts, run: RunRef, pause: PauseDocument): Promise<void> {
+  try {
+    await requireLock(ports, run);
+  } catch (ended) {
+    // Nobody was asked yet. Whether it has ended is not known of any other error: the document is for the next try then.
+    if (ended instanceof RunEnded) {
+      await writePause(ports, { ...pause, state: 'resumed' });
+      await ports.pauseSwitch.clear(switchNameOf(pause));
+    }
+    throw ended;
+  }
+}
+
+function nextMinute(time: number): Date {
+  return new Date(Math.ceil(time / 60_000) * 60_000);
+}
+
+function requirePaused({ state, deadline }: PauseDocument, now: Date): void {
+  if (state === 'paused' && now < new Date(deadline)) return;
+  throw new PauseExceeded(
+    `got ${now.toISOString()} and applications ${state}, expected the pause before ${deadline}`,
+  );
+}
+
+/** This step may have been given up, and the applications resumed, while it was still at it: nobody else would look again. */
+async function refuseIfOver(
+  ports: StepPorts,
+  run: RunRef,
+  pause: PauseDocument,
+  hook: PauseHook,
+): Promise<void> {
+  try {
+    await requireLock(ports, run);
+    const now = await findPause(ports, pause.clusterId, pause.runId);
+    if (now?.state === 'paused' && now.round === pause.round) return;
+    throw new PauseExceeded(`got the pause of round ${pause.round} resumed meanwhile, expected it to last`);
+  } catch (over) {
+    await ports.applications.ask(pause.clusterId, {
+      call: 'resume',
+      hook: toldHook.parse(hook),
+      applications: addressesOf(pause.applications),
+    });
+    throw over;
+  }
+}
+
+function withPaused(pause: PauseDocument, answers: readonly ApplicationAnswer[]): PauseDocument {
+  const pausedAt = (each: PauseDocument['applications'][number]) =>
+    answers.find(({ application, answer }) => answer === 'done' && sameApplication(application, each))
+      ?.answeredAt;
+  return {
+    ...pause,
+    applications: pause.applications.map((each) => {
+      const at = each.pausedAt ?? pausedAt(each);
+      return { ...each, ...(at && { pausedAt: at }) };
+    }),
+  };
+}
+
+export const handler = defineStep('PauseApplications', pauseApplications);

@@ -1,0 +1,49 @@
+// The document of a run's pause, and what the steps around it read of it.
+import { deployedConfiguration } from '../../contracts/configuration.ts';
+import { InvalidConfiguration } from '../../contracts/errors.ts';
+import { application, type PauseDocument, pauseDocument, pauseHook } from '../../contracts/pause.ts';
+import { findDocument, readDocument, serialize } from '../vault/documents.ts';
+import type { StepPorts } from '../wrapper/step-ports.ts';
+
+type Ports = Pick<StepPorts, 'vault' | 'layout'>;
+
+export function findPause(
+  ports: Ports,
+  clusterId: string,
+  runId: string,
+): Promise<PauseDocument | undefined> {
+  return findDocument(ports, ports.layout.pause(clusterId, runId), pauseDocument);
+}
+
+export async function writePause({ vault, layout }: Ports, pause: PauseDocument): Promise<void> {
+  await vault.put(
+    layout.pause(pause.clusterId, pause.runId),
+    serialize(pauseDocument.parse(pause)),
+    'overwrite',
+  );
+}
+
+/** Of the configuration that the pause was made by. @throws InvalidConfiguration where it has none */
+export async function readHook(ports: Ports, configurationKey: string) {
+  const { clusterId, cluster } = await readDocument(ports, configurationKey, deployedConfiguration);
+  if (cluster.pause) return cluster.pause;
+  throw new InvalidConfiguration(`cluster "${clusterId}": got no \`pause\`, expected it in ringvault.yaml`);
+}
+
+/** What a call is told of the hook. */
+export const toldHook = pauseHook.omit({ maxSeconds: true }).strip();
+
+/** Addresses alone, of applications of whom more is known. */
+export function addressesOf(applications: PauseDocument['applications']) {
+  return applications.map((each) => application.strip().parse(each));
+}
+
+/** One for each round: EventBridge Scheduler takes 64 characters. */
+export function switchNameOf({ runId, round }: Pick<PauseDocument, 'runId' | 'round'>): string {
+  return `${runId}-pause-${round}`;
+}
+
+/** `orders-1.internal:7070 (10.0.0.1)`, for messages. */
+export function nameOf({ name, address }: { name: string; address: string }): string {
+  return `${name} (${address})`;
+}

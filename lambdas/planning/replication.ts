@@ -1,0 +1,35 @@
+// Keyspaces that are created again where not all of their datacenters are restored. Pure.
+import type { SchemaView } from '../../contracts/ring.ts';
+import { replicationOf } from './schema-conflicts.ts';
+
+/**
+ * The backup's schema, with keyspaces replicated in these datacenters alone; but a keyspace that still is, and as the backup
+ * has it, stays so.
+ */
+export function replicatedOnlyIn(
+  backup: SchemaView,
+  live: SchemaView,
+  datacenters: ReadonlySet<string>,
+): SchemaView {
+  const statements = backup.statements.map((each) => {
+    if (each.type !== 'keyspace') return each;
+    const now = live.statements.find(({ type, name }) => type === 'keyspace' && name === each.name);
+    const isAsItWas = now && replicationOf(now.statement) === replicationOf(each.statement);
+    return isAsItWas ? each : { ...each, statement: onlyIn(each.statement, datacenters) };
+  });
+  return { ...backup, statements };
+}
+
+/** A keyspace that none of the datacenters replicates, or that knows of no datacenters, stays as it is. */
+function onlyIn(statement: string, datacenters: ReadonlySet<string>): string {
+  const replication = replicationOf(statement);
+  const entries = [...replication.matchAll(/'((?:[^']|'')*)'\s*:\s*'((?:[^']|'')*)'/g)].map(
+    ([entry, name = '', value = '']) => ({ entry, name: name.replaceAll("''", "'"), value }),
+  );
+  const kept = entries.filter(({ name }) => name === 'class' || datacenters.has(name));
+  const isByDatacenter = entries.some(
+    ({ name, value }) => name === 'class' && value.endsWith('NetworkTopologyStrategy'),
+  );
+  if (!isByDatacenter || kept.length < 2) return statement;
+  return statement.replace(replication, () => `{${kept.map(({ entry }) => entry).join(', ')}}`);
+}

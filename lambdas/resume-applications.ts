@@ -1,0 +1,130 @@
+// ResumeApplications: resumes those that a run paused, by its pause document, as often as it is asked. The run asks on every way
+// out, Recover does before anything else, and the switch does where neither has.
+import { ResumeFailed } from '../contracts/errors.ts';
+import { type ApplicationAnswer, type PauseDocument, sameApplication } from '../contracts/pause.ts';
+import type { StepInput, StepOutput } from '../contracts/steps.ts';
+import { whoIsGone } from './pausing/gone-applications.ts';
+import {
+  addressesOf,
+  findPause,
+  nameOf,
+  readHook,
+  switchNameOf,
+  toldHook,
+  writePause,
+} from './pausing/pause-documents.ts';
+import { defineStep } from './wrapper/define-step.ts';
+import type { StepPorts } from './wrapper/step-ports.ts';
+
+type Output = StepOutput<'ResumeApplications'>;
+type Paused = PauseDocument['applications'][number];
+
+/** How often an application that cannot be resumed is asked again, at waits of 1, 2, 4 … seconds. */
+const TRIES = 6;
+
+/** @throws ResumeFailed, unless it is tolerated */
+export async function resumeApplications(
+  { clusterId, runId, tolerant }: StepInput<'ResumeApplications'>,
+  ports: StepPorts,
+): Promise<Output> {
+  const pause = await findPause(ports, clusterId, runId);
+  if (!pause) return { outcome: 'nothing-paused', warnings: [] };
+  if (pause.state === 'resumed') {
+    const warnings = warningsOf(await askedOnceMore(pause, ports));
+    await ports.pauseSwitch.clear(switchNameOf(pause));
+    return { outcome: 'nothing-paused', warnings };
+  }
+  if (await isSuperseded(pause, ports)) {
+    ports.log.warn({ run: runId, clusterId }, 'a later run has paused the applications; they are left to it');
+    return { outcome: 'superseded', warnings: [] };
+  }
+  const { left, ...resumed } = await resume(pause, ports);
+  if (left.length > 0) {
+    const told = left.map(({ application, answer }) => `${nameOf(application)} ${answer}`).join('; ');
+    const message = `got from ${told}; expected all applications to be resumed`;
+    if (!tolerant) throw new ResumeFailed(message);
+    return { outcome: 'not-resumed', warnings: [`${message}: they may still be paused`] };
+  }
+  const warnings = warningsOf(resumed.pause);
+  // Who is gone is asked once more when it fires: whatever kept them from being reached may be over by then.
+  if (warnings.length === 0) await ports.pauseSwitch.clear(switchNameOf(pause));
+  return { outcome: 'resumed', warnings };
+}
+
+/** `Unpause` says nothing of whose pause it ends: it must not be another run's. */
+async function isSuperseded({ clusterId, runId }: PauseDocument, ports: StepPorts): Promise<boolean> {
+  const lock = await ports.catalog.readLock(clusterId);
+  if (!lock || lock.runId === runId || lock.subjectRunId === runId) return false;
+  const theirs = await findPause(ports, clusterId, lock.subjectRunId);
+  return theirs?.state === 'paused';
+}
+
+/** Keeps what came of each try. Who is gone is not left: nobody can resume it. */
+async function resume(pause: PauseDocument, ports: StepPorts) {
+  const hook = toldHook.parse(await readHook(ports, pause.configurationKey));
+  let now = pause;
+  let left: ApplicationAnswer[] = [];
+  let reached = false;
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    if (attempt > 1) await ports.clock.sleep(2 ** (attempt - 2) * 1_000);
+    const applications = addressesOf(now.applications.filter(({ resumedAt }) => !resumedAt));
+    const { answers } = await ports.applications.ask(pause.clusterId, { call: 'resume', hook, applications });
+    left = answers.filter(({ answer }) => answer !== 'done');
+    reached ||= left.length < answers.length;
+    now = withResumed(now, answers);
+    if (left.length === 0) break;
+    await writePause(ports, now);
+  }
+  const isGone = await whoIsGone(left, { clusterId: pause.clusterId, hook, reached }, ports);
+  now = withGone(now, left.filter(isGone));
+  left = left.filter((each) => !isGone(each));
+  now = { ...now, state: left.length === 0 ? 'resumed' : 'paused' };
+  await writePause(ports, now);
+  return { pause: now, left };
+}
+
+/** Who was gone may be back. The run went on without them: what comes of it is told, and not kept. */
+async function askedOnceMore(pause: PauseDocument, ports: StepPorts): Promise<PauseDocument> {
+  const { clusterId, runId } = pause;
+  const gone = pause.applications.filter((each) => each.gone);
+  if (gone.length === 0) return pause;
+  try {
+    if (await isSuperseded(pause, ports)) return pause;
+    const hook = toldHook.parse(await readHook(ports, pause.configurationKey));
+    const applications = addressesOf(gone);
+    const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
+    ports.log.info({ run: runId, clusterId, answers }, 'applications that were gone were asked once more');
+    return withResumed(pause, answers);
+  } catch (error) {
+    ports.log.warn({ run: runId, clusterId, err: error }, 'applications that were gone could not be asked');
+    return pause;
+  }
+}
+
+function withResumed(pause: PauseDocument, answers: readonly ApplicationAnswer[]): PauseDocument {
+  const at = (each: Paused) =>
+    answers.find(({ application, answer }) => answer === 'done' && sameApplication(application, each))
+      ?.answeredAt;
+  return mapped(pause, (each) => {
+    const resumedAt = each.resumedAt ?? at(each);
+    return { ...each, ...(resumedAt && { resumedAt }) };
+  });
+}
+
+function withGone(pause: PauseDocument, gone: readonly ApplicationAnswer[]): PauseDocument {
+  return mapped(pause, (each) =>
+    gone.some(({ application }) => sameApplication(application, each)) ? { ...each, gone: true } : each,
+  );
+}
+
+function mapped(pause: PauseDocument, change: (each: Paused) => Paused): PauseDocument {
+  return { ...pause, applications: pause.applications.map(change) };
+}
+
+function warningsOf({ applications }: PauseDocument): string[] {
+  return applications
+    .filter(({ gone, resumedAt }) => gone && !resumedAt)
+    .map((each) => `${nameOf(each)} could not be reached to be resumed: if it runs, it may still be paused`);
+}
+
+export const handler = defineStep('ResumeApplications', resumeApplications);

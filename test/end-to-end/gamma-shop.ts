@@ -1,0 +1,50 @@
+// A keyspace a test on gamma: two tables whose rows say when they were written, one of them with an index and a view.
+import { type Client, types } from 'cassandra-driver';
+import { sharedStage } from './stage.ts';
+
+export const clusterId = 'gamma';
+export const TABLES = ['Orders', 'Cache'];
+const ROWS = 20;
+
+export async function gamma() {
+  const stage = await sharedStage();
+  const cluster = await stage.gamma();
+  const [first, second] = cluster.hosts;
+  const [, secondNode] = cluster.cassandra.nodes;
+  if (!first || !second || !secondNode) throw new Error('gamma has two hosts');
+  return { cluster, client: await stage.client(cluster), first, second, secondNode };
+}
+
+export async function openShop(client: Client, keyspace: string): Promise<void> {
+  await client.execute(
+    `CREATE KEYSPACE "${keyspace}" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}`,
+  );
+  for (const table of TABLES) {
+    await client.execute(`CREATE TABLE "${keyspace}"."${table}" ("Id" int PRIMARY KEY, "When" text)`);
+  }
+  await client.execute(`CREATE INDEX "byWhen" ON "${keyspace}"."Orders" ("When")`);
+  await client.execute(
+    `CREATE MATERIALIZED VIEW "${keyspace}"."OrdersByWhen" AS SELECT * FROM "${keyspace}"."Orders"
+      WHERE "When" IS NOT NULL AND "Id" IS NOT NULL PRIMARY KEY ("When", "Id")`,
+  );
+  await write(client, keyspace, 'before', 0);
+}
+
+/** Rows of both tables, by ID from `from` on, on every node. */
+export async function write(client: Client, keyspace: string, when: string, from: number): Promise<void> {
+  for (const table of TABLES) {
+    const insert = `INSERT INTO "${keyspace}"."${table}" ("Id", "When") VALUES (?, ?)`;
+    for (let id = from; id < from + ROWS; id++) {
+      await client.execute(insert, [id, when], { prepare: true, consistency: types.consistencies.all });
+    }
+  }
+}
+
+/** Every row, as `<id> <when>`. */
+export async function rows(client: Client, from: string): Promise<string[]> {
+  const found = await client.execute(`SELECT "Id", "When" FROM ${from}`);
+  return found.rows.map((row) => `${row['Id']} ${row['When']}`).sort();
+}
+
+export const written = (when: string, from: number) =>
+  Array.from({ length: ROWS }, (_, index) => `${from + index} ${when}`).sort();

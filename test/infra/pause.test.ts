@@ -1,0 +1,102 @@
+// What a cluster with a pause hook adds to the stack: a function in its VPC that may do nothing, and a switch.
+import { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { parseConfiguration } from '../../infra/configuration.ts';
+import { RingvaultStack } from '../../infra/ringvault-stack.ts';
+import { actionsOf, asText, exampleApp, resourcesOf, resourceTexts, statementsOf } from './synthesized.ts';
+
+const vpc = { SubnetIds: ['subnet-0a1b2c3d'], SecurityGroupIds: ['sg-0a1b2c3d'] };
+const configuration = parseConfiguration(`
+clusters:
+  orders:
+    hosts: { tag: { key: cassandra, value: orders } }
+    datacenters: [dc1]
+    cassandra:
+      cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf" }
+    pause:
+      grpc: { srv: _admin._tcp.orders.internal, vpc: { subnetIds: [subnet-0a1b2c3d], securityGroupIds: [sg-0a1b2c3d] } }
+    schedules: [{ name: weekly, kind: consistent, expression: rate(7 days) }]
+  plain:
+    hosts: { tag: { key: cassandra, value: plain } }
+    datacenters: [dc1]
+    cassandra:
+      cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:plain-AbCdEf" }
+`);
+const template = Template.fromStack(new RingvaultStack(exampleApp(), 'Ringvault', { configuration }));
+
+function functionsOf(pattern: RegExp) {
+  return resourcesOf('AWS::Lambda::Function', template).filter(([id]) => pattern.test(id));
+}
+function statementsOfRole(pattern: RegExp) {
+  return resourcesOf('AWS::IAM::Policy', template)
+    .filter(([id]) => pattern.test(id))
+    .flatMap(([, { Properties }]) => statementsOf(Properties['PolicyDocument']));
+}
+const allowed = (role: RegExp, action: string) =>
+  statementsOfRole(role)
+    .filter((each) => actionsOf(each).includes(action))
+    .flatMap(resourceTexts);
+
+describe('the function that calls applications', () => {
+  it('is in their VPC, one for each cluster with a hook, and no other function is', () => {
+    const inVpc = functionsOf(/./).filter(([, { Properties }]) => Properties['VpcConfig']);
+    expect(inVpc.map(([, { Properties }]) => Properties['VpcConfig'])).toEqual([vpc]);
+    expect(inVpc[0]?.[0]).toMatch(/^Applicationsorders/);
+  });
+
+  it('may have network interfaces, write its log, and nothing else', () => {
+    const actions = statementsOfRole(/^ApplicationsordersRole/).flatMap(actionsOf);
+    expect(actions.filter((each) => !/^(?:logs|ec2):/.test(each))).toEqual([]);
+    expect(
+      actions.filter((each) => /^ec2:/.test(each) && !/NetworkInterface|Subnets|PrivateIp/.test(each)),
+    ).toEqual([]);
+  });
+
+  it('is invoked by the three steps around a pause', () => {
+    const [[caller] = ['']] = functionsOf(/^Applicationsorders/);
+    const invoking = resourcesOf('AWS::IAM::Policy', template)
+      .map(([id]) => id)
+      .filter((id) => allowed(new RegExp(`^${id}$`), 'lambda:InvokeFunction').includes(`<${caller}.Arn>`));
+    expect(invoking.map((id) => id.replace(/^Steps(\w+?)Role.*$/, '$1')).sort()).toEqual([
+      'CheckPaused',
+      'PauseApplications',
+      'ResumeApplications',
+    ]);
+  });
+});
+
+describe('the switch', () => {
+  const [[resume] = ['']] = functionsOf(/^StepsResumeApplications/);
+
+  it('may resume, for schedules of its own group alone', () => {
+    expect(statementsOfRole(/^PauseSwitchRole/)).toMatchObject([
+      { Action: 'lambda:InvokeFunction', Resource: { 'Fn::GetAtt': [resume, 'Arn'] } },
+    ]);
+    const [[, role] = ['', undefined]] = resourcesOf('AWS::IAM::Role', template).filter(([id]) =>
+      id.startsWith('PauseSwitchRole'),
+    );
+    const [trust] = statementsOf(role?.Properties['AssumeRolePolicyDocument']);
+    expect(trust).toMatchObject({ Principal: { Service: 'scheduler.amazonaws.com' } });
+    expect(asText(trust?.Condition?.['StringEquals']?.['aws:SourceArn'])).toMatch(
+      /^<PauseSwitchGroup\w+\.Arn>$/,
+    );
+  });
+
+  it('is set by PauseApplications, which may pass its role to Scheduler, and cleared by both', () => {
+    const schedules = expect.stringMatching(/:schedule\/Ringvault-PauseSwitch-Group-\w+\/\*$/);
+    expect(allowed(/^StepsPauseApplicationsRole/, 'scheduler:CreateSchedule')).toEqual([schedules]);
+    expect(allowed(/^StepsPauseApplicationsRole/, 'scheduler:DeleteSchedule')).toEqual([schedules]);
+    expect(allowed(/^StepsResumeApplicationsRole/, 'scheduler:DeleteSchedule')).toEqual([schedules]);
+    expect(allowed(/^StepsResumeApplicationsRole/, 'scheduler:CreateSchedule')).toEqual([]);
+    const passing = resourcesOf('AWS::IAM::Policy', template).flatMap(([, { Properties }]) =>
+      statementsOf(Properties['PolicyDocument']).filter((each) => actionsOf(each).includes('iam:PassRole')),
+    );
+    expect(passing).toHaveLength(1);
+    expect(passing[0]?.Condition).toEqual({
+      StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' },
+    });
+    expect(allowed(/^StepsPauseApplicationsRole/, 'iam:PassRole')).toEqual([
+      expect.stringMatching(/^<PauseSwitchRole\w+\.Arn>$/),
+    ]);
+  });
+});
