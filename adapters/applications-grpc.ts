@@ -21,13 +21,14 @@ type Call = Exclude<ApplicationsRequest['call'], 'discover'>;
 /** All at once. @throws ApplicationsUnknown where they are to be found and cannot be */
 export async function askApplications(
   request: ApplicationsRequest,
+  grpc: GrpcHook,
   clock: Clock,
 ): ReturnType<Applications['ask']> {
-  if (request.call === 'discover') return { found: await findApplications(request.hook.grpc), answers: [] };
+  if (request.call === 'discover') return { found: await findApplications(grpc), answers: [] };
   const { call, hook, applications } = request;
   const answers = await Promise.all(
     applications.map(async (application) => {
-      const said = await say(call, hook, application);
+      const said = await say(call, hook, connectTo(application, grpc));
       return { application, ...said, answeredAt: clock.now().toISOString() };
     }),
   );
@@ -35,8 +36,7 @@ export async function askApplications(
 }
 
 /** Never rejects: what an application does not answer is an answer, too. */
-async function say(call: Call, hook: Hook, application: Application): Promise<Said> {
-  const client = connectTo(application, hook.grpc);
+async function say(call: Call, hook: Hook, client: Client): Promise<Said> {
   try {
     return await calls[call](client, hook);
   } catch (error) {

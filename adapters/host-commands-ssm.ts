@@ -1,6 +1,7 @@
 // Hosts as SSM knows them, and Run Command. Nothing is retried here that would send a command twice on purpose; a host
 // attaches to what runs already, so that a command sent twice does no harm.
 import {
+  CancelCommandCommand,
   GetCommandInvocationCommand,
   type InstanceInformation,
   paginateDescribeInstanceInformation,
@@ -18,8 +19,7 @@ export interface SsmOptions {
   client?: SSMClient;
 }
 
-/** A host that the agent does not answer on within it gets no command. SSM's least is 30. */
-const DELIVERY_SECONDS = 60;
+const DELIVER_WITHIN_SECONDS = 60;
 
 export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands {
   const ssm = client ?? new SSMClient({ maxAttempts: 8 });
@@ -37,7 +37,7 @@ export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands
         return hosts.sort((one, other) => (one.instanceId < other.instanceId ? -1 : 1));
       });
     },
-    async send({ instanceId, document, parameters, comment }) {
+    async send({ instanceId, document, parameters, comment, deliverWithinSeconds }) {
       const DocumentName = documents[document];
       if (!DocumentName) throw new InvalidConfiguration(`got no name for the SSM document "${document}"`);
       const command = new SendCommandCommand({
@@ -45,7 +45,7 @@ export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands
         InstanceIds: [instanceId],
         Parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, [value]])),
         Comment: comment.slice(0, 100),
-        TimeoutSeconds: DELIVERY_SECONDS,
+        TimeoutSeconds: deliverWithinSeconds ?? DELIVER_WITHIN_SECONDS,
       });
       try {
         const sent = await callAws('ssm:SendCommand', () => ssm.send(command), ['InvalidInstanceId']);
@@ -65,11 +65,16 @@ export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands
           status: found.Status ?? '',
           detail: found.StatusDetails ?? '',
           stderr: found.StandardErrorContent ?? '',
+          exitCode: found.ResponseCode ?? -1,
         };
       } catch (error) {
         if (nameOf(error) === 'InvocationDoesNotExist') return undefined;
         throw error;
       }
+    },
+    async cancel(CommandId, instanceId) {
+      const cancel = new CancelCommandCommand({ CommandId, InstanceIds: [instanceId] });
+      await callAws('ssm:CancelCommand', () => ssm.send(cancel));
     },
   };
 }
@@ -77,5 +82,8 @@ export function ssmHostCommands({ documents, client }: SsmOptions): HostCommands
 function managedHost(found: InstanceInformation): ManagedHost {
   const instanceId = found.InstanceId ?? '';
   const pingStatus = found.PingStatus ?? 'unknown';
-  return { instanceId, online: pingStatus === 'Online', pingStatus };
+  return {
+    ...{ instanceId, online: pingStatus === 'Online', pingStatus },
+    ...(found.ComputerName && { computerName: found.ComputerName }),
+  };
 }

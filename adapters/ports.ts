@@ -149,21 +149,43 @@ export interface ManagedHost {
   online: boolean;
   /** SSM's own words, for messages: ConnectionLost, Inactive. */
   pingStatus: string;
+  /** As the agent tells it. */
+  computerName?: string;
 }
+
+/** Commands of these statuses never ran on the host. */
+export const NOT_DELIVERED = [
+  'Undeliverable',
+  'DeliveryTimedOut',
+  'Delivery Timed Out',
+  'AccessDenied',
+  'Access Denied',
+];
+
 export interface HostCommands {
   listHosts(tag: { key: string; value: string }): Promise<ManagedHost[]>;
   /** Parameters show in consoles: identifiers only. */
   send(command: {
     instanceId: string;
-    document: 'action' | 'prepare-x64' | 'prepare-arm64';
+    document: 'action' | 'prepare-x64' | 'prepare-arm64' | 'applications';
     parameters: Record<string, string>;
     comment: string;
+    /** A host that the agent does not answer on within it never gets the command. At least 30; 60 by default. */
+    deliverWithinSeconds?: number;
   }): Promise<{ commandId: string }>;
   /** What became of a command on a host; undefined where SSM does not know it (yet). */
-  outcome(
-    commandId: string,
-    instanceId: string,
-  ): Promise<{ status: string; detail: string; stderr: string } | undefined>;
+  outcome(commandId: string, instanceId: string): Promise<CommandOutcome | undefined>;
+  /** What waits is never run, what runs is ended. No error where it has ended. */
+  cancel(commandId: string, instanceId: string): Promise<void>;
+}
+
+export interface CommandOutcome {
+  /** SSM's own words, as `detail`. */
+  status: string;
+  detail: string;
+  stderr: string;
+  /** Of the script; -1 where there is none (yet). */
+  exitCode?: number;
 }
 
 export interface ExecutionStatus {

@@ -1,6 +1,6 @@
 // ringvault.yaml: what an operator may say. Read at synth, validated once; each cluster's part reaches its runs as JSON.
 import { z } from 'zod';
-import { backupKind, clusterId, kmsKeyArn } from './identifiers.ts';
+import { backupKind, clusterId, instanceTag, kmsKeyArn } from './identifiers.ts';
 import { pauseHook } from './pause.ts';
 import { selectionFields, tablePatterns } from './selection.ts';
 
@@ -10,7 +10,7 @@ const hostPath = z.string().regex(/^\/[^\0]*$/, 'an absolute path on the host');
 const seconds = (least: number, most: number) => z.int().min(least).max(most);
 
 /** Designed but not built: named in the refusal, so that nobody believes that they are in force. */
-const notYet = ['retention', 'command', 'commitLog', 'drills', 'objectLock'] as const;
+const notYet = ['retention', 'commitLog', 'drills', 'objectLock'] as const;
 
 function isTimeZone(name: string): boolean {
   try {
@@ -164,7 +164,7 @@ export const clusterConfiguration = z
   .strictObject({
     hosts: z.strictObject({
       /** The EC2 tag that selects the cluster's instances. */
-      tag: z.strictObject({ key: z.string().min(1).max(128), value: z.string().min(1).max(256) }),
+      tag: instanceTag,
       architecture: z.enum(['x64', 'arm64']).default('x64'),
     }),
     /** Cassandra's names of the datacenters that the hosts are in; a host in another one is refused. */

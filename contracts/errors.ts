@@ -243,8 +243,9 @@ export const NothingToUndo = defineError('NothingToUndo', {
 
 // Pausing applications
 export const ApplicationsUnknown = defineError('ApplicationsUnknown', {
-  meaning: 'DNS does not answer the SRV record of the pause hook, or it names no application.',
-  hint: 'Correct pause.grpc.srv, or see why its record cannot be resolved in the VPC of the hook.',
+  meaning:
+    'Nobody is to be paused: DNS does not answer the SRV record of the pause hook or names nobody, or no host has its tag.',
+  hint: 'Correct pause.grpc.srv and see that its record can be resolved in the hook’s VPC, or correct pause.command.tag.',
   exitCode: 3,
 });
 export const PauseFailed = defineError('PauseFailed', {

@@ -31,6 +31,13 @@ export const actionId = z.string().regex(/^\d{8}t\d{6}z-[0-9a-f]{8}\.[a-z][a-z0-
 export const instanceId = z
   .string()
   .regex(/^i-[0-9a-f]{8,17}$/, 'an EC2 instance ID looks like i-0123456789abcdef0');
+
+/** An EC2 tag that selects instances. */
+export const instanceTag = z.strictObject({
+  key: z.string().min(1).max(128),
+  value: z.string().min(1).max(256),
+});
+export type InstanceTag = z.infer<typeof instanceTag>;
 export const instanceArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:ec2:[a-z0-9-]+:\d{12}:instance\/i-[0-9a-f]{8,17}$/, 'an EC2 instance ARN');

@@ -1,7 +1,7 @@
 // Pausing a cluster's applications: how they are reached, what each answers, and what a run keeps of its pause.
 import { z } from 'zod';
 import { FORMAT_VERSION } from './documents.ts';
-import { clusterId, count, isoTime, runId } from './identifiers.ts';
+import { clusterId, count, instanceId, instanceTag, isoTime, runId } from './identifiers.ts';
 
 const seconds = (least: number, most: number) => z.int().min(least).max(most);
 const port = z.int().min(1).max(65_535);
@@ -40,24 +40,49 @@ export const grpcHook = z.strictObject({
 });
 export type GrpcHook = z.infer<typeof grpcHook>;
 
-/** How a cluster's applications are paused for a consistent backup. */
-export const pauseHook = z.strictObject({
+/**
+ * A program on the applications' hosts, called through Run Command with `pause`, `resume` or `check`: see docs/operations.md
+ * for what it answers.
+ */
+export const commandHook = z.strictObject({
+  /** The EC2 tag that selects the applications' hosts. */
+  tag: instanceTag,
+  /** Runs as root. Must be there on each of them. */
+  program: z
+    .string()
+    .max(255)
+    .regex(/^(?:\/[A-Za-z0-9._-]+)+$/, 'an absolute path on the applications’ hosts, without spaces'),
+});
+export type CommandHook = z.infer<typeof commandHook>;
+
+const pauseFields = z.strictObject({
   /** From the first pause asked for to the end of the snapshots; then they are resumed and the backup fails. */
   maxSeconds: seconds(10, 3_600).default(120),
   /** How long an application may take to say that it is paused. */
   waitSeconds: seconds(1, 600).default(10),
   /** Whether an application ends what is under way before it says so. */
   waitOutstanding: z.boolean().default(true),
-  grpc: grpcHook,
+  grpc: grpcHook.optional(),
+  command: commandHook.optional(),
 });
+
+/** How a cluster's applications are paused for a consistent backup. */
+export const pauseHook = pauseFields.refine(
+  ({ grpc, command }) => (grpc === undefined) !== (command === undefined),
+  {
+    message: 'expected one of `grpc` and `command`',
+  },
+);
 export type PauseHook = z.infer<typeof pauseHook>;
 
 /** One application, by the address that it had when it was found: a name may mean another one later. */
 export const application = z.strictObject({
-  /** `<host>:<port>`, as SRV gave it. */
+  /** `<host>:<port>`, as SRV gave it; of one that is called through Run Command, its host's own name. */
   name: z.string().min(1),
-  address: z.union([z.ipv4(), z.ipv6()]),
-  port,
+  /** Of IP; or the ID of the instance that Run Command reaches. */
+  address: z.union([z.ipv4(), z.ipv6(), instanceId]),
+  /** Absent of an instance. */
+  port: port.optional(),
 });
 export type Application = z.infer<typeof application>;
 
@@ -78,13 +103,14 @@ export const applicationAnswer = z.strictObject({
 });
 export type ApplicationAnswer = z.infer<typeof applicationAnswer>;
 
-const hook = pauseHook.omit({ maxSeconds: true });
+/** What a call needs to know of the hook; the rest is left out. */
+const calledHook = pauseFields.omit({ maxSeconds: true }).strip();
 export const applicationsRequest = z.discriminatedUnion('call', [
   /** Who there is. */
-  z.strictObject({ call: z.literal('discover'), hook }),
+  z.strictObject({ call: z.literal('discover'), hook: calledHook }),
   z.strictObject({
     call: z.enum(['pause', 'resume', 'check']),
-    hook,
+    hook: calledHook,
     applications: z.array(application).min(1),
   }),
 ]);

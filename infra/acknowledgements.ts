@@ -41,7 +41,12 @@ const WILDCARDS: readonly Wildcard[] = [
     path: /\/Applications\/[\w-]+Role\//,
     finding: /^Resource::\*$/,
     reason:
-      'Lambda makes and removes the network interfaces of a function in a VPC by its role; they have no names before.',
+      'By its role Lambda makes the network interfaces of a function in a VPC, which have no names before; or the three calls of SSM that know no resources.',
+  },
+  {
+    path: /\/Applications\/[\w-]+Role\//,
+    finding: /^Resource::arn:.+:ec2:.+:instance\/\*$/,
+    reason: 'Restricted by its condition to instances with the tag of the cluster’s applications.',
   },
   {
     path: /\/Steps\/StartActionRole\//,

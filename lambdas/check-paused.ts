@@ -3,7 +3,7 @@ import { PauseBroken, PauseExceeded } from '../contracts/errors.ts';
 import { type ApplicationAnswer, type PauseDocument, sameApplication } from '../contracts/pause.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
-import { addressesOf, findPause, nameOf, readHook, toldHook, writePause } from './pausing/pause-documents.ts';
+import { addressesOf, findPause, nameOf, readHook, writePause } from './pausing/pause-documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -21,7 +21,7 @@ export async function checkPaused(
   if (checkedAt > pause.deadline) {
     throw new PauseExceeded(`got the snapshots done at ${checkedAt}, expected them until ${pause.deadline}`);
   }
-  const hook = toldHook.parse(await readHook(ports, pause.configurationKey));
+  const hook = await readHook(ports, pause.configurationKey);
   const applications = addressesOf(pause.applications);
   const [{ found }, { answers }] = await Promise.all([
     ports.applications.ask(run.clusterId, { call: 'discover', hook }),

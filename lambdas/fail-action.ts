@@ -1,5 +1,5 @@
 // FailAction: why an action failed on a host. Where the host did not say, SSM is asked what became of the command.
-import type { NodeItem } from '../adapters/ports.ts';
+import { NOT_DELIVERED, type NodeItem } from '../adapters/ports.ts';
 import {
   ActionLost,
   errorClasses,
@@ -19,15 +19,6 @@ import type { StepPorts } from './wrapper/step-ports.ts';
 
 /** Phases that clean up: their failure is a warning of the run, and not its nodes' outcome. */
 const CLEANING: readonly string[] = ['clear-snapshot', 'release-increments', 'end-run'];
-
-/** Commands of these statuses never ran on the host. */
-const NOT_DELIVERED = [
-  'Undeliverable',
-  'DeliveryTimedOut',
-  'Delivery Timed Out',
-  'AccessDenied',
-  'Access Denied',
-];
 
 export async function failAction(
   input: StepInput<'FailAction'>,

@@ -17,7 +17,6 @@ import {
   nameOf,
   readHook,
   switchNameOf,
-  toldHook,
   writePause,
 } from './pausing/pause-documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -36,7 +35,7 @@ export async function pauseApplications(
   const pause = await begun(ports, run, round, hook);
   const { answers } = await ports.applications.ask(run.clusterId, {
     call: 'pause',
-    hook: toldHook.parse(hook),
+    hook,
     applications: addressesOf(pause.applications),
   });
   await refuseIfOver(ports, run, pause, hook);
@@ -60,7 +59,7 @@ async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHo
     requirePaused(known, ports.clock.now());
     return known;
   }
-  const { found } = await ports.applications.ask(clusterId, { call: 'discover', hook: toldHook.parse(hook) });
+  const { found } = await ports.applications.ask(clusterId, { call: 'discover', hook });
   const askedAt = ports.clock.now();
   const deadline = new Date(askedAt.getTime() + hook.maxSeconds * 1_000);
   const pause: PauseDocument = {
@@ -125,7 +124,7 @@ async function refuseIfOver(
   } catch (over) {
     await ports.applications.ask(pause.clusterId, {
       call: 'resume',
-      hook: toldHook.parse(hook),
+      hook,
       applications: addressesOf(pause.applications),
     });
     throw over;

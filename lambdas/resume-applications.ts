@@ -10,7 +10,6 @@ import {
   nameOf,
   readHook,
   switchNameOf,
-  toldHook,
   writePause,
 } from './pausing/pause-documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -61,7 +60,7 @@ async function isSuperseded({ clusterId, runId }: PauseDocument, ports: StepPort
 
 /** Keeps what came of each try. Who is gone is not left: nobody can resume it. */
 async function resume(pause: PauseDocument, ports: StepPorts) {
-  const hook = toldHook.parse(await readHook(ports, pause.configurationKey));
+  const hook = await readHook(ports, pause.configurationKey);
   let now = pause;
   let left: ApplicationAnswer[] = [];
   let reached = false;
@@ -90,7 +89,7 @@ async function askedOnceMore(pause: PauseDocument, ports: StepPorts): Promise<Pa
   if (gone.length === 0) return pause;
   try {
     if (await isSuperseded(pause, ports)) return pause;
-    const hook = toldHook.parse(await readHook(ports, pause.configurationKey));
+    const hook = await readHook(ports, pause.configurationKey);
     const applications = addressesOf(gone);
     const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
     ports.log.info({ run: runId, clusterId, answers }, 'applications that were gone were asked once more');

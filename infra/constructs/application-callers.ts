@@ -1,11 +1,14 @@
-// The functions that call a cluster's applications, one in the VPC of each cluster with a pause hook. They may do nothing in AWS but
-// be there, so that the VPC needs no way out and no endpoint for them.
+// The functions that call clusters' applications, one for each cluster with a pause hook. By gRPC: in the applications' VPC, where it
+// may do nothing in AWS but be there, so that the VPC needs no way out and no endpoint for it. Through Run Command: outside it, and
+// it may send one document to the hosts with the applications' tag.
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { CfnFunction, Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
+import type { CommandHook, GrpcHook, PauseHook } from '../../contracts/pause.ts';
+import { commandDocument, sendStatements, shellScript } from './documents.ts';
 import { bundleSteps } from './step-bundles.ts';
 import { stepFunction } from './step-function.ts';
 
@@ -18,6 +21,10 @@ const NETWORK_INTERFACES = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
 ];
+/** They know no resources. */
+const RUN_COMMAND = ['ssm:DescribeInstanceInformation', 'ssm:GetCommandInvocation', 'ssm:CancelCommand'];
+/** Beyond `waitSeconds`, for a program that says itself that it took too long. */
+const PROGRAM_GRACE_SECONDS = 10;
 
 export class ApplicationCallers extends Construct {
   private readonly functions = new Map<string, Lambda>();
@@ -29,17 +36,61 @@ export class ApplicationCallers extends Construct {
   ) {
     super(scope, id);
     for (const [clusterId, { pause }] of Object.entries(props.configuration.clusters)) {
-      if (!pause) continue;
-      const made = stepFunction(this, clusterId, {
-        description: `Ringvault: pauses and resumes the applications of ${clusterId}`,
-        bundle: bundleSteps([], {}).CallApplications,
-        statements: [new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] })],
-        environment: { RINGVAULT_BUCKET: props.bucket.bucketName },
-      });
-      // By their IDs: a VPC as a construct would want to know its zones at synth.
-      (made.node.defaultChild as CfnFunction).vpcConfig = pause.grpc.vpc;
-      this.functions.set(clusterId, made);
+      if (pause?.grpc) this.addInVpc(clusterId, pause.grpc, props.bucket);
+      if (pause?.command) this.addWithDocument(clusterId, pause, pause.command, props.bucket);
     }
+  }
+
+  private addInVpc(clusterId: string, { vpc }: GrpcHook, bucket: IBucket): void {
+    const statements = [new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] })];
+    const made = this.add(clusterId, bucket, statements);
+    // By their IDs: a VPC as a construct would want to know its zones at synth.
+    (made.node.defaultChild as CfnFunction).vpcConfig = vpc;
+  }
+
+  private addWithDocument(
+    clusterId: string,
+    { waitSeconds, waitOutstanding }: PauseHook,
+    { tag, program }: CommandHook,
+    bucket: IBucket,
+  ): void {
+    const values = {
+      PROGRAM: program,
+      WAIT_SECONDS: String(waitSeconds),
+      WAIT_OUTSTANDING: String(waitOutstanding),
+    };
+    const timeoutSeconds = String(waitSeconds + PROGRAM_GRACE_SECONDS);
+    const call = {
+      type: 'String',
+      description: 'What is asked.',
+      allowedValues: ['pause', 'resume', 'check'],
+    };
+    const document = commandDocument(this, `${clusterId}Document`, {
+      description: `Ringvault: pauses and resumes the applications of ${clusterId}.`,
+      parameters: { call },
+      mainSteps: [shellScript('callProgram', ['applications.sh'], values, { timeoutSeconds })],
+    });
+    const statements = [
+      new PolicyStatement({ actions: RUN_COMMAND, resources: ['*'] }),
+      ...sendStatements(Stack.of(this), [document.arn], new Map([[tag.key, [tag.value]]])),
+    ];
+    this.add(clusterId, bucket, statements, { RINGVAULT_APPLICATIONS_DOCUMENT: document.name });
+  }
+
+  private add(
+    clusterId: string,
+    { bucketName }: IBucket,
+    statements: PolicyStatement[],
+    environment: Record<string, string> = {},
+  ): Lambda {
+    const made = stepFunction(this, clusterId, {
+      description: `Ringvault: pauses and resumes the applications of ${clusterId}`,
+      bundle: bundleSteps([], {}).CallApplications,
+      statements,
+      environment: { RINGVAULT_BUCKET: bucketName, ...environment },
+    });
+    this.functions.set(clusterId, made);
+    return made;
   }
 
   get arns(): string[] {

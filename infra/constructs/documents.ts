@@ -1,8 +1,10 @@
 // The SSM documents that bring an action to a host: `action` starts it, `prepare-<architecture>` installs the bundle
 // first, unless it is there. Their parameters show in consoles and events: identifiers, nothing else.
+// And how a document of ours is made.
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Aws, Fn, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
@@ -52,16 +54,9 @@ export class Documents extends Construct {
   }
 
   private add(id: string, variable: string, description: string, mainSteps: unknown[]): void {
-    const document = new CfnDocument(this, id, {
-      documentType: 'Command',
-      documentFormat: 'JSON',
-      targetType: '/AWS::EC2::Instance',
-      content: { schemaVersion: '2.2', description, parameters: PARAMETERS, mainSteps },
-    });
-    this.arns.push(
-      Stack.of(this).formatArn({ service: 'ssm', resource: 'document', resourceName: document.ref }),
-    );
-    this.environment[variable] = document.ref;
+    const { name, arn } = commandDocument(this, id, { description, parameters: PARAMETERS, mainSteps });
+    this.arns.push(arn);
+    this.environment[variable] = name;
   }
 
   private script(name: string, file: string, inputs: object = {}, bundle?: HostBundle): object {
@@ -77,12 +72,59 @@ export class Documents extends Construct {
       ARCHITECTURES: [...bundles.keys()].join(' '),
       ARCHIVE: bundle ? archiveName(bundle) : '',
     };
-    const lines = `${read('preamble.sh')}\n${read(file)}`.trimEnd().split('\n');
-    const runCommand = lines.map((line) =>
-      line.replaceAll(/@([A-Z0-9_]+)@/g, (_, key: string) => required(values, key, file)),
-    );
-    return { action: 'aws:runShellScript', name, inputs: { runCommand, timeoutSeconds: '600', ...inputs } };
+    return shellScript(name, ['preamble.sh', file], values, { timeoutSeconds: '600', ...inputs });
   }
+}
+
+/** A document for Run Command. */
+export function commandDocument(
+  scope: Construct,
+  id: string,
+  content: { description: string; parameters: Record<string, object>; mainSteps: unknown[] },
+): { name: string; arn: string } {
+  const { ref: name } = new CfnDocument(scope, id, {
+    documentType: 'Command',
+    documentFormat: 'JSON',
+    targetType: '/AWS::EC2::Instance',
+    content: { schemaVersion: '2.2', ...content },
+  });
+  return {
+    name,
+    arn: Stack.of(scope).formatArn({ service: 'ssm', resource: 'document', resourceName: name }),
+  };
+}
+
+/** What it takes to send documents to the instances that have one of the values of a tag. */
+export function sendStatements(
+  stack: Stack,
+  documentArns: string[],
+  tags: ReadonlyMap<string, readonly string[]>,
+): PolicyStatement[] {
+  const actions = ['ssm:SendCommand'];
+  const instances = stack.formatArn({ service: 'ec2', resource: 'instance', resourceName: '*' });
+  return [
+    new PolicyStatement({ actions, resources: documentArns }),
+    ...[...tags].map(([key, values]) => {
+      const conditions = { StringEquals: { [`ssm:resourceTag/${key}`]: [...values] } };
+      return new PolicyStatement({ actions, resources: [instances], conditions });
+    }),
+  ];
+}
+
+/** @param files of infra/documents, one after another; `values` for what stands between @ in them */
+export function shellScript(
+  name: string,
+  files: readonly string[],
+  values: Readonly<Record<string, string>>,
+  inputs: { timeoutSeconds: string },
+): object {
+  const runCommand = files
+    .map(read)
+    .join('\n')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.replaceAll(/@([A-Z0-9_]+)@/g, (_, key: string) => required(values, key, files)));
+  return { action: 'aws:runShellScript', name, inputs: { runCommand, ...inputs } };
 }
 
 function download({ asset }: HostBundle): object {
@@ -112,9 +154,9 @@ function read(file: string): string {
   return readFileSync(join(PROJECT_ROOT, 'infra/documents', file), 'utf8');
 }
 
-function required(values: Readonly<Record<string, string>>, key: string, file: string): string {
+function required(values: Readonly<Record<string, string>>, key: string, files: readonly string[]): string {
   const value = values[key];
   if (value === undefined)
-    throw new Error(`infra/documents/${file}: got @${key}@, expected ${Object.keys(values)}`);
+    throw new Error(`infra/documents/${files.at(-1)}: got @${key}@, expected ${Object.keys(values)}`);
   return value;
 }

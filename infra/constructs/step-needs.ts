@@ -1,5 +1,5 @@
 // What each step may do and what it is told by environment: the whole of the Lambdas' rights, on one page.
-import { Arn, ArnFormat, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
@@ -7,7 +7,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { StateName } from '../../contracts/steps.ts';
 import type { ApplicationCallers } from './application-callers.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
-import type { Documents } from './documents.ts';
+import { type Documents, sendStatements } from './documents.ts';
 import type { MachineNames } from './machine-names.ts';
 import type { PauseSwitch } from './pause-switch.ts';
 
@@ -172,12 +172,9 @@ export function stepNeeds(
   if (needs.findsHosts) allow(['ssm:DescribeInstanceInformation'], ['*']);
   if (needs.readsCommands) allow(['ssm:GetCommandInvocation'], ['*']);
   if (needs.sendsCommands) {
-    allow(['ssm:SendCommand'], resources.documents.arns);
-    for (const [key, values] of resources.hostTags) {
-      allow(['ssm:SendCommand'], [instanceArns(resources.table)], {
-        StringEquals: { [`ssm:resourceTag/${key}`]: [...values] },
-      });
-    }
+    statements.push(
+      ...sendStatements(Stack.of(resources.table), resources.documents.arns, resources.hostTags),
+    );
     Object.assign(environment, resources.documents.environment);
   }
   if (needs.publishes) {
@@ -193,11 +190,4 @@ export function stepNeeds(
     environment['RINGVAULT_PAUSE_SWITCH'] = resources.pauseSwitch.toJson(needs.pauseSwitch);
   }
   return { statements, environment };
-}
-
-function instanceArns(table: ITable): string {
-  return Arn.format(
-    { service: 'ec2', resource: 'instance', resourceName: '*', arnFormat: ArnFormat.SLASH_RESOURCE_NAME },
-    Stack.of(table),
-  );
 }

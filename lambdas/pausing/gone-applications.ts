@@ -18,14 +18,16 @@ type Ports = Pick<StepPorts, 'applications'>;
 
 /**
  * Who has lost its address to another process, as it had the service when it was paused; and who cannot be reached where
- * another can, or is not named any more.
+ * another can (by gRPC), or is not named any more.
  */
 export async function whoIsGone(
   left: readonly ApplicationAnswer[],
   asked: Asked,
   ports: Ports,
 ): Promise<(each: ApplicationAnswer) => boolean> {
-  const inDoubt = !asked.reached && left.some(({ answer }) => answer === 'unreachable');
+  // Run Command reaches an agent: that one is away says nothing of the applications beside it.
+  const doubted = !asked.reached || asked.hook.command !== undefined;
+  const inDoubt = doubted && left.some(({ answer }) => answer === 'unreachable');
   const named = inDoubt ? await findNamed(asked, ports) : [];
   return ({ application, answer }) => {
     if (answer === 'unsupported') return true;

@@ -1,7 +1,7 @@
 // The document of a run's pause, and what the steps around it read of it.
 import { deployedConfiguration } from '../../contracts/configuration.ts';
 import { InvalidConfiguration } from '../../contracts/errors.ts';
-import { application, type PauseDocument, pauseDocument, pauseHook } from '../../contracts/pause.ts';
+import { application, type PauseDocument, pauseDocument } from '../../contracts/pause.ts';
 import { findDocument, readDocument, serialize } from '../vault/documents.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 
@@ -29,9 +29,6 @@ export async function readHook(ports: Ports, configurationKey: string) {
   if (cluster.pause) return cluster.pause;
   throw new InvalidConfiguration(`cluster "${clusterId}": got no \`pause\`, expected it in ringvault.yaml`);
 }
-
-/** What a call is told of the hook. */
-export const toldHook = pauseHook.omit({ maxSeconds: true }).strip();
 
 /** Addresses alone, of applications of whom more is known. */
 export function addressesOf(applications: PauseDocument['applications']) {

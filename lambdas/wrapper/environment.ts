@@ -22,6 +22,7 @@ const environment = z.object({
   RINGVAULT_ACTION_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_X64_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_PREPARE_ARM64_DOCUMENT: z.string().min(1).optional(),
+  RINGVAULT_APPLICATIONS_DOCUMENT: z.string().min(1).optional(),
   RINGVAULT_KMS_KEYS: json.pipe(z.record(clusterId, kmsKeyArn)).optional(),
   RINGVAULT_APPLICATION_CALLERS: json.pipe(z.record(clusterId, z.string().min(1))).optional(),
   RINGVAULT_PAUSE_SWITCH: json.pipe(pauseSwitchTarget).optional(),

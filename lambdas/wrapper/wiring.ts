@@ -28,6 +28,7 @@ export function portsFromEnvironment(): StepPorts {
           action: variables.RINGVAULT_ACTION_DOCUMENT,
           'prepare-x64': variables.RINGVAULT_PREPARE_X64_DOCUMENT,
           'prepare-arm64': variables.RINGVAULT_PREPARE_ARM64_DOCUMENT,
+          applications: variables.RINGVAULT_APPLICATIONS_DOCUMENT,
         },
       }),
     executions: () => stepFunctionsExecutions({ machines: { recover: variables.RINGVAULT_RECOVER_ARN } }),

@@ -59,7 +59,7 @@ describe('over TLS', () => {
   const pause = async (application: Application, tls: GrpcHook['tls']) => {
     const hook = hookWith({ tls });
     const asked = { call: 'pause' as const, hook, applications: [application] };
-    return (await askApplications(asked, systemClock)).answers[0]?.answer;
+    return (await askApplications(asked, asked.hook.grpc, systemClock)).answers[0]?.answer;
   };
 
   it('calls a server whose certificate has the name that SRV gives, or the one that the hook does', async () => {
@@ -89,7 +89,7 @@ describe('an application', () => {
     const { name, address, port } = application;
     const ask = async (call: 'pause' | 'resume' | 'check') => {
       const asked = { call, hook: hookWith({}), applications: [{ name, address, port }] };
-      return (await askApplications(asked, systemClock)).answers[0]?.answer;
+      return (await askApplications(asked, asked.hook.grpc, systemClock)).answers[0]?.answer;
     };
     const answers = async () => [await ask('pause'), await ask('resume'), await ask('check')];
     expect(await answers()).toEqual(['refused', 'refused', 'refused']);

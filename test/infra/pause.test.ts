@@ -16,6 +16,14 @@ clusters:
     pause:
       grpc: { srv: _admin._tcp.orders.internal, vpc: { subnetIds: [subnet-0a1b2c3d], securityGroupIds: [sg-0a1b2c3d] } }
     schedules: [{ name: weekly, kind: consistent, expression: rate(7 days) }]
+  shop:
+    hosts: { tag: { key: cassandra, value: shop } }
+    datacenters: [dc1]
+    cassandra:
+      cql: { credentialsSecretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop-AbCdEf" }
+    pause:
+      waitSeconds: 7
+      command: { tag: { key: app, value: shop }, program: /opt/shop/pause }
   plain:
     hosts: { tag: { key: cassandra, value: plain } }
     datacenters: [dc1]
@@ -37,7 +45,7 @@ const allowed = (role: RegExp, action: string) =>
     .filter((each) => actionsOf(each).includes(action))
     .flatMap(resourceTexts);
 
-describe('the function that calls applications', () => {
+describe('the function that calls applications by gRPC', () => {
   it('is in their VPC, one for each cluster with a hook, and no other function is', () => {
     const inVpc = functionsOf(/./).filter(([, { Properties }]) => Properties['VpcConfig']);
     expect(inVpc.map(([, { Properties }]) => Properties['VpcConfig'])).toEqual([vpc]);
@@ -53,15 +61,49 @@ describe('the function that calls applications', () => {
   });
 
   it('is invoked by the three steps around a pause', () => {
-    const [[caller] = ['']] = functionsOf(/^Applicationsorders/);
+    const callers = functionsOf(/^Applications/).map(([caller]) => `<${caller}.Arn>`);
+    expect(callers).toHaveLength(2);
     const invoking = resourcesOf('AWS::IAM::Policy', template)
       .map(([id]) => id)
-      .filter((id) => allowed(new RegExp(`^${id}$`), 'lambda:InvokeFunction').includes(`<${caller}.Arn>`));
+      .filter((id) => {
+        const may = allowed(new RegExp(`^${id}$`), 'lambda:InvokeFunction');
+        return callers.every((caller) => may.includes(caller));
+      });
     expect(invoking.map((id) => id.replace(/^Steps(\w+?)Role.*$/, '$1')).sort()).toEqual([
       'CheckPaused',
       'PauseApplications',
       'ResumeApplications',
     ]);
+  });
+});
+
+describe('the function that calls applications through Run Command', () => {
+  const [[document, { Properties: content }] = ['', { Properties: {} as Record<string, unknown> }]] =
+    resourcesOf('AWS::SSM::Document', template).filter(([id]) => /^Applicationsshop/.test(id));
+
+  it('may send its own document, to the hosts of the applications, and no other', () => {
+    const sends = statementsOfRole(/^ApplicationsshopRole/).filter((each) =>
+      actionsOf(each).includes('ssm:SendCommand'),
+    );
+    expect(sends.flatMap(resourceTexts)).toEqual([
+      expect.stringContaining(`:document/<${document}>`),
+      expect.stringMatching(/:ec2:.*:instance\/\*$/),
+    ]);
+    expect(sends[1]?.Condition).toEqual({ StringEquals: { 'ssm:resourceTag/app': ['shop'] } });
+    const [[, made] = ['', undefined]] = functionsOf(/^Applicationsshop/);
+    expect(JSON.stringify(made?.Properties['Environment'])).toContain(document);
+  });
+
+  it('has a document whose one parameter is one of three words, and whose program is in it', () => {
+    expect(content).toMatchObject({
+      Content: {
+        parameters: { call: { allowedValues: ['pause', 'resume', 'check'] } },
+        mainSteps: [{ inputs: { timeoutSeconds: '17' } }],
+      },
+    });
+    const text = JSON.stringify(content);
+    expect(text).toContain("/opt/shop/pause\\\" '{{ call }}'");
+    expect(text).toContain("RINGVAULT_WAIT_SECONDS='7' RINGVAULT_WAIT_OUTSTANDING='true'");
   });
 });
 

@@ -20,7 +20,7 @@ const ERRORS = {
   'not know': status.UNIMPLEMENTED,
 };
 
-export interface RunningApplication extends Application {
+export interface RunningApplication extends Required<Application> {
   readonly paused: boolean;
   /** Methods that were called, in order. */
   readonly calls: Method[];

@@ -8,7 +8,7 @@ export interface NameServer {
   /** `127.0.0.1:40001` */
   address: string;
   /** Whom the record names; others may be named at any time. Undefined: it answers nothing. */
-  named: readonly Application[] | undefined;
+  named: readonly Required<Application>[] | undefined;
   close(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export async function startNameServer(
 function answersTo(
   { type, name }: { type: string; name: string },
   srv: string,
-  named: readonly Application[],
+  named: readonly Required<Application>[],
 ): Answer[] {
   const hostOf = (each: Application) => each.name.slice(0, each.name.lastIndexOf(':'));
   if (type === 'SRV' && name === srv) {
