@@ -3,7 +3,8 @@ import type { IChainable, IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { BEFORE_CLAIM, claim } from './claim.ts';
 import { ANSWER, caught, jsonata, secondsLeft } from './expressions.ts';
-import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
+import { notifyAndRelease } from './shared-parts.ts';
+import { addWarning, type WorkflowParts, WorkflowStates } from './states.ts';
 
 const run = jsonata('$run');
 const planKey = jsonata('$planKey');
@@ -135,16 +136,7 @@ export function backupWorkflow(scope: Construct, parts: WorkflowParts, recover: 
   const recordRun = states.step('RecordRun', { run, planKey, status: 'COMPLETED', warnings });
 
   // Sealed and recorded: what fails from here on is a warning and hides no restorable backup.
-  const releaseRun = states.step(
-    'ReleaseRun',
-    { run, warnings },
-    { output: run, onFailure: unreleased, onFailureAssign: TOLD },
-  );
-  const notifyRun = states.step(
-    'NotifyRun',
-    { run, warnings },
-    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
-  );
+  const { notifyRun, releaseRun } = notifyAndRelease(states, unreleased);
   const clearEachSnapshot = states.onEach('ClearEachSnapshot', 'clear-snapshot', {
     list: 'nodesKey',
     planned: true,

@@ -2,8 +2,9 @@
 import type { IChainable, IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { BEFORE_CLAIM, claim } from './claim.ts';
-import { ANSWER, jsonata } from './expressions.ts';
-import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
+import { jsonata } from './expressions.ts';
+import { describedHosts, notifyAndRelease } from './shared-parts.ts';
+import { type WorkflowParts, WorkflowStates } from './states.ts';
 
 const run = jsonata('$run');
 const warnings = jsonata('$warnings');
@@ -14,27 +15,12 @@ export function registerWorkflow(scope: Construct, parts: WorkflowParts, recover
   const { failed, unreleased } = states.failRun(recover);
   states.failuresLeadTo(failed);
 
-  const discoverHosts = states.step(
-    'DiscoverHosts',
-    { run, tolerateUnreachable: false },
-    { assign: { hostsKey: jsonata(`${ANSWER}.hostsKey`) } },
-  );
-  const prepareEachHost = states.onEach('PrepareEachHost', 'prepare', { list: 'hostsKey' });
-  const describeEachHost = states.onEach('DescribeEachHost', 'describe', { list: 'hostsKey' });
+  const { discoverHosts, prepareEachHost, describeEachHost } = describedHosts(states);
   const registerCluster = states.step('RegisterCluster', {
     ...{ run, request: jsonata('$request'), hostsKey: jsonata('$hostsKey') },
   });
   const recordRun = states.step('RecordRun', { run, status: 'COMPLETED', warnings });
-  const releaseRun = states.step(
-    'ReleaseRun',
-    { run, warnings },
-    { output: run, onFailure: unreleased, onFailureAssign: TOLD },
-  );
-  const notifyRun = states.step(
-    'NotifyRun',
-    { run, warnings },
-    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
-  );
+  const { notifyRun, releaseRun } = notifyAndRelease(states, unreleased);
   const unregisterCluster = states.step('UnregisterCluster', { run });
   unregisterCluster.next(recordRun);
 

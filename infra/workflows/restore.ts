@@ -3,7 +3,8 @@ import { type IChainable, type IStateMachine, Succeed } from 'aws-cdk-lib/aws-st
 import type { Construct } from 'constructs';
 import { BEFORE_CLAIM, claim } from './claim.ts';
 import { ANSWER, jsonata } from './expressions.ts';
-import { addWarning, TOLD, type WorkflowParts, WorkflowStates } from './states.ts';
+import { describedHosts, notifyAndRelease } from './shared-parts.ts';
+import { type WorkflowParts, WorkflowStates } from './states.ts';
 
 const run = jsonata('$run');
 const planKey = jsonata('$planKey');
@@ -16,13 +17,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const { failed, unreleased } = states.failRun(recover);
   states.failuresLeadTo(failed);
 
-  const discoverHosts = states.step(
-    'DiscoverHosts',
-    { run, tolerateUnreachable: false },
-    { assign: { hostsKey: jsonata(`${ANSWER}.hostsKey`) } },
-  );
-  const prepareEachHost = states.onEach('PrepareEachHost', 'prepare', { list: 'hostsKey' });
-  const describeEachHost = states.onEach('DescribeEachHost', 'describe', { list: 'hostsKey' });
+  const { discoverHosts, prepareEachHost, describeEachHost } = describedHosts(states);
   const planRestore = states.step(
     'PlanRestore',
     { run, request: jsonata('$request'), hostsKey: jsonata('$hostsKey') },
@@ -59,16 +54,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const seedsToStart = states.fork('SeedsToStart', { "$seedsKey = ''": othersToStart });
   const verifyRestore = states.step('VerifyRestore', { run, planKey });
   const recordRun = states.step('RecordRun', { run, planKey, status: 'COMPLETED', warnings });
-  const releaseRun = states.step(
-    'ReleaseRun',
-    { run, warnings },
-    { onFailure: unreleased, onFailureAssign: TOLD },
-  );
-  const notifyRun = states.step(
-    'NotifyRun',
-    { run, warnings },
-    { onFailure: releaseRun, onFailureAssign: addWarning('Nobody was notified') },
-  );
+  const { notifyRun, releaseRun } = notifyAndRelease(states, unreleased);
   const planReturned = Succeed.jsonata(scope, 'PlanReturned', { outputs: jsonata('$summary') });
   const restoreDone = Succeed.jsonata(scope, 'RestoreDone', { outputs: run });
 

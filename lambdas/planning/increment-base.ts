@@ -3,10 +3,8 @@ import { InvalidRequest, UnknownBackup } from '../../contracts/errors.ts';
 import type { BackupLink, ClusterManifest } from '../../contracts/manifests.ts';
 import type { RunRecord, RunRef } from '../../contracts/runs.ts';
 import type { Selection } from '../../contracts/selection.ts';
-import type { SealedBackup } from '../vault/sealed-backups.ts';
-import { backupsBegun, findSealed } from '../vault/sealed-backups.ts';
+import { backupsBegun, findReadable, findSealed, type SealedBackup } from '../vault/sealed-backups.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
-import { isUnreadable } from './previous-sources.ts';
 import { FROM_STOP } from './swap-phases.ts';
 
 export interface IncrementBase {
@@ -94,7 +92,8 @@ async function findBase(
   const unreadable: string[] = [];
   for (const backupId of await backupsBegun(ports, run.clusterId, run.runId)) {
     if (lookedAt >= BASES_LOOKED_AT) break;
-    const sealed = await readOr(ports, run.clusterId, backupId, unreadable);
+    // One that cannot be read may have taken what was written since.
+    const sealed = await findReadable(ports, run.clusterId, backupId, () => unreadable.push(backupId));
     if (!sealed) continue;
     if (sealed.manifest.kind !== 'incremental') lookedAt += 1;
     if (sealed.manifest.kind === 'incremental') increments.push(sealed);
@@ -108,22 +107,6 @@ async function findBase(
     } else if (named === undefined) incomplete ??= ofBase(sealed);
   }
   return { ...(incomplete && { found: incomplete }), newer: [] };
-}
-
-/** One that cannot be read may have taken what was written since. */
-async function readOr(
-  ports: Ports,
-  clusterId: string,
-  backupId: string,
-  unreadable: string[],
-): Promise<SealedBackup | undefined> {
-  try {
-    return await findSealed(ports, clusterId, backupId);
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    unreadable.push(backupId);
-    return undefined;
-  }
 }
 
 async function mustBeBase(ports: Ports, clusterId: string, named: string): Promise<void> {

@@ -1,12 +1,11 @@
 // Which sealed backups tell a node what is stored already. Objects belong to the cluster: a node that moved to another
 // instance still finds its own.
 import type { BackupSource } from '../../contracts/actions.ts';
-import { EncryptionKeyDenied, InvalidDocument, NewerFormat } from '../../contracts/errors.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { Host } from '../../contracts/plans.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import type { Selection } from '../../contracts/selection.ts';
-import { backupsBegun, findManifest } from '../vault/sealed-backups.ts';
+import { backupsBegun, findReadable } from '../vault/sealed-backups.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 
 type Ports = Pick<StepPorts, 'vault' | 'layout'>;
@@ -33,7 +32,10 @@ export async function previousSources(
   const begun = await backupsBegun(ports, run.clusterId, run.runId);
   for (const backupId of begun) {
     if (same.size === asked.nodes.length || lookedAt >= LOOKED_AT) break;
-    const manifest = await readOrWarn(ports, run.clusterId, backupId, warnings);
+    const sealed = await findReadable(ports, run.clusterId, backupId, ({ message }) =>
+      warnings.push(`What only backup ${backupId} has is uploaded anew, it cannot be read: ${message}`),
+    );
+    const manifest = sealed?.manifest;
     if (manifest?.kind !== 'incremental') lookedAt += 1;
     if (!manifest) continue;
     const found = isSameChoice(manifest.selection, asked.selection) ? same : other;
@@ -51,26 +53,6 @@ export async function previousSources(
     return [instanceArn, [...(newest ? [newest] : []), ...since]] satisfies [string, BackupSource[]];
   });
   return { sources: new Map<string, BackupSource[]>(sources), warnings };
-}
-
-async function readOrWarn(
-  ports: Ports,
-  clusterId: string,
-  backupId: string,
-  warnings: string[],
-): Promise<ClusterManifest | undefined> {
-  try {
-    return await findManifest(ports, clusterId, backupId);
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    warnings.push(`What only backup ${backupId} has is uploaded anew, it cannot be read: ${error.message}`);
-    return undefined;
-  }
-}
-
-/** What makes a manifest worth nothing to a run, and is no reason for it to fail. */
-export function isUnreadable(error: unknown): error is Error {
-  return [InvalidDocument, NewerFormat, EncryptionKeyDenied].some((each) => error instanceof each);
 }
 
 function isSameChoice(one: Selection, other: Selection): boolean {

@@ -1,6 +1,6 @@
 // Sealed backups, as the vault has them: a cluster manifest that exists is a backup that can be restored.
 import { parseDocument } from '../../contracts/documents.ts';
-import { BackupDamaged } from '../../contracts/errors.ts';
+import { BackupDamaged, EncryptionKeyDenied, InvalidDocument, NewerFormat } from '../../contracts/errors.ts';
 import { latestBackup } from '../../contracts/latest-backup.ts';
 import { type BackupLink, type ClusterManifest, clusterManifest } from '../../contracts/manifests.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
@@ -32,6 +32,26 @@ export async function findSealed(
   if (!stored) return undefined;
   const manifest = parseDocument(clusterManifest, stored.body.toString(), key);
   return { manifest, link: { backupId, manifestSha256: sha256Of(stored.body) } };
+}
+
+/** Undefined, too, for one that is worth nothing to the run that asks, and no reason for it to fail: `tell` hears of it. */
+export async function findReadable(
+  ports: Ports,
+  clusterId: string,
+  backupId: string,
+  tell: (unreadable: Error) => void,
+): Promise<SealedBackup | undefined> {
+  try {
+    return await findSealed(ports, clusterId, backupId);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    tell(error);
+    return undefined;
+  }
+}
+
+function isUnreadable(error: unknown): error is Error {
+  return [InvalidDocument, NewerFormat, EncryptionKeyDenied].some((each) => error instanceof each);
 }
 
 /**

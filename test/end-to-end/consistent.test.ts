@@ -1,5 +1,6 @@
 // Backups while the applications stand still, with real ones: what they had written before is in them, and nothing else; and
 // whatever goes wrong, they are resumed.
+import { setTimeout } from 'node:timers/promises';
 import { type Client, types } from 'cassandra-driver';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { errorOf } from '../../cli/run-view.ts';
@@ -10,6 +11,8 @@ import { type Stage, sharedStage } from './stage.ts';
 import { readStoredBackup } from './stored-backup.ts';
 
 const REQUEST = { clusterId: 'beta', kind: 'consistent' };
+/** So that the nodes have time for the backup, too. */
+const BETWEEN_ORDERS_MS = 20;
 const AT_QUORUM = { prepare: true, consistency: types.consistencies.localQuorum };
 
 let stage: Stage;
@@ -54,6 +57,7 @@ function takeOrders(client: Client, application: RunningApplication, number: num
         await client.execute(insert, [number, order], AT_QUORUM);
         accepted.push(order);
       });
+      await setTimeout(BETWEEN_ORDERS_MS);
     }
   })();
   return {

@@ -79,9 +79,14 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
       /pause\.maxSeconds: expected more than pause\.waitSeconds and policy\.rendezvousSeconds/,
     ],
     [
-      'a hook that is planned',
-      '      pause: { command: { pause: [stop] } }',
-      /pause\.command: not implemented yet/,
+      'a pause without a hook',
+      '      pause: { maxSeconds: 60 }',
+      /pause: expected one of `grpc` and `command`/,
+    ],
+    [
+      'shell text for the program that pauses',
+      '      pause: { command: { tag: { key: app, value: shop }, program: "/opt/pause; reboot" } }',
+      /pause\.command\.program: got "\/opt\/pause; reboot", expected an absolute path/,
     ],
     [
       'shell text for a command',
