@@ -152,6 +152,8 @@ const policy = z
 const incremental = z.strictObject({
   /** Where an incremental would not hold all that was written since: a whole backup is taken instead, or the run fails. */
   onGap: z.enum(['base', 'fail']).default('base'),
+  /** Incrementals on one base: a restore reads all of them, and needs each. One more is a gap. */
+  longestChain: z.int().min(1).max(1_000).default(200),
 });
 
 const notifications = z.strictObject({

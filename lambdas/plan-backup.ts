@@ -46,7 +46,10 @@ export async function planBackup(
   const placed = nodes.map(({ host, ...node }) => ({ ...host, ...node }));
   const previous = await previousSources(ports, run, { nodes: placed, selection });
   const { kind, base: named } = request;
-  const wanted = { named, hostIds: placed.map(({ hostId }) => hostId), keyspaces: selection.keyspaces };
+  const wanted = {
+    ...{ named, hostIds: placed.map(({ hostId }) => hostId), keyspaces: selection.keyspaces },
+    longestChain: cluster.incremental.longestChain,
+  };
   const goesOnFrom = kind === 'incremental' ? await incrementBase(ports, run, wanted) : { gaps: [] };
 
   const plan: BackupPlan = {

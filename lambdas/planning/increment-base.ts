@@ -20,6 +20,7 @@ interface Wanted {
   named: string | undefined;
   hostIds: readonly string[];
   keyspaces: Selection['keyspaces'];
+  longestChain: number;
 }
 
 type Ports = Pick<StepPorts, 'vault' | 'layout' | 'catalog'>;
@@ -29,7 +30,7 @@ export async function incrementBase(ports: Ports, run: RunRef, wanted: Wanted): 
   const { hostIds } = wanted;
   const { newer, found } = await findBase(ports, run, wanted);
   if (!found) return { gaps: ['there is no completed backup yet that it could go on from'] };
-  const { base, previous } = found;
+  const { base, previous, chained } = found;
   const known = new Set(base.manifest.nodes.map(({ hostId }) => hostId));
   const ofPrevious = previous.manifest.nodes.map(({ hostId }) => hostId);
   const gaps = [
@@ -49,6 +50,11 @@ export async function incrementBase(ports: Ports, run: RunRef, wanted: Wanted): 
       (backupId) =>
         `backup ${backupId}, on another base or not readable, may have taken what was written since`,
     ),
+    ...(chained < wanted.longestChain
+      ? []
+      : [
+          `backup ${base.link.backupId} has ${chained} incrementals, the most that incremental.longestChain allows`,
+        ]),
     ...(await restoresSince(ports, run, base.link.backupId)),
   ];
   return { base: base.link, previous: previous.link, gaps };
@@ -60,6 +66,8 @@ const BASES_LOOKED_AT = 20;
 interface Found {
   base: SealedBackup;
   previous: SealedBackup;
+  /** Incrementals on the base. */
+  chained: number;
 }
 
 /** The newest that has every node and was taken of as many tables; where none is, the newest. */
@@ -71,16 +79,14 @@ async function findBase(
   const increments: SealedBackup[] = [];
   let incomplete: Found | undefined;
   if (named !== undefined) await mustBeBase(ports, run.clusterId, named);
-  const ofBase = (base: SealedBackup): Found => ({
-    base,
+  const ofBase = (base: SealedBackup): Found => {
+    const chain = increments.filter(({ manifest }) => manifest.base?.backupId === base.link.backupId);
     // One that is of none of these nodes took nothing of theirs.
-    previous:
-      increments.find(
-        ({ manifest }) =>
-          manifest.base?.backupId === base.link.backupId &&
-          manifest.nodes.some(({ hostId }) => hostIds.includes(hostId)),
-      ) ?? base,
-  });
+    const previous = chain.find(({ manifest }) =>
+      manifest.nodes.some(({ hostId }) => hostIds.includes(hostId)),
+    );
+    return { base, previous: previous ?? base, chained: chain.length };
+  };
   const newerThan = ({ base, previous }: Found) =>
     [
       ...increments

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActionOutput } from '../../contracts/actions.ts';
 import { actionDocument } from '../../contracts/actions.ts';
+import { clusterConfiguration } from '../../contracts/configuration.ts';
 import { actionIdOf } from '../../contracts/identifiers.ts';
 import { clusterManifest } from '../../contracts/manifests.ts';
 import { backupPlan, restorePlan } from '../../contracts/plans.ts';
@@ -88,6 +89,19 @@ describe('PlanBackup', () => {
     await world.catalog.release(run);
     const { plan } = await planned(world, incremental('first', 60));
     expect(plan.gaps).toEqual([expect.stringContaining(`does not have the node ${hosts[0]?.hostId}`)]);
+  });
+
+  it('tells a chain that is as long as it may be', async () => {
+    const cluster = clusterConfiguration.parse({
+      ...configuration.cluster,
+      incremental: { longestChain: 2 },
+    });
+    const world = { ...newWorld(), clusters: { [CLUSTER]: { ...configuration, cluster } } };
+    const base = await completedBackup(world, { name: 'base' });
+    await completedBackup(world, incremental('first', 60));
+    await completedBackup(world, incremental('second', 120));
+    const { plan } = await planned(world, incremental('third', 180));
+    expect(plan.gaps).toEqual([expect.stringContaining(`${base.runId} has 2 incrementals`)]);
   });
 
   it('tells a restore and an undo that came in between, and no dry run', async () => {
