@@ -11,17 +11,21 @@ beforeAll(async () => {
 });
 afterEach(() => stage.calm());
 
-test('a whole backup and its restore, on 4.1', async () => {
+test('a whole backup, an increment on it, and the restore of both, on 4.1', async () => {
   const { client } = await gamma();
   await openShop(client, 'Whole');
-  const backup = stage.completed(await stage.run('backup', { clusterId }));
-  expect(backup.leftOut).toEqual({ nodes: 0, tables: 0 });
+  const base = stage.completed(await stage.run('backup', { clusterId, kind: 'incremental' }));
+  expect(base).toMatchObject({ kind: 'snapshot', leftOut: { nodes: 0, tables: 0 } });
+  await write(client, 'Whole', 'since', 100);
+  const backup = stage.completed(await stage.run('backup', { clusterId, kind: 'incremental' }));
+  expect(backup).toMatchObject({ kind: 'incremental', baseBackupId: base.runId });
   await write(client, 'Whole', 'after', 10);
   await client.execute('DROP MATERIALIZED VIEW "Whole"."OrdersByWhen"');
   for (const table of TABLES) await client.execute(`DROP TABLE "Whole"."${table}"`);
   stage.completed(await stage.run('restore', { clusterId, backupId: backup.runId }));
+  const all = [...written('before', 0), ...written('since', 100)].sort();
   for (const from of ['"Whole"."Orders"', '"Whole"."Cache"', '"Whole"."OrdersByWhen"']) {
-    expect(await rows(client, from)).toEqual(written('before', 0));
+    expect(await rows(client, from)).toEqual(all);
   }
   expect(await rows(client, `"Whole"."Orders" WHERE "When" = 'before'`)).toEqual(written('before', 0));
   expect(await rows(client, `"Whole"."Orders" WHERE "When" = 'after'`)).toEqual([]);
