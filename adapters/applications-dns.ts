@@ -5,7 +5,7 @@ import type { Application, GrpcHook } from '../contracts/pause.ts';
 
 const NOT_THERE = ['ENODATA', 'ENOTFOUND'];
 
-/** Every address of every target, sorted. @throws ApplicationsUnknown */
+/** Every address of every target, sorted; none where DNS says that there is no such record. @throws ApplicationsUnknown */
 export async function findApplications({
   srv,
   nameServers,
@@ -13,18 +13,22 @@ export async function findApplications({
   const resolver = new Resolver({ timeout: 2_000, tries: 3 });
   if (nameServers) resolver.setServers(nameServers);
   try {
-    const records = await resolver.resolveSrv(srv);
+    const records = await resolver.resolveSrv(srv).catch(noneWhereThereIsNone);
     const found = await Promise.all(
       records.map(async ({ name, port }) =>
         (await addressesOf(resolver, name)).map((address) => ({ name: `${name}:${port}`, address, port })),
       ),
     );
-    if (found.length > 0) return found.flat().sort(byName);
+    return found.flat().sort(byName);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ApplicationsUnknown(`SRV ${srv}: got ${why}, expected the applications`, { cause });
   }
-  throw new ApplicationsUnknown(`SRV ${srv}: got no record, expected at least one application`);
+}
+
+function noneWhereThereIsNone(error: NodeJS.ErrnoException): [] {
+  if (NOT_THERE.includes(error.code ?? '')) return [];
+  throw error;
 }
 
 async function addressesOf(resolver: Resolver, name: string): Promise<string[]> {

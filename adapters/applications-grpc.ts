@@ -13,6 +13,8 @@ import { findApplications } from './applications-dns.ts';
 import type { Applications, Clock } from './ports.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
+/** For an application to say itself that it could not pause in time. */
+const ANSWER_GRACE_MS = 1_000;
 
 type Hook = ApplicationsRequest['hook'];
 type Said = Pick<ApplicationAnswer, 'answer' | 'message'>;
@@ -24,7 +26,7 @@ export async function askApplications(
   grpc: GrpcHook,
   clock: Clock,
 ): ReturnType<Applications['ask']> {
-  if (request.call === 'discover') return { found: await findApplications(grpc), answers: [] };
+  if (request.call === 'discover') return { found: await findApplications(grpc), away: [], answers: [] };
   const { call, hook, applications } = request;
   const answers = await Promise.all(
     applications.map(async (application) => {
@@ -32,7 +34,7 @@ export async function askApplications(
       return { application, ...said, answeredAt: clock.now().toISOString() };
     }),
   );
-  return { found: [], answers };
+  return { found: [], away: [], answers };
 }
 
 /** Never rejects: what an application does not answer is an answer, too. */
@@ -49,7 +51,8 @@ async function say(call: Call, hook: Hook, client: Client): Promise<Said> {
 const calls: Record<Call, (client: Client, hook: Hook) => Promise<Said>> = {
   async pause(client, { waitOutstanding, waitSeconds }) {
     const maxPauseWaitTime = waitSeconds * 1_000;
-    await unary(client, 'Pause', { waitOutstanding, maxPauseWaitTime }, maxPauseWaitTime);
+    const withinMs = maxPauseWaitTime + ANSWER_GRACE_MS;
+    await unary(client, 'Pause', { waitOutstanding, maxPauseWaitTime }, withinMs);
     return { answer: 'done' };
   },
   async check(client) {

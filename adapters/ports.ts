@@ -1,7 +1,7 @@
 // What Lambdas, host program and CLI need of the world outside. Each port has an AWS adapter and an in-memory twin in
 // this folder, and one test suite that both must pass.
 import type { Readable } from 'node:stream';
-import type { BackupKind } from '../contracts/identifiers.ts';
+import type { BackupKind, InstanceTag } from '../contracts/identifiers.ts';
 import type { Application, ApplicationAnswer, ApplicationsRequest } from '../contracts/pause.ts';
 import type { RegisteredSummary, RegistrationSummary } from '../contracts/registrations.ts';
 import type {
@@ -163,7 +163,7 @@ export const NOT_DELIVERED = [
 ];
 
 export interface HostCommands {
-  listHosts(tag: { key: string; value: string }): Promise<ManagedHost[]>;
+  listHosts(tag: InstanceTag): Promise<ManagedHost[]>;
   /** Parameters show in consoles: identifiers only. */
   send(command: {
     instanceId: string;
@@ -228,7 +228,7 @@ export interface Applications {
   ask(
     clusterId: string,
     request: ApplicationsRequest,
-  ): Promise<{ found: Application[]; answers: ApplicationAnswer[] }>;
+  ): Promise<{ found: Application[]; away: Application[]; answers: ApplicationAnswer[] }>;
 }
 
 /** Something that resumes applications at a moment, to the minute, unless it is cleared before. */

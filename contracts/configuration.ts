@@ -149,6 +149,9 @@ const policy = z
     message: 'expected less than actionTimeoutSeconds',
   });
 
+/** From a command's sending to its answer, at most, besides what its script takes. */
+const RUN_COMMAND_SECONDS = 45;
+
 const incremental = z.strictObject({
   /** Where an incremental would not hold all that was written since: a whole backup is taken instead, or the run fails. */
   onGap: z.enum(['base', 'fail']).default('base'),
@@ -192,6 +195,10 @@ export const clusterConfiguration = z
   .refine(({ pause, policy }) => !pause || pause.waitSeconds + policy.rendezvousSeconds < pause.maxSeconds, {
     path: ['pause', 'maxSeconds'],
     message: 'expected more than pause.waitSeconds and policy.rendezvousSeconds together',
+  })
+  .refine(({ pause }) => !pause?.command || pause.waitSeconds + RUN_COMMAND_SECONDS < pause.maxSeconds, {
+    path: ['pause', 'maxSeconds'],
+    message: `expected more than pause.waitSeconds and ${RUN_COMMAND_SECONDS} together, which Run Command may take`,
   })
   .superRefine(({ pause, schedules }, context) => {
     for (const [index, { kind }] of schedules.entries()) {

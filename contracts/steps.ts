@@ -126,8 +126,10 @@ export const steps = {
   CallApplications: {
     input: applicationsRequest,
     output: z.strictObject({
-      /** Of `discover`. */
+      /** Of `discover`; nobody is there, if it is empty. */
       found: z.array(application),
+      /** Of `discover`: those that are known not to be reachable now. */
+      away: z.array(application),
       answers: z.array(applicationAnswer),
     }),
   },

@@ -1,5 +1,5 @@
 // CheckPaused: after the snapshots, whether every application stood still until now, and none came up meanwhile.
-import { PauseBroken, PauseExceeded } from '../contracts/errors.ts';
+import { ApplicationsUnknown, PauseBroken, PauseExceeded } from '../contracts/errors.ts';
 import { type ApplicationAnswer, type PauseDocument, sameApplication } from '../contracts/pause.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
@@ -27,6 +27,8 @@ export async function checkPaused(
     ports.applications.ask(run.clusterId, { call: 'discover', hook }),
     ports.applications.ask(run.clusterId, { call: 'check', hook, applications }),
   ]);
+  if (found.length === 0)
+    throw new ApplicationsUnknown('got nobody any more, expected those that were paused');
   const joined = found.filter((each) => !pause.applications.some((known) => sameApplication(known, each)));
   refuse(answers, joined.map(nameOf));
   await writePause(ports, withConfirmed({ ...pause, checkedAt }, answers));

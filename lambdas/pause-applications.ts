@@ -1,8 +1,9 @@
 // PauseApplications: finds the cluster's applications, writes down whom it is about to pause, then pauses them all at once.
 // What is written first is what ResumeApplications goes by, on every way out.
 import { FORMAT_VERSION } from '../contracts/documents.ts';
-import { PauseExceeded, PauseFailed, RunEnded } from '../contracts/errors.ts';
+import { ApplicationsUnknown, PauseExceeded, PauseFailed, RunEnded } from '../contracts/errors.ts';
 import {
+  type Application,
   type ApplicationAnswer,
   type PauseDocument,
   type PauseHook,
@@ -33,11 +34,7 @@ export async function pauseApplications(
   await requireLock(ports, run);
   const hook = await readHook(ports, run.configurationKey);
   const pause = await begun(ports, run, round, hook);
-  const { answers } = await ports.applications.ask(run.clusterId, {
-    call: 'pause',
-    hook,
-    applications: addressesOf(pause.applications),
-  });
+  const answers = await asked(ports, run, pause, hook);
   await refuseIfOver(ports, run, pause, hook);
   await writePause(ports, withPaused(pause, answers));
   const failed = answers.filter(({ answer }) => answer !== 'done');
@@ -51,6 +48,23 @@ export async function pauseApplications(
   return { deadline: pause.deadline, applications: pause.applications.length };
 }
 
+/** Where no answers come, what was asked may still be done: nobody is known not to be paused then. */
+async function asked(
+  ports: StepPorts,
+  run: RunRef,
+  pause: PauseDocument,
+  hook: PauseHook,
+): Promise<ApplicationAnswer[]> {
+  const applications = addressesOf(pause.applications);
+  try {
+    return (await ports.applications.ask(pause.clusterId, { call: 'pause', hook, applications })).answers;
+  } catch (error) {
+    await refuseIfOver(ports, run, pause, hook);
+    await writePause(ports, withPaused(pause, []));
+    throw error;
+  }
+}
+
 /** A retry finds the document of the try before and goes on by it: those that it names may be paused. */
 async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHook): Promise<PauseDocument> {
   const { clusterId, runId, configurationKey } = run;
@@ -59,7 +73,7 @@ async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHo
     requirePaused(known, ports.clock.now());
     return known;
   }
-  const { found } = await ports.applications.ask(clusterId, { call: 'discover', hook });
+  const found = await findAll(ports, clusterId, hook);
   const askedAt = ports.clock.now();
   const deadline = new Date(askedAt.getTime() + hook.maxSeconds * 1_000);
   const pause: PauseDocument = {
@@ -69,16 +83,23 @@ async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHo
     deadline: deadline.toISOString(),
     applications: found,
   };
-  await ports.pauseSwitch.set({
-    name: switchNameOf(pause),
-    at: nextMinute(deadline.getTime() + SWITCH_AFTER_MS),
-    input: { clusterId, runId } satisfies Partial<StepInput<'ResumeApplications'>>,
-  });
+  await setSwitch(ports, pause, deadline);
   // Where somebody was gone it is set still, and goes by what is written next: it would end this pause.
   if (known) await ports.pauseSwitch.clear(switchNameOf(known));
   await writePause(ports, pause);
   await requireStillHeld(ports, run, pause);
   return pause;
+}
+
+/** Before anybody is paused. @throws ApplicationsUnknown PauseFailed */
+async function findAll(ports: StepPorts, clusterId: string, hook: PauseHook): Promise<Application[]> {
+  const { found, away } = await ports.applications.ask(clusterId, { call: 'discover', hook });
+  if (found.length === 0)
+    throw new ApplicationsUnknown('got nobody to pause, expected at least one application');
+  if (away.length === 0) return found;
+  throw new PauseFailed(
+    `got ${away.map(nameOf).join('; ')} away, expected all of ${found.length} to be reachable; nobody was paused`,
+  );
 }
 
 /**
@@ -96,6 +117,15 @@ async function requireStillHeld(ports: StepPorts, run: RunRef, pause: PauseDocum
     }
     throw ended;
   }
+}
+
+function setSwitch(ports: StepPorts, pause: PauseDocument, after: Date): Promise<void> {
+  const { clusterId, runId } = pause;
+  return ports.pauseSwitch.set({
+    name: switchNameOf(pause),
+    at: nextMinute(after.getTime() + SWITCH_AFTER_MS),
+    input: { clusterId, runId } satisfies Partial<StepInput<'ResumeApplications'>>,
+  });
 }
 
 function nextMinute(time: number): Date {
@@ -122,24 +152,40 @@ async function refuseIfOver(
     if (now?.state === 'paused' && now.round === pause.round) return;
     throw new PauseExceeded(`got the pause of round ${pause.round} resumed meanwhile, expected it to last`);
   } catch (over) {
-    await ports.applications.ask(pause.clusterId, {
-      call: 'resume',
-      hook,
-      applications: addressesOf(pause.applications),
-    });
+    await takeBack(ports, pause, hook);
     throw over;
   }
 }
 
+/** Who cannot be resumed now is left to the switch, which is set anew: whoever resumed before may have cleared it. */
+async function takeBack(ports: StepPorts, pause: PauseDocument, hook: PauseHook): Promise<void> {
+  const { clusterId, runId } = pause;
+  const applications = addressesOf(pause.applications);
+  // Before anything that may fail.
+  await setSwitch(ports, pause, ports.clock.now());
+  const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
+  if (answers.every(({ answer }) => answer === 'done')) return;
+  await writePause(ports, withPaused(pause, []));
+  ports.log.error(
+    { run: runId, clusterId, answers },
+    'paused after the end of the pause, and not all resumed',
+  );
+}
+
+/** What an application may yet do that did not answer: it may pause after it was resumed. */
+const DEFINITE: readonly ApplicationAnswer['answer'][] = ['done', 'refused', 'unsupported'];
+
 function withPaused(pause: PauseDocument, answers: readonly ApplicationAnswer[]): PauseDocument {
-  const pausedAt = (each: PauseDocument['applications'][number]) =>
-    answers.find(({ application, answer }) => answer === 'done' && sameApplication(application, each))
-      ?.answeredAt;
   return {
     ...pause,
-    applications: pause.applications.map((each) => {
-      const at = each.pausedAt ?? pausedAt(each);
-      return { ...each, ...(at && { pausedAt: at }) };
+    applications: pause.applications.map(({ unsure, ...each }) => {
+      const answer = answers.find(({ application }) => sameApplication(application, each));
+      const at = each.pausedAt ?? (answer?.answer === 'done' ? answer.answeredAt : undefined);
+      return {
+        ...each,
+        ...(at && { pausedAt: at }),
+        ...(!DEFINITE.includes(answer?.answer ?? 'silent') && { unsure: true as const }),
+      };
     }),
   };
 }

@@ -30,7 +30,7 @@ export async function resumeApplications(
   if (!pause) return { outcome: 'nothing-paused', warnings: [] };
   if (pause.state === 'resumed') {
     const warnings = warningsOf(await askedOnceMore(pause, ports));
-    await ports.pauseSwitch.clear(switchNameOf(pause));
+    await clearUnlessInDoubt(pause, ports);
     return { outcome: 'nothing-paused', warnings };
   }
   if (await isSuperseded(pause, ports)) {
@@ -44,10 +44,20 @@ export async function resumeApplications(
     if (!tolerant) throw new ResumeFailed(message);
     return { outcome: 'not-resumed', warnings: [`${message}: they may still be paused`] };
   }
-  const warnings = warningsOf(resumed.pause);
-  // Who is gone is asked once more when it fires: whatever kept them from being reached may be over by then.
-  if (warnings.length === 0) await ports.pauseSwitch.clear(switchNameOf(pause));
-  return { outcome: 'resumed', warnings };
+  await clearUnlessInDoubt(resumed.pause, ports);
+  return { outcome: 'resumed', warnings: warningsOf(resumed.pause) };
+}
+
+/**
+ * Who is gone is asked once more when the switch fires, whatever kept them from being reached may be over by then; and who may
+ * have paused after it was resumed.
+ */
+async function clearUnlessInDoubt(pause: PauseDocument, ports: StepPorts): Promise<void> {
+  if (!pause.applications.some(inDoubt)) await ports.pauseSwitch.clear(switchNameOf(pause));
+}
+
+function inDoubt({ gone, unsure }: Paused): boolean {
+  return gone === true || unsure === true;
 }
 
 /** `Unpause` says nothing of whose pause it ends: it must not be another run's. */
@@ -82,20 +92,20 @@ async function resume(pause: PauseDocument, ports: StepPorts) {
   return { pause: now, left };
 }
 
-/** Who was gone may be back. The run went on without them: what comes of it is told, and not kept. */
+/** Who was gone may be back, or paused since. The run went on without them: what comes of it is told, and not kept. */
 async function askedOnceMore(pause: PauseDocument, ports: StepPorts): Promise<PauseDocument> {
   const { clusterId, runId } = pause;
-  const gone = pause.applications.filter((each) => each.gone);
-  if (gone.length === 0) return pause;
+  const doubted = pause.applications.filter(inDoubt);
+  if (doubted.length === 0) return pause;
   try {
     if (await isSuperseded(pause, ports)) return pause;
     const hook = await readHook(ports, pause.configurationKey);
-    const applications = addressesOf(gone);
+    const applications = addressesOf(doubted);
     const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
-    ports.log.info({ run: runId, clusterId, answers }, 'applications that were gone were asked once more');
+    ports.log.info({ run: runId, clusterId, answers }, 'applications in doubt were asked once more');
     return withResumed(pause, answers);
   } catch (error) {
-    ports.log.warn({ run: runId, clusterId, err: error }, 'applications that were gone could not be asked');
+    ports.log.warn({ run: runId, clusterId, err: error }, 'applications in doubt could not be asked');
     return pause;
   }
 }

@@ -1,7 +1,6 @@
 // Pauses, resumes and asks applications by the program on their hosts, through Run Command.
 import pMap from 'p-map';
 import { type Clock, type CommandOutcome, type HostCommands, NOT_DELIVERED } from '../../adapters/ports.ts';
-import { ApplicationsUnknown, HostUnreachable } from '../../contracts/errors.ts';
 import type {
   Application,
   ApplicationAnswer,
@@ -16,74 +15,123 @@ interface Ports {
 }
 type Call = Exclude<ApplicationsRequest['call'], 'discover'>;
 type Said = Pick<ApplicationAnswer, 'answer' | 'message'>;
+type Answer = StepOutput<'CallApplications'>;
 
-/** SSM's least: a command that waits longer for its host is never run, so that no pause comes about after its end. */
+/** SSM's least. What waits for its host may still be run until this and the script's own time-out are over. */
 const DELIVER_WITHIN_SECONDS = 30;
+/** How long `resume` and `check` may take; six resumes of a run must fit into one step. */
+const ANSWER_WITHIN_SECONDS = 30;
+/** Of SSM itself: from a script's end to its status. */
+const GRACE_SECONDS = 15;
 const LOOK_EVERY_MS = 1_000;
-const HOSTS_AT_ONCE = 50;
+/** Of the account: others call SSM, too. */
+const CALLS_PER_SECOND = 20;
 
 /** What the program says by its exit code, besides 0 and failures. */
 const RUNNING = 3;
 const CANNOT_SAY = 64;
 const UNDER_WAY = ['', 'Pending', 'InProgress', 'Delayed', 'Cancelling'];
 
-/** All at once. @throws ApplicationsUnknown where no host has the tag */
+/** All at once. */
 export async function callProgram(
   request: ApplicationsRequest,
   command: CommandHook,
   ports: Ports,
-): Promise<StepOutput<'CallApplications'>> {
-  if (request.call === 'discover') return { found: await findHosts(command, ports), answers: [] };
+): Promise<Answer> {
+  if (request.call === 'discover') return { ...(await findHosts(command, ports)), answers: [] };
   const { call, hook, applications } = request;
-  const limitMs = (hook.waitSeconds + 2 * DELIVER_WITHIN_SECONDS) * 1_000;
-  const answers = await pMap(
-    applications,
-    async (application) => {
-      const said = await say(call, application.address, limitMs, ports);
-      return { application, ...said, answeredAt: ports.clock.now().toISOString() };
-    },
-    { concurrency: HOSTS_AT_ONCE },
-  );
-  return { found: [], answers };
+  const mayTake = call === 'pause' ? hook.waitSeconds : ANSWER_WITHIN_SECONDS;
+  const givesUpAt = ports.clock.now().getTime() + (mayTake + DELIVER_WITHIN_SECONDS + GRACE_SECONDS) * 1_000;
+  const sent = await pMap(applications, (each) => send(call, each, ports), {
+    concurrency: CALLS_PER_SECOND,
+  });
+  const wait = { givesUpAt, lookEveryMs: Math.max(LOOK_EVERY_MS, (sent.length / CALLS_PER_SECOND) * 1_000) };
+  const answers = await Promise.all(sent.map((each) => hear(call, each, wait, ports)));
+  return { found: [], away: [], answers };
 }
 
-/** Those that are not online, too: whether their applications run is not known. */
-async function findHosts({ tag }: CommandHook, { hosts }: Ports): Promise<Application[]> {
-  const found = await hosts.listHosts(tag);
-  if (found.length === 0) {
-    throw new ApplicationsUnknown(`got no host that SSM manages with the tag ${tag.key}=${tag.value}`);
-  }
-  return found
-    .map(({ instanceId, computerName }) => ({ name: computerName || instanceId, address: instanceId }))
-    .sort((one, other) => (`${one.name} ${one.address}` < `${other.name} ${other.address}` ? -1 : 1));
+async function findHosts({ tag }: CommandHook, { hosts }: Ports): Promise<Pick<Answer, 'found' | 'away'>> {
+  const tagged = (await hosts.listHosts(tag)).map(({ instanceId, computerName, online }) => ({
+    online,
+    application: { name: computerName || instanceId, address: instanceId },
+  }));
+  const sorted = tagged.sort((one, other) => (keyOf(one.application) < keyOf(other.application) ? -1 : 1));
+  return {
+    found: sorted.map(({ application }) => application),
+    away: sorted.filter(({ online }) => !online).map(({ application }) => application),
+  };
 }
 
-/** What a host does not answer is an answer, too. */
-async function say(call: Call, instanceId: string, limitMs: number, { hosts, clock }: Ports): Promise<Said> {
-  const givesUpAt = clock.now().getTime() + limitMs;
-  const sent = await hosts
-    .send({
-      instanceId,
+function keyOf({ name, address }: Application): string {
+  return `${name} ${address}`;
+}
+
+interface Wait {
+  givesUpAt: number;
+  lookEveryMs: number;
+}
+interface Sent {
+  application: Application;
+  commandId?: string;
+  refused?: string;
+}
+
+/** Never rejects, as what follows: what one host's command meets must not keep another from being resumed. */
+async function send(call: Call, application: Application, { hosts }: Ports): Promise<Sent> {
+  try {
+    const { commandId } = await hosts.send({
+      instanceId: application.address,
       document: 'applications',
       parameters: { call },
       comment: `Ringvault: ${call}`,
       deliverWithinSeconds: DELIVER_WITHIN_SECONDS,
-    })
-    .catch((error: unknown) => {
-      if (error instanceof HostUnreachable) return error;
-      throw error;
     });
-  if (sent instanceof HostUnreachable) return { answer: 'unreachable', message: shortened(sent.message) };
-  for (;;) {
-    const outcome = await hosts.outcome(sent.commandId, instanceId);
-    if (outcome && !UNDER_WAY.includes(outcome.status)) return read(call, outcome);
-    if (clock.now().getTime() >= givesUpAt) {
-      await hosts.cancel(sent.commandId, instanceId);
-      const message = `command ${sent.commandId} was ${outcome?.status || 'unknown'} after ${limitMs / 1_000} s`;
-      return { answer: outcome?.status === 'InProgress' ? 'silent' : 'unreachable', message };
-    }
-    await clock.sleep(LOOK_EVERY_MS);
+    return { application, commandId };
+  } catch (error) {
+    return { application, refused: messageOf(error) };
   }
+}
+
+async function hear(
+  call: Call,
+  { application, commandId, refused }: Sent,
+  wait: Wait,
+  ports: Ports,
+): Promise<ApplicationAnswer> {
+  const said: Said =
+    commandId === undefined
+      ? { answer: 'unreachable', message: shortened(refused ?? '') }
+      : await outcomeOf(call, commandId, application.address, wait, ports);
+  return { application, ...said, answeredAt: ports.clock.now().toISOString() };
+}
+
+async function outcomeOf(
+  call: Call,
+  commandId: string,
+  instanceId: string,
+  { givesUpAt, lookEveryMs }: Wait,
+  { hosts, clock }: Ports,
+): Promise<Said> {
+  let last = 'unknown';
+  for (;;) {
+    try {
+      const outcome = await hosts.outcome(commandId, instanceId);
+      if (outcome && !UNDER_WAY.includes(outcome.status)) return read(call, outcome);
+      last = outcome?.status || last;
+    } catch (error) {
+      last = messageOf(error);
+    }
+    if (clock.now().getTime() >= givesUpAt) break;
+    await clock.sleep(lookEveryMs);
+  }
+  const cancelled = await hosts.cancel(commandId, instanceId).then(
+    () => 'it was cancelled',
+    (error: unknown) => `it could not be cancelled: ${messageOf(error)}`,
+  );
+  return {
+    answer: last === 'Pending' ? 'unreachable' : 'silent',
+    message: shortened(`command ${commandId} was still ${last}; ${cancelled}`),
+  };
 }
 
 function read(call: Call, { status, detail, exitCode, stderr }: CommandOutcome): Said {
@@ -94,6 +142,10 @@ function read(call: Call, { status, detail, exitCode, stderr }: CommandOutcome):
   if (call === 'check' && exitCode === CANNOT_SAY) return { answer: 'unsupported' };
   const said = stderr.trim();
   return { answer: 'refused', message: shortened(`${detail}, exit code ${exitCode}${said && `: ${said}`}`) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function shortened(message: string): string {

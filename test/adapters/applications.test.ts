@@ -99,16 +99,17 @@ describe('an application', () => {
 });
 
 describe('by DNS', () => {
-  it('finds every application that the record names, sorted, and tells what it could not ask', async () => {
+  it('finds every application that the record names, sorted, nobody where there is none, and tells what it could not ask', async () => {
     const dns = await startNameServer(SRV);
     const [one, two] = [7070, 7071].map((port) => ({ name: `a.test:${port}`, address: '127.0.0.1', port }));
     if (one && two) dns.named = [two, one];
     const hook = { srv: SRV, nameServers: [dns.address] };
     expect(await findApplications(hook)).toEqual([one, two]);
-    await expect(findApplications({ ...hook, srv: '_other._tcp.test' })).rejects.toThrow(
-      /SRV _other\._tcp\.test: got .*ENOTFOUND/,
-    );
+    expect(await findApplications({ ...hook, srv: '_other._tcp.test' })).toEqual([]);
     await dns.close();
+    await expect(findApplications({ ...hook, nameServers: ['127.0.0.1:1'] })).rejects.toThrow(
+      /SRV _admin\._tcp\.orders\.test: got .*ECONNREFUSED/,
+    );
   });
 });
 
@@ -131,7 +132,7 @@ describe('by way of the Lambda in their VPC', () => {
   const functions = { demo: 'caller' };
 
   it('has its answer, checked, and its errors by their names', async () => {
-    const answer = { found: [{ name: 'a.test:1', address: '10.0.0.1', port: 1 }], answers: [] };
+    const answer = { found: [{ name: 'a.test:1', address: '10.0.0.1', port: 1 }], away: [], answers: [] };
     const good = lambdaApplications({ functions, client: clientOf(async () => answer) });
     expect(await good.ask('demo', request)).toEqual(answer);
     const wrong = lambdaApplications({ functions, client: clientOf(async () => ({ found: 1 })) });

@@ -1,7 +1,7 @@
 // Applications that a program on their hosts pauses: what SSM and the program say, as answers.
 import { describe, expect, it } from 'vitest';
 import type { CommandOutcome } from '../../adapters/ports.ts';
-import { ApplicationsUnknown, HostUnreachable } from '../../contracts/errors.ts';
+import { AwsCallFailed, AwsUnavailable, HostUnreachable } from '../../contracts/errors.ts';
 import type { ApplicationsRequest } from '../../contracts/pause.ts';
 import { callApplications } from '../../lambdas/call-applications.ts';
 import { newWorld, type World } from './support/world.ts';
@@ -40,18 +40,13 @@ describe('who there is', () => {
       { instanceId: 'i-00000000000000aa1', online: true, pingStatus: 'Online', computerName: 'shop-1' },
       { instanceId: 'i-00000000000000aa3', online: true, pingStatus: 'Online' },
     );
-    const { found } = await callApplications({ call: 'discover', hook }, world);
+    const { found, away } = await callApplications({ call: 'discover', hook }, world);
     expect(found).toEqual([
       { name: 'i-00000000000000aa3', address: 'i-00000000000000aa3' },
       { name: 'shop-1', address: 'i-00000000000000aa1' },
       { name: 'shop-2', address: 'i-00000000000000aa2' },
     ]);
-  });
-
-  it('is refused by name where it is nobody', async () => {
-    const world = newWorld();
-    world.hosts.managed.length = 0;
-    await expect(callApplications({ call: 'discover', hook }, world)).rejects.toThrow(ApplicationsUnknown);
+    expect(away).toEqual(found.slice(2));
   });
 });
 
@@ -91,10 +86,31 @@ it('sends the call alone, and gives it up at a host that does not take it in hal
   ]);
 });
 
-it('a host that SSM refuses is one that cannot be reached', async () => {
+it.each([
+  ['that SSM does not have', new HostUnreachable('no such instance')],
+  ['that has lost its tag', new AwsCallFailed('ssm:SendCommand: got AccessDeniedException')],
+])('a host %s cannot be reached, and keeps no other from being resumed', async (_what, refusal) => {
   const world = newWorld();
-  world.hosts.send = () => Promise.reject(new HostUnreachable('no such instance'));
-  expect(await ask(world, 'pause')).toMatchObject({ answer: 'unreachable' });
+  const { send } = world.hosts;
+  world.hosts.send = (asked) => (asked.instanceId === shop.address ? Promise.reject(refusal) : send(asked));
+  const others = Array.from({ length: 120 }, (_, index) => ({
+    name: `other-${index}`,
+    address: `i-${(index + 16).toString(16).padStart(17, '0')}`,
+  }));
+  for (let sent = 1; sent <= others.length; sent++) world.hosts.outcomes.set(`command-${sent}`, SUCCESS);
+  const applications = [shop, ...others];
+  const { answers } = await callApplications({ call: 'resume', hook, applications }, world);
+  expect(answers.map(({ answer }) => answer)).toEqual(['unreachable', ...others.map(() => 'done')]);
+  expect(answers[0]?.message).toBe(refusal.message);
+});
+
+it('an outcome that cannot be asked for is asked for again', async () => {
+  const world = newWorld();
+  const { outcome } = world.hosts;
+  let asked = 0;
+  world.hosts.outcome = (...command) =>
+    ++asked === 1 ? Promise.reject(new AwsUnavailable('throttled')) : outcome(...command);
+  expect((await ask(world, 'pause', SUCCESS)).answer).toBe('done');
 });
 
 it.each([

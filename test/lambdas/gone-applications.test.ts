@@ -1,5 +1,6 @@
 // Who cannot be resumed because it is gone, and who may be there still.
 import { expect, it } from 'vitest';
+import { ApplicationsUnknown } from '../../contracts/errors.ts';
 import { whoIsGone } from '../../lambdas/pausing/gone-applications.ts';
 import { newWorld } from './support/world.ts';
 
@@ -20,10 +21,22 @@ it.each([
     named: false,
     gone: true,
   },
+  {
+    what: 'nobody answers, and DNS does not say',
+    hook: byGrpc,
+    reached: false,
+    named: undefined,
+    gone: false,
+  },
   { what: 'its agent is away, and it has the tag', hook: byCommand, reached: true, named: true, gone: false },
   { what: 'its host has the tag no more', hook: byCommand, reached: true, named: false, gone: true },
 ])('$what: gone is $gone', async ({ hook, reached, named, gone }) => {
-  const applications = { ask: async () => ({ found: named ? [application] : [], answers: [] }) };
+  const applications = {
+    ask: async () => {
+      if (named === undefined) throw new ApplicationsUnknown('SERVFAIL');
+      return { found: named ? [application] : [], away: [], answers: [] };
+    },
+  };
   const isGone = await whoIsGone(
     [left],
     { clusterId: 'demo', hook, reached },

@@ -1,5 +1,6 @@
 // PauseApplications, with real gRPC servers that hang, refuse and die.
 import { describe, expect, it } from 'vitest';
+import { AwsUnavailable } from '../../contracts/errors.ts';
 import { checkPaused } from '../../lambdas/check-paused.ts';
 import { findPause } from '../../lambdas/pausing/pause-documents.ts';
 import { claimConsistent, pausableWorld, pause, resume, switchOf } from './support/applications.ts';
@@ -149,6 +150,64 @@ describe('a pause', () => {
     applications[2].before.Pause = async () => void (await world.catalog.release(run));
     await expect(pause(world, run)).rejects.toMatchObject({ name: 'RunEnded' });
     expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('that comes too late and cannot be taken back is left to the switch, which is set anew', async () => {
+    const { world, applications } = await pausableWorld();
+    const run = await claimConsistent(world);
+    const { ask } = world.applications;
+    world.applications.ask = async (clusterId, request) => {
+      if (request.call !== 'pause') return ask(clusterId, request);
+      await resume(world, run);
+      applications[0].instead = { Unpause: 'refuse' };
+      return ask(clusterId, request);
+    };
+    await expect(pause(world, run)).rejects.toMatchObject({ name: 'PauseExceeded' });
+    expect((await findPause(world, CLUSTER, run.runId))?.state).toBe('paused');
+    expect([...world.pauseSwitch.armed.keys()]).toEqual([switchOf(run)]);
+    applications[0].instead = {};
+    expect(await resume(world, run)).toMatchObject({ outcome: 'resumed' });
+    expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('that nobody has told the outcome of keeps its switch, though all say that they were resumed', async () => {
+    const { world, applications } = await pausableWorld();
+    const run = await claimConsistent(world);
+    const { ask } = world.applications;
+    world.applications.ask = async (clusterId, request) => {
+      const answer = await ask(clusterId, request);
+      if (request.call === 'pause') throw new AwsUnavailable('lambda:Invoke: got ECONNRESET');
+      return answer;
+    };
+    await expect(pause(world, run)).rejects.toMatchObject({ name: 'AwsUnavailable' });
+    expect(await resume(world, run)).toEqual({ outcome: 'resumed', warnings: [] });
+    expect([...world.pauseSwitch.armed.keys()]).toEqual([switchOf(run)]);
+    // One of them did it late.
+    world.applications.ask = ask;
+    await ask(CLUSTER, {
+      ...{
+        call: 'pause',
+        hook: world.clusters[CLUSTER]?.cluster.pause ?? { waitSeconds: 1, waitOutstanding: true },
+      },
+      applications: [{ name: applications[1].name, address: '127.0.0.1', port: applications[1].port }],
+    });
+    expect(await resume(world, run)).toEqual({ outcome: 'nothing-paused', warnings: [] });
+    expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('is refused where one is known to be away, or nobody is there, before anybody is paused', async () => {
+    const { world, applications, dns } = await pausableWorld();
+    const run = await claimConsistent(world);
+    const { ask } = world.applications;
+    world.applications.ask = async (clusterId, request) => {
+      const { found, ...answer } = await ask(clusterId, request);
+      return { ...answer, found, away: found.slice(1, 2) };
+    };
+    await expect(pause(world, run)).rejects.toThrow(/orders-2.test.* away, .*nobody was paused/);
+    dns.named = [];
+    await expect(pause(world, run)).rejects.toMatchObject({ name: 'ApplicationsUnknown' });
+    expect(applications.flatMap(({ calls }) => calls)).toEqual([]);
+    expect(world.pauseSwitch.armed.size).toBe(0);
   });
 
   it('is refused after its deadline, and for a run that has lost the cluster', async () => {
