@@ -1,8 +1,8 @@
 // The functions that call clusters' applications, one for each cluster with a pause hook. By gRPC: in the applications' VPC, where it
 // may do nothing in AWS but be there, so that the VPC needs no way out and no endpoint for it. Through Run Command: outside it, and
 // it may send one document to the hosts with the applications' tag.
-import { Stack } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { CfnFunction, Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -42,7 +42,22 @@ export class ApplicationCallers extends Construct {
   }
 
   private addInVpc(clusterId: string, { vpc }: GrpcHook, bucket: IBucket): void {
-    const statements = [new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] })];
+    const functions = Stack.of(this).formatArn({
+      service: 'lambda',
+      resource: 'function',
+      resourceName: '*',
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const statements = [
+      new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] }),
+      // Lambda may, the function's own code may not.
+      new PolicyStatement({
+        effect: Effect.DENY,
+        actions: NETWORK_INTERFACES,
+        resources: ['*'],
+        conditions: { ArnLike: { 'lambda:SourceFunctionArn': functions } },
+      }),
+    ];
     const made = this.add(clusterId, bucket, statements);
     // By their IDs: a VPC as a construct would want to know its zones at synth.
     (made.node.defaultChild as CfnFunction).vpcConfig = vpc;

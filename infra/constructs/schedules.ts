@@ -57,11 +57,12 @@ export class Schedules extends Construct {
 
   private addBackups({ configuration, backup }: SchedulesProps): void {
     for (const [clusterId, cluster] of Object.entries(configuration.clusters)) {
+      const ofCluster = new Construct(this, clusterId);
       for (const schedule of cluster.schedules) {
         const { name, kind, expression, timezone, enabled, windowMinutes, flexible, overlap, ...chosen } =
           schedule;
         const window = Duration.minutes(windowMinutes);
-        new Schedule(this, `${clusterId}-${name}`, {
+        new Schedule(ofCluster, name, {
           description: `Ringvault: ${kind} of ${clusterId}, schedule ${name}`,
           schedule: ScheduleExpression.expression(expression, TimeZone.of(timezone)),
           enabled,

@@ -16,15 +16,15 @@ import { SILENCE, TRANSIENT } from './retries.ts';
 const LIMIT = '$states.input.policy.actionTimeoutSeconds';
 const NOT_AFTER = '$states.input.parameters.notAfter';
 /** As the policy says, and no longer than until the end of a pause. */
-const TIMEOUT = `$min([${LIMIT}, $exists(${NOT_AFTER}) and ${NOT_AFTER} != '' ? $max([2, $ceil(($toMillis(${NOT_AFTER}) - $millis()) / 1000)]) : ${LIMIT}])`;
+const TIMEOUT = `$min([${LIMIT}, $exists(${NOT_AFTER}) and ${NOT_AFTER} != '' ? $max([3, $ceil(($toMillis(${NOT_AFTER}) - $millis()) / 1000)]) : ${LIMIT}])`;
 
 /** Waits for the host's answer so long; the CDK would render expressions as JSONPath. */
 class TokenStep extends LambdaInvoke {
   override toStateJson(language?: QueryLanguage): object {
     return {
       ...super.toStateJson(language),
-      // Less than the time-out, as Step Functions wants it.
-      HeartbeatSeconds: jsonata(`$min([$states.input.policy.heartbeatSeconds, ${TIMEOUT} - 1])`),
+      // Less than the time-out, as Step Functions wants it, also where a second passes between the two.
+      HeartbeatSeconds: jsonata(`$min([$states.input.policy.heartbeatSeconds, ${TIMEOUT} - 2])`),
       TimeoutSeconds: jsonata(TIMEOUT),
     };
   }

@@ -57,7 +57,7 @@ export async function look(options: LookOptions, before: Look | undefined): Prom
     const signature = signatureOf(candidate);
     result.signatures.set(name, signature);
     if (isWhole(candidate, before?.signatures.get(name) === signature)) result.whole.push(candidate);
-    else if (keys.some((key) => previous.unfinished.includes(key)))
+    else if (keys.some((key) => previous.unfinished[first?.path ?? '']?.includes(key)))
       result.gaps.push(`${nameForPeople(first)}: only a part of it was ever linked`);
     // Without Data.db it is a late component of one that was taken, or the first one of a flush.
     else if (keys.length > 0) result.unfinished.push(candidate);

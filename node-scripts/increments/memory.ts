@@ -22,8 +22,8 @@ const memory = noted.extend({
   backupId,
   /** Of the backup and of those that it goes on from: name → key of its Data.db. */
   sstables: z.record(z.string(), z.string()),
-  /** Keys of SSTables that were not whole when it was taken: the next one must find them whole. */
-  unfinished: z.array(z.string()),
+  /** Of each table the keys of SSTables that were not whole when it was taken: the next one must find them whole. */
+  unfinished: z.record(z.string(), z.array(z.string())),
   /** All that was flushed up to this position of the commit log is in them, by what has memtables of its own. */
   upTo: z.record(z.string(), z.string()),
 });

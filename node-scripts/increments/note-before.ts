@@ -56,5 +56,5 @@ export async function rememberBase(
   // Of a table that it does not hold nothing is superfluous.
   const paths = new Set(tables.map(({ path }) => path));
   const before = Object.fromEntries(Object.entries(noted.before).filter(([path]) => paths.has(path)));
-  await remember(context, { ...noted, backupId, before, sstables, unfinished: [], upTo });
+  await remember(context, { ...noted, backupId, before, sstables, unfinished: {}, upTo });
 }

@@ -1,6 +1,7 @@
 // Takes what was written since the backup before: looks until nothing is under way, then deletes what backups hold, moves the
 // rest, and remembers up to where it is. Killed at any moment, it is begun anew and loses nothing.
 import type { ActionContext } from '../context.ts';
+import { tablePath } from '../transfer/placement.ts';
 import { collect, discard } from './collect.ts';
 import { type Look, type LookOptions, look } from './look.ts';
 import { type Memory, remember } from './memory.ts';
@@ -47,6 +48,7 @@ function memoryAfter(
   truncated: Record<string, string>,
   { whole, unfinished, upTo }: Look,
 ): Memory {
+  const paths = new Set(tables.map(tablePath));
   const looked = new Set(tables.map(({ tableId }) => tableId));
   const records = (of: Record<string, string>, isWanted: (tableId: string) => boolean) =>
     Object.entries(of).filter(([tableId]) => isWanted(tableId));
@@ -58,11 +60,22 @@ function memoryAfter(
   const sstables = { ...previous.sstables, ...Object.fromEntries(taken) };
   return {
     ...{ ...previous, backupId, sstables, upTo },
-    unfinished: unfinished.flatMap(({ parts }) => parts.flatMap(({ key }) => key ?? [])),
-    // A truncation of a table that this one is not of is for the next one to find.
+    // What is unfinished or truncated of a table that this one is not of is for the next one to find.
+    unfinished: {
+      ...Object.fromEntries(Object.entries(previous.unfinished).filter(([path]) => !paths.has(path))),
+      ...keysByTable(unfinished),
+    },
     truncated: Object.fromEntries([
       ...records(previous.truncated, (tableId) => !looked.has(tableId)),
       ...records(truncated, (tableId) => looked.has(tableId)),
     ]),
   };
+}
+
+function keysByTable(unfinished: Look['unfinished']): Memory['unfinished'] {
+  const parts = unfinished.flatMap((each) => each.parts);
+  const keys = [...Map.groupBy(parts, ({ path }) => path)].map(
+    ([path, ofTable]) => [path, ofTable.flatMap(({ key }) => key ?? [])] as const,
+  );
+  return Object.fromEntries(keys);
 }

@@ -55,6 +55,15 @@ describe('the function that calls applications by gRPC', () => {
   it('may have network interfaces, write its log, and nothing else', () => {
     const actions = statementsOfRole(/^ApplicationsordersRole/).flatMap(actionsOf);
     expect(actions.filter((each) => !/^(?:logs|ec2):/.test(each))).toEqual([]);
+    const denied = statementsOfRole(/^ApplicationsordersRole/).filter(({ Effect }) => Effect === 'Deny');
+    expect(JSON.stringify(denied)).toContain('lambda:SourceFunctionArn');
+    expect(denied.flatMap(actionsOf).sort()).toEqual(
+      statementsOfRole(/^ApplicationsordersRole/)
+        .filter(({ Effect }) => Effect === 'Allow')
+        .flatMap(actionsOf)
+        .filter((each) => each.startsWith('ec2:'))
+        .sort(),
+    );
     expect(
       actions.filter((each) => /^ec2:/.test(each) && !/NetworkInterface|Subnets|PrivateIp/.test(each)),
     ).toEqual([]);

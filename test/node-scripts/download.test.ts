@@ -220,7 +220,7 @@ it.each(['place', 'put-back'] as const)(
   '%s makes the host forget what increments could go on from',
   async (action) => {
     const empty = { formatVersion: 1 as const, dataDirectories: [], truncated: {}, before: {} };
-    const memory = { ...empty, backupId: RUN, sstables: {}, unfinished: [], upTo: {} };
+    const memory = { ...empty, backupId: RUN, sstables: {}, unfinished: {}, upTo: {} };
     await download();
     if (action === 'place') await remember(host, memory);
     await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });

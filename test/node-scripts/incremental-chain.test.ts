@@ -138,7 +138,7 @@ describe('the release', () => {
     const noted = { formatVersion: 1 as const, dataDirectories: host.data, truncated: {}, before: {} };
     const old = '20261120t020000z-0a1b2c3d';
     for (const id of [old, RUN, SECOND]) {
-      await remember(host, { ...noted, backupId: id, sstables: {}, unfinished: [], upTo: {} });
+      await remember(host, { ...noted, backupId: id, sstables: {}, unfinished: {}, upTo: {} });
     }
     await release(SECOND, out);
     const remembered = await Promise.all(
