@@ -9,6 +9,7 @@ import {
   requireOneRing,
   requireOneSchema,
   requireUp,
+  requireUpNormal,
   type UpHost,
 } from './planning/agreement.ts';
 import { topologyOf } from './planning/topology.ts';
@@ -35,10 +36,11 @@ export async function registerCluster(
   const first = seedInstanceId ? requireSeed(up, seedInstanceId) : requireOneRing(up);
   const by = { instanceArn: first.host.instanceArn, actionId: actionIdOf(run.runId, PHASE) };
   const [ring, schema] = await Promise.all([readRing(ports, by), readSchema(ports, by)]);
-  // Members in datacenters that are not configured are nobody's business here.
+  // Members in datacenters that are not configured run on no host of ours. They must be up all the same.
   const elsewhere = ring.nodes.filter((member) => !datacenters.includes(member.datacenter));
   // Before the views are compared: a host of another cluster is named as a stranger to the seed's ring.
   requireMembers(up, ring, elsewhere);
+  requireUpNormal(up);
   requireOneRing(up);
   requireOneSchema(up);
   const { topology, changes } = await keepRegistration(ports, run, topologyOf({ described, ring, schema }));

@@ -109,6 +109,11 @@ export function requireMembers(
       `got host ID ${hostId} on ${named}, ${member ? 'expected one host' : 'expected a member of the ring'}`,
     );
   }
+  requireUpNormal(nodes, leftOut);
+}
+
+/** Every member to every one of the nodes, but those left out. @throws NodeDown */
+export function requireUpNormal(nodes: readonly UpHost[], leftOut: readonly RingNode[] = []): void {
   const seen = nodes.flatMap((node) =>
     membersOf(node.notUpNormal, leftOut).map((member) => `${member} by ${node.host.instanceId}`),
   );

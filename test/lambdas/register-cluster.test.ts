@@ -119,6 +119,18 @@ describe('RegisterCluster', () => {
     expect((await kept(world, runId)).topology.nodes).toHaveLength(2);
   });
 
+  it('is refused where one of those is down', async () => {
+    const world = newWorld();
+    world.hosts.managed.pop();
+    const nodes = ring.nodes.map((node, index) => (index === 2 ? { ...node, datacenter: 'dc2' } : node));
+    const down = { notUpNormal: [`${ring.nodes[2]?.address} (Down/Normal)`] };
+    const input = await describedRegistration(world, {
+      live: { ring: { ...ring, nodes } },
+      more: { 0: down },
+    });
+    await expect(registerCluster(input, world)).rejects.toMatchObject({ name: 'NodeDown' });
+  });
+
   it('goes by the ring of the seed: a host that is no member is named', async () => {
     const world = newWorld();
     const live = { ring: { ...ring, nodes: ring.nodes.slice(0, 2) } };
