@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { type Client, types } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { RunRecord } from '../../contracts/runs.ts';
-import { type Stage, sharedStage } from './stage.ts';
+import { once, type Stage, sharedStage } from './stage.ts';
 import { readStoredBackup } from './stored-backup.ts';
 
 const TABLE = '"IncShop"."OrderLines"';
@@ -51,7 +51,7 @@ function write(from: number, to: number, value = 'first'): Promise<void> {
 }
 
 /** By the table, by its index and by its view. */
-function content(): Promise<Record<string, string[]>> {
+function content(): Promise<Record<'table' | 'index' | 'view', string[]>> {
   return withClient(async (client) => {
     const read = async (query: string, parameters: unknown[] = []) =>
       (await client.execute(query, parameters, { prepare: true, consistency: types.consistencies.one })).rows
@@ -88,15 +88,30 @@ async function leftOnDisk(): Promise<string[]> {
 const restore = async (request: object) =>
   stage.completed(await stage.run('restore', { clusterId: 'delta', ...request }));
 
-let base: RunRecord;
-let newest: RunRecord;
-let atBase: Awaited<ReturnType<typeof content>>;
-let atNewest: Awaited<ReturnType<typeof content>>;
+// Made by the first test that asks, so that each can run alone.
+
+const takenBase = once(async () => {
+  const before = await nodetool('statusbackup');
+  const shown = await content();
+  return { run: await backUp(), shown, before };
+});
+
+/** After a run that failed between collecting and sealing, and a kill while the next one collected. */
+const takenNewest = once(async () => {
+  const base = await takenBase();
+  await write(70, 80, 'third');
+  (await host()).environment = { RINGVAULT_FAIL_POINT: 'upload.object:fail' };
+  const failed = await stage.run('backup', { clusterId: 'delta', kind: 'incremental' });
+  const left = await leftOnDisk();
+  (await host()).environment = { RINGVAULT_FAIL_POINT: 'collect.file:kill' };
+  await write(80, 90, 'third');
+  const run = await backUp();
+  return { base, failed, left, run, leftAfter: await leftOnDisk(), shown: await content() };
+});
 
 test('without a base, and with incremental backups off: they are turned on, and a base is taken', async () => {
-  expect(await nodetool('statusbackup')).toMatch(/not running/);
-  atBase = await content();
-  base = await backUp();
+  const { run: base, before } = await takenBase();
+  expect(before).toMatch(/not running/);
   expectGap(base, /there is no completed backup yet/);
   expectGap(base, /incremental backups were off and were turned on/);
   expect(await nodetool('statusbackup')).toMatch(/^running/);
@@ -104,6 +119,7 @@ test('without a base, and with incremental backups off: they are turned on, and 
 });
 
 test('an incremental holds what was flushed since its base, and nothing stays on the disk', async () => {
+  const { run: base } = await takenBase();
   await write(30, 60);
   const first = await backUp();
   expect(first).toMatchObject({ kind: 'incremental', baseBackupId: base.runId });
@@ -116,6 +132,7 @@ test('an incremental holds what was flushed since its base, and nothing stays on
 });
 
 test('the next one goes on from it, after overwrites, deletes and a compaction', async () => {
+  const { run: base } = await takenBase();
   await write(10, 20, 'second');
   await withClient((client) => client.execute(`DELETE FROM ${TABLE} WHERE "Id" IN (1, 2, 31)`));
   await nodetool('flush');
@@ -126,46 +143,41 @@ test('the next one goes on from it, after overwrites, deletes and a compaction',
 });
 
 test('nothing written: an incremental without a file, which says so', async () => {
+  await takenBase();
   const empty = await backUp();
   expect(empty).toMatchObject({ kind: 'incremental', files: 0 });
   expect(empty.warnings).toContainEqual(expect.stringMatching(/Nothing was written/));
 });
 
 test('a run that fails between collecting and sealing loses nothing: the next one has it', async () => {
-  await write(70, 80, 'third');
-  (await host()).environment = { RINGVAULT_FAIL_POINT: 'upload.object:fail' };
-  const failed = await stage.run('backup', { clusterId: 'delta', kind: 'incremental' });
+  const { base, failed, left, run, leftAfter, shown } = await takenNewest();
   expect(failed.run?.status).toBe('FAILED');
-  expect(await leftOnDisk()).not.toEqual([]);
-  (await host()).environment = { RINGVAULT_FAIL_POINT: 'collect.file:kill' };
-  await write(80, 90, 'third');
-  newest = await backUp();
-  expect(newest).toMatchObject({ kind: 'incremental', baseBackupId: base.runId });
-  expect(await leftOnDisk()).toEqual([]);
-  atNewest = await content();
-  expect(atNewest['table']).toHaveLength(87);
+  expect(left).not.toEqual([]);
+  expect(run).toMatchObject({ kind: 'incremental', baseBackupId: base.run.runId });
+  expect(leftAfter).toEqual([]);
+  expect(shown.table.filter((row) => row.includes(' third '))).toHaveLength(20);
 });
 
-test('a restore of the newest brings back base and increments, row by row', async () => {
+test('a restore of the newest brings back base and increments, row by row; the next incremental is a base', async () => {
+  const { run: newest, shown } = await takenNewest();
   await write(0, 100, 'lost');
   await nodetool('flush');
   const restored = await restore({});
   expect(restored.backupId).toBe(newest.runId);
-  expect(await content()).toEqual(atNewest);
-});
-
-test('after a restore the next incremental is a base', async () => {
+  expect(await content()).toEqual(shown);
   expectGap(await backUp(), /restore \S+ came in between/);
 });
 
 test('snapshotOnly brings back the base alone', async () => {
+  const { base, run: newest } = await takenNewest();
   const restored = await restore({ backupId: newest.runId, snapshotOnly: true });
-  expect(restored.backupId).toBe(base.runId);
-  expect(await content()).toEqual(atBase);
+  expect(restored.backupId).toBe(base.run.runId);
+  expect(await content()).toEqual(base.shown);
   expectGap(await backUp(), /came in between/);
 });
 
 test('switched off in between, and on again: found by what was flushed meanwhile', async () => {
+  await takenBase();
   await nodetool('disablebackup');
   await write(200, 210);
   await nodetool('flush');
@@ -180,6 +192,7 @@ test('switched off in between, and on again: found by what was flushed meanwhile
 });
 
 test('restarted with incremental backups off: they are turned on again, and a base is taken', async () => {
+  await takenBase();
   await (await node()).stop();
   await (await node()).start();
   await write(225, 230);
@@ -187,6 +200,7 @@ test('restarted with incremental backups off: they are turned on again, and a ba
 });
 
 test('truncated in between: a base, and no row from before comes back', async () => {
+  await takenBase();
   await write(230, 240);
   await nodetool('flush');
   await withClient((client) => client.execute(`TRUNCATE ${TABLE}`));

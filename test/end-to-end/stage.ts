@@ -212,7 +212,8 @@ async function until<Value>(what: string, look: () => Promise<Value | undefined>
   }
 }
 
-function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+/** Whoever asks first makes it. */
+export function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | undefined;
   return () => {
     made ??= make();
