@@ -143,7 +143,7 @@ export const pauseDocument = z.strictObject({
         resumedAt: isoTime.optional(),
         /** It could not be reached to be resumed, or had lost its address to another process. */
         gone: z.literal(true).optional(),
-        /** Whether it was paused was not heard: it may pause after it was resumed, and is asked once more. */
+        /** Before and unless it said what came of its pause: it may pause after it was resumed, and is asked once more. */
         unsure: z.literal(true).optional(),
       }),
     )

@@ -33,10 +33,10 @@ export async function pauseApplications(
 ): Promise<StepOutput<'PauseApplications'>> {
   await requireLock(ports, run);
   const hook = await readHook(ports, run.configurationKey);
-  const pause = await begun(ports, run, round, hook);
+  const { pause, isFirstTry } = await begun(ports, run, round, hook);
   const answers = await asked(ports, run, pause, hook);
   await refuseIfOver(ports, run, pause, hook);
-  await writePause(ports, withPaused(pause, answers));
+  await writePause(ports, withPaused(pause, answers, isFirstTry));
   const failed = answers.filter(({ answer }) => answer !== 'done');
   if (failed.length > 0) {
     const told = failed.map(
@@ -48,7 +48,7 @@ export async function pauseApplications(
   return { deadline: pause.deadline, applications: pause.applications.length };
 }
 
-/** Where no answers come, what was asked may still be done: nobody is known not to be paused then. */
+/** Where no answers come, what was asked may be done all the same: all stay `unsure`. */
 async function asked(
   ports: StepPorts,
   run: RunRef,
@@ -60,18 +60,22 @@ async function asked(
     return (await ports.applications.ask(pause.clusterId, { call: 'pause', hook, applications })).answers;
   } catch (error) {
     await refuseIfOver(ports, run, pause, hook);
-    await writePause(ports, withPaused(pause, []));
     throw error;
   }
 }
 
 /** A retry finds the document of the try before and goes on by it: those that it names may be paused. */
-async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHook): Promise<PauseDocument> {
+async function begun(
+  ports: StepPorts,
+  run: RunRef,
+  round: number,
+  hook: PauseHook,
+): Promise<{ pause: PauseDocument; isFirstTry: boolean }> {
   const { clusterId, runId, configurationKey } = run;
   const known = await findPause(ports, clusterId, runId);
   if (known?.round === round) {
     requirePaused(known, ports.clock.now());
-    return known;
+    return { pause: known, isFirstTry: false };
   }
   const found = await findAll(ports, clusterId, hook);
   const askedAt = ports.clock.now();
@@ -81,14 +85,14 @@ async function begun(ports: StepPorts, run: RunRef, round: number, hook: PauseHo
     ...{ clusterId, runId, round, configurationKey, state: 'paused' },
     askedAt: askedAt.toISOString(),
     deadline: deadline.toISOString(),
-    applications: found,
+    applications: found.map((each) => ({ ...each, unsure: true })),
   };
   await setSwitch(ports, pause, deadline);
   // Where somebody was gone it is set still, and goes by what is written next: it would end this pause.
   if (known) await ports.pauseSwitch.clear(switchNameOf(known));
   await writePause(ports, pause);
   await requireStillHeld(ports, run, pause);
-  return pause;
+  return { pause, isFirstTry: true };
 }
 
 /** Before anybody is paused. @throws ApplicationsUnknown PauseFailed */
@@ -165,26 +169,33 @@ async function takeBack(ports: StepPorts, pause: PauseDocument, hook: PauseHook)
   await setSwitch(ports, pause, ports.clock.now());
   const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
   if (answers.every(({ answer }) => answer === 'done')) return;
-  await writePause(ports, withPaused(pause, []));
+  await writePause(ports, pause);
   ports.log.error(
     { run: runId, clusterId, answers },
     'paused after the end of the pause, and not all resumed',
   );
 }
 
-/** What an application may yet do that did not answer: it may pause after it was resumed. */
+/** After these nothing is under way any more. */
 const DEFINITE: readonly ApplicationAnswer['answer'][] = ['done', 'refused', 'unsupported'];
 
-function withPaused(pause: PauseDocument, answers: readonly ApplicationAnswer[]): PauseDocument {
+/** @param isFirstTry otherwise what an earlier one asked for may be under way still, whatever is answered now */
+function withPaused(
+  pause: PauseDocument,
+  answers: readonly ApplicationAnswer[],
+  isFirstTry: boolean,
+): PauseDocument {
   return {
     ...pause,
     applications: pause.applications.map(({ unsure, ...each }) => {
-      const answer = answers.find(({ application }) => sameApplication(application, each));
-      const at = each.pausedAt ?? (answer?.answer === 'done' ? answer.answeredAt : undefined);
+      const { answer, answeredAt } =
+        answers.find(({ application }) => sameApplication(application, each)) ?? {};
+      const pausedAt = each.pausedAt ?? (answer === 'done' ? answeredAt : undefined);
+      const isSure = isFirstTry && answer !== undefined && DEFINITE.includes(answer);
       return {
         ...each,
-        ...(at && { pausedAt: at }),
-        ...(!DEFINITE.includes(answer?.answer ?? 'silent') && { unsure: true as const }),
+        ...(pausedAt && { pausedAt }),
+        ...(unsure && !isSure && { unsure }),
       };
     }),
   };

@@ -7,6 +7,9 @@ import { claimConsistent, pausableWorld, pause, resume, switchOf } from './suppo
 import { expectSameEndWhereverKilled } from './support/kills.ts';
 import { CLUSTER, configuration, newWorld, START, type World } from './support/world.ts';
 
+/** After a kill nobody knows what the try before has yet to do. */
+const butForUnsure = (state: unknown) => JSON.stringify(state).replaceAll(/,\\n\s*\\"unsure\\": true/g, '');
+
 it('PauseApplications comes to the same end wherever it is killed', async () => {
   const { world, applications } = await pausableWorld();
   const { ask } = world.applications;
@@ -15,7 +18,7 @@ it('PauseApplications comes to the same end wherever it is killed', async () => 
     const fresh = { ...newWorld(), clusters: world.clusters, applications: { ask } };
     const run = await claimConsistent(fresh);
     return { world: fresh, step: (ports: World) => pause(ports, run) };
-  });
+  }, butForUnsure);
 });
 
 describe('a pause', () => {
@@ -193,6 +196,27 @@ describe('a pause', () => {
     });
     expect(await resume(world, run)).toEqual({ outcome: 'nothing-paused', warnings: [] });
     expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('that was killed before it wrote what it heard keeps its switch, also where the next try hears all', async () => {
+    const { world } = await pausableWorld();
+    const run = await claimConsistent(world);
+    const put = world.vault.put.bind(world.vault);
+    let puts = 0;
+    const killed = {
+      ...world,
+      vault: {
+        ...world.vault,
+        put: async (...to: Parameters<typeof put>) => {
+          if (++puts === 2) throw new Error('killed');
+          return put(...to);
+        },
+      },
+    };
+    await expect(pause(killed, run)).rejects.toThrow('killed');
+    await pause(world, run);
+    await resume(world, run);
+    expect([...world.pauseSwitch.armed.keys()]).toEqual([switchOf(run)]);
   });
 
   it('is refused where one is known to be away, or nobody is there, before anybody is paused', async () => {
