@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { forgetOtherAccounts } from './local/other-accounts.ts';
 import { COMPILE_CACHE } from './local/servers/cache-directory.ts';
 
 // Of this process, so that all that it starts has it.
+forgetOtherAccounts();
 Object.assign(process.env, COMPILE_CACHE);
 
 const INTEGRATION = 'test/**/*.integration.test.ts';

@@ -17,7 +17,8 @@ export async function confirm(
     throw new NotConfirmed(`there is no terminal to ask on, expected --yes: ${consequence}`);
   }
   terminal.note(consequence);
-  const typed = (await terminal.ask(`Type the cluster ID (${clusterId}) to go on: `)).trim();
+  const typed = (await terminal.ask(`Type the cluster ID (${clusterId}) to go on: `))?.trim();
+  if (typed === undefined) throw new NotConfirmed(`got no answer, expected "${clusterId}"`);
   if (typed !== clusterId) {
     throw new NotConfirmed(`got "${typed}", expected "${clusterId}"`);
   }

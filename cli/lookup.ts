@@ -43,7 +43,10 @@ export async function requireRegistration(
   throw new UnknownRegistration(`cluster "${clusterId}" is not registered`);
 }
 
-/** The run named, or the cluster's newest that is no Recover: that follows what people ask about. @throws UnknownCluster UnknownRun */
+/**
+ * The run named; or the one that has the cluster; or the newest that is no Recover, which follows what people ask about.
+ * @throws UnknownCluster UnknownRun
+ */
 export async function requireRun(
   deployment: Deployment,
   clusterId: string,
@@ -51,12 +54,18 @@ export async function requireRun(
 ): Promise<RunRecord> {
   const run = runId
     ? await deployment.catalog.readRun(clusterId, runId)
-    : await newestAsked(deployment, clusterId);
+    : ((await holder(deployment, clusterId)) ?? (await newestAsked(deployment, clusterId)));
   if (run) return run;
   await requireCluster(deployment, clusterId);
   throw new UnknownRun(
     runId ? `cluster "${clusterId}" has no run ${runId}` : `cluster "${clusterId}" has no run yet`,
   );
+}
+
+/** A newer one may be waiting for it, or was refused because of it. */
+async function holder({ catalog }: Deployment, clusterId: string): Promise<RunRecord | undefined> {
+  const lock = await catalog.readLock(clusterId);
+  return lock && catalog.readRun(clusterId, lock.subjectRunId ?? lock.runId);
 }
 
 async function newestAsked({ catalog }: Deployment, clusterId: string): Promise<RunRecord | undefined> {

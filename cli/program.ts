@@ -45,9 +45,13 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
     .option('--stack <name>', 'the deployed stack', 'Ringvault')
     .option('--region <region>', 'AWS region (also AWS_REGION)')
     .option('--profile <profile>', 'AWS profile (also AWS_PROFILE)')
-    .option(
-      '--endpoint-url <url>',
-      'one endpoint for all services, e.g. the local cloud (also AWS_ENDPOINT_URL)',
+    .addOption(
+      new Option(
+        '--endpoint-url <url>',
+        'one endpoint for all services, e.g. the local cloud (also AWS_ENDPOINT_URL)',
+      ).argParser(
+        checkedBy(z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:4566' })),
+      ),
     )
     .option('--json', 'one JSON document on stdout, nothing else');
   addRunCommands(program, perform);
@@ -210,12 +214,12 @@ function addHistoryCommands(program: Command, perform: Perform): void {
       new Option(
         '--node <id>',
         'only runs with this node, and what became of it: instance ID, or host ID where the run came to know it',
-      ).argParser(checkedBy(z.union([instanceId, hostId]))),
+      ).argParser(checkedBy(z.union([instanceId, hostId], 'expected an instance ID or a host ID'))),
     )
     .addOption(
       new Option('--limit <n>', 'at most so many')
         .default(20)
-        .argParser(checkedBy(z.coerce.number().int().min(1).max(1000))),
+        .argParser(checkedBy(z.coerce.number('expected a number').int().min(1).max(1000))),
     )
     .action((cluster, { backup, ...options }, self) =>
       perform(globals(self), (session) =>

@@ -9,7 +9,8 @@ export interface Terminal {
   /** True: somebody can be asked, and bars can be drawn on stderr. */
   interactive: boolean;
   stderr: NodeJS.WritableStream;
-  ask(question: string): Promise<string>;
+  /** Undefined: Ctrl-C or the end of the input instead of an answer. */
+  ask(question: string): Promise<string | undefined>;
   /** Runs `work` with a signal that Ctrl-C aborts; a second Ctrl-C ends the program as usual. */
   interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result>;
 }
@@ -25,10 +26,13 @@ export function processTerminal(): Terminal {
   };
 }
 
-async function askOnStderr(question: string): Promise<string> {
+async function askOnStderr(question: string): Promise<string | undefined> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return await lines.question(question);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') return undefined;
+    throw error;
   } finally {
     lines.close();
   }

@@ -1,7 +1,7 @@
 // `npm run demo`: the main job of Ringvault from start to end, on this machine, with real Cassandra nodes. `-- --keep`
 // leaves it up to be explored. Ends with exit code 0 only if everything came back.
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { tellError } from '../contracts/errors.ts';
 import { explorationGuide } from './demo/exploration-guide.ts';
 import { narrator } from './demo/narrator.ts';
@@ -70,10 +70,13 @@ async function runDemo(keep: boolean, stop: AbortSignal): Promise<number> {
   }
 }
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const { keep = false } = new Command('npm run demo --')
+  .option('--keep', 'leave it up to be explored, until Ctrl-C')
+  .parse()
+  .opts<{ keep?: boolean }>();
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interruption.abort());
 }
 // By force: a stage that was cut short may still wait for servers that have ended.
-process.exit(await runDemo(values.keep, interruption.signal));
+process.exit(await runDemo(keep, interruption.signal));

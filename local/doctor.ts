@@ -5,7 +5,7 @@ import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { availableParallelism, freemem } from 'node:os';
 import { execa } from 'execa';
-import { findJava, JAVA_MAJOR, javaMajorIn, javaVersion } from './cassandra/java.ts';
+import { findJava, JAVA_MAJOR, javaMajorIn, javaVersion, requireCompiler } from './cassandra/java.ts';
 
 const GIB = 1024 ** 3;
 
@@ -109,7 +109,11 @@ export async function checkMachine(programs: readonly string[] = []): Promise<st
 
 async function inspectJava(): Promise<Machine['java']> {
   try {
-    return { output: await javaVersion(await findJava()) };
+    const java = await findJava();
+    const output = await javaVersion(java);
+    // Of another version that is told instead.
+    if (javaMajorIn(output) === JAVA_MAJOR) await requireCompiler(java);
+    return { output };
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   }

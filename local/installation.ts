@@ -1,12 +1,12 @@
 // A whole installation on this machine: Cassandra nodes as hosts, the local cloud, and the synthesized template deployed
 // to it. The demo, `npm run local` and the end-to-end tests stand on it.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
-import { parseConfiguration } from '../infra/configuration.ts';
+import { readConfiguration } from '../infra/configuration.ts';
 import { type Cluster, type ClusterOptions, startCluster } from './cassandra/cluster.ts';
 import { type Cloud, type CloudOptions, startCloud } from './cloud.ts';
 import type { LocalHost } from './hosts/host.ts';
+import { claimDirectory, releaseStateDirectory } from './state-directory.ts';
 import { synthesize } from './synthesize.ts';
 
 export interface InstallationOptions {
@@ -58,11 +58,14 @@ export interface Installation {
 
 /**
  * Starts everything, at the same time where it can be. On failure, ends what was started.
- * @throws LocalToolFailed LocalServerFailed DeploymentRefused InvalidConfiguration
+ * @throws LocalToolFailed LocalServerFailed DeploymentRefused InvalidConfiguration StateDirectoryInUse
  */
 export async function startInstallation(options: InstallationOptions): Promise<Installation> {
-  const { clusters: configured } = parseConfiguration(await readFile(options.configurationFile, 'utf8'));
+  const { clusters: configured } = readConfiguration(options.configurationFile);
+  // Before anything is started: what another has running there would be ended, and its data replaced.
+  await claimDirectory(options.directory);
   const started = new Started();
+  started.keep({ close: () => releaseStateDirectory(options.directory) });
   try {
     const starting = startAndDeployCloud(options, started);
     const clusters = new Map<string, ManagedCluster>();

@@ -2,7 +2,7 @@
 // Ctrl-C. `-- --without-hosts` leaves Cassandra out, `-- --config <file>` takes another configuration, and with
 // `-- --lambda-endpoint <url>` state machines invoke the functions that are not deployed here at that address.
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { tellError } from '../contracts/errors.ts';
 import { explorationGuide } from './demo/exploration-guide.ts';
 import { checkMachine } from './doctor.ts';
@@ -27,7 +27,7 @@ async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
   }
   let installation: Installation | undefined;
   try {
-    installation = await start(wish);
+    installation = await start(wish, stop);
     installation.cloud.scheduleClock.follow();
     print(recordedNotEnforced(installation));
     if (wish.lambdaEndpoint !== undefined) print(outsideFunctions(wish.lambdaEndpoint));
@@ -45,12 +45,16 @@ async function runLocal(wish: Wish, stop: AbortSignal): Promise<number> {
   }
 }
 
-function start({ configurationFile, withoutHosts, lambdaEndpoint }: Wish): Promise<Installation> {
+function start(
+  { configurationFile, withoutHosts, lambdaEndpoint }: Wish,
+  signal: AbortSignal,
+): Promise<Installation> {
   const clusters = withoutHosts ? { clusters: [] } : {};
   const cloud = lambdaEndpoint === undefined ? {} : { cloud: { lambdaEndpoint } };
   return startInstallation({
     directory: STATE_DIRECTORY,
     configurationFile,
+    signal,
     tell: print,
     ...clusters,
     ...cloud,
@@ -77,14 +81,12 @@ function recordedNotEnforced({ cloud }: Installation): string {
   return ['', 'Recorded and not enforced here (docs/reference/local-cloud.md):', ...lines].join('\n');
 }
 
-const { values } = parseArgs({
-  options: {
-    config: { type: 'string', default: 'ringvault.yaml' },
-    'without-hosts': { type: 'boolean', default: false },
-    'lambda-endpoint': { type: 'string' },
-  },
-});
-const lambdaEndpoint = values['lambda-endpoint'];
+const { config, withoutHosts, lambdaEndpoint } = new Command('npm run local --')
+  .option('--config <file>', 'another configuration', 'ringvault.yaml')
+  .option('--without-hosts', 'the cloud alone, without Cassandra', false)
+  .option('--lambda-endpoint <url>', 'where functions are invoked that are not deployed here')
+  .parse()
+  .opts<{ config: string; withoutHosts: boolean; lambdaEndpoint?: string }>();
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
 if (lambdaEndpoint !== undefined && !/^https?:$/.test(URL.parse(lambdaEndpoint)?.protocol ?? '')) {
@@ -94,7 +96,7 @@ if (lambdaEndpoint !== undefined && !/^https?:$/.test(URL.parse(lambdaEndpoint)?
   process.exitCode = 2;
 } else {
   process.exitCode = await runLocal(
-    { configurationFile: values.config, withoutHosts: values['without-hosts'], lambdaEndpoint },
+    { configurationFile: config, withoutHosts, lambdaEndpoint },
     interruption.signal,
   );
 }

@@ -27,19 +27,31 @@ export async function claimStateDirectory(path: string): Promise<string> {
   const directory = resolve(path);
   await mkdir(directory, { recursive: true });
   const entries = await readdir(directory);
-  const owner = await readFile(join(directory, MARK), 'utf8').catch(() => undefined);
-  if (entries.length > 0 && owner === undefined) {
+  if (entries.length > 0 && (await ownerOf(directory)) === undefined) {
     throw new StateDirectoryInUse(
       `${directory} holds ${entries[0]}, expected an empty directory or one of our own`,
     );
   }
+  await claimDirectory(directory);
+  await killProcessesBelow(join(directory, 'hosts'));
+  for (const entry of entries.filter((each) => each !== MARK)) {
+    await rm(join(directory, entry), { recursive: true, force: true });
+  }
+  return directory;
+}
+
+/** Leaves what is in it. @throws StateDirectoryInUse where a process that runs has it */
+export async function claimDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const owner = await ownerOf(directory);
   if (owner !== undefined && (await isRunning(Number(owner)))) {
     throw new StateDirectoryInUse(`${directory} is used by process ${owner}`);
   }
-  await killProcessesBelow(join(directory, 'hosts'));
-  for (const entry of entries) await rm(join(directory, entry), { recursive: true, force: true });
   await writeFile(join(directory, MARK), String(process.pid));
-  return directory;
+}
+
+function ownerOf(directory: string): Promise<string | undefined> {
+  return readFile(join(directory, MARK), 'utf8').catch(() => undefined);
 }
 
 export async function releaseStateDirectory(directory: string): Promise<void> {

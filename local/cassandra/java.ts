@@ -33,3 +33,10 @@ export async function javaVersion(java: string): Promise<string> {
   }
   return result.all;
 }
+
+/** The local servers are started from source. @throws LocalToolFailed where it is a runtime alone */
+export async function requireCompiler(java: string): Promise<void> {
+  const { stdout } = await execa(java, ['--list-modules'], { reject: false });
+  if (/^jdk\.compiler\b/m.test(stdout)) return;
+  throw new LocalToolFailed(`${java} has no compiler, expected a JDK and not its runtime alone`);
+}

@@ -13,6 +13,7 @@ export function explorationGuide({ cloud, clusters }: Installation): string {
     '',
     'It stays up until Ctrl-C. In another terminal, in this folder:',
     '',
+    'unset AWS_PROFILE AWS_SESSION_TOKEN',
     ...exports,
     '',
     `${aws} s3 ls s3://${outputs['VaultBucket']}/clusters/ --recursive`,

@@ -19,6 +19,7 @@ import { compareWithExpectation, recordExpectation } from '../dataset/expectatio
 import { loadDataset } from '../dataset/load.ts';
 import { renderComparison } from '../dataset/report.ts';
 import type { Installation, ManagedCluster } from '../installation.ts';
+import { forgetOtherAccounts } from '../other-accounts.ts';
 import { LocalServerFailed } from '../servers/errors.ts';
 import type { Narrator } from './narrator.ts';
 import { startRestore } from './start-restore.ts';
@@ -37,6 +38,7 @@ export async function tellStory(
 ): Promise<boolean> {
   const cluster = installation.clusters.get(CLUSTER_ID);
   if (!cluster) throw new LocalServerFailed(`got no cluster ${CLUSTER_ID} in ringvault.yaml`);
+  forgetOtherAccounts();
   Object.assign(process.env, installation.cloud.environment);
   const stage: Stage = { installation, cluster, tell, stop, deployment: await connect({ stack: STACK }) };
   tell.stage('A keyspace with everything that is hard to restore');

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { findJava } from '../cassandra/java.ts';
 import { LocalServerFailed } from './errors.ts';
 
 const LAUNCHER = fileURLToPath(new URL('Launcher.java', import.meta.url));
@@ -55,11 +56,12 @@ export async function startJavaServer(options: JavaServerOptions): Promise<JavaS
 }
 
 async function launch(options: JavaServerOptions, port: number): Promise<ChildProcess> {
+  const java = await findJava();
   const args = await options.arguments(port);
   const log = openSync(options.logFile, 'a');
   try {
     const child = spawn(
-      'java',
+      java,
       [...(options.jvmFlags ?? QUICK_START), '-cp', options.classPath, LAUNCHER, options.mainClass, ...args],
       {
         cwd: options.workingDirectory,

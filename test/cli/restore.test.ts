@@ -92,15 +92,18 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
   ]);
 });
 
-it.each([{ interactive: true, typed: 'prod' }, { interactive: true, typed: '' }, { interactive: false }])(
-  'starts nothing without confirmation (%j): exit 3',
-  async (options) => {
-    const { type, started, output } = await withBackups(options);
-    expect(await type('restore demo')).toBe(3);
-    expect(output.stderr).toContain('NotConfirmed: ');
-    expect(started).toEqual([]);
-  },
-);
+it.each([
+  { interactive: true, typed: 'prod' },
+  { interactive: true, typed: '' },
+  // Ctrl-C, or Ctrl-D.
+  { interactive: true },
+  { interactive: false },
+])('starts nothing without confirmation (%j): exit 3', async (options) => {
+  const { type, started, output } = await withBackups(options);
+  expect(await type('restore demo')).toBe(3);
+  expect(output.stderr).toContain('NotConfirmed: ');
+  expect(started).toEqual([]);
+});
 
 it('with --yes asks nobody', async () => {
   const { type, story, started } = await withBackups();

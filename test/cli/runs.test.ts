@@ -148,6 +148,16 @@ it('cancels the newest run and waits for Recover', async () => {
   expect(story).toEqual([]);
 });
 
+it('cancels the run that has the cluster, and not a newer one that was skipped because of it', async () => {
+  const { type, remember, stopped, catalog } = stage();
+  await remember(begun);
+  const skipped = { runId: '20261121t030000z-bbbbbbbb', startedAt: '2026-11-21T03:00:00.000Z' };
+  await remember(record({ ...skipped, status: 'CANCELLED', executionArn: arnOf('backup', 'skipped') }));
+  await catalog.claim(lockOf('backup'));
+  expect(await type('cancel demo --no-wait')).toBe(0);
+  expect(stopped).toEqual([begun.executionArn]);
+});
+
 it('refuses to cancel a run that has ended: exit 3', async () => {
   const { type, remember, stopped, output } = stage();
   for (const run of [record()]) await remember(run);

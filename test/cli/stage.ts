@@ -99,7 +99,7 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
     },
     interactive: options.interactive ?? false,
     stderr: process.stderr,
-    ask: async () => options.typed ?? '',
+    ask: async () => options.typed,
     interruptible: (work) => work(interrupt.signal),
   };
   const type = (line: string) =>

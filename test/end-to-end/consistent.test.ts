@@ -21,7 +21,7 @@ let applications: [RunningApplication, RunningApplication, RunningApplication];
 
 beforeAll(async () => {
   stage = await sharedStage();
-  dns = await startNameServer('_admin._tcp.orders.test', { address: '127.53.0.1', port: 53_053 });
+  dns = await startNameServer('_admin._tcp.orders.test', stage.nameServer);
 });
 afterAll(() => dns.close());
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { type Client, types } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { RunRecord } from '../../contracts/runs.ts';
-import { once, type Stage, sharedStage } from './stage.ts';
+import { madeOnce, type Stage, sharedStage } from './stage.ts';
 import { readStoredBackup } from './stored-backup.ts';
 
 const TABLE = '"IncShop"."OrderLines"';
@@ -90,14 +90,14 @@ const restore = async (request: object) =>
 
 // Made by the first test that asks, so that each can run alone.
 
-const takenBase = once(async () => {
+const takenBase = madeOnce(async () => {
   const before = await nodetool('statusbackup');
   const shown = await content();
   return { run: await backUp(), shown, before };
 });
 
 /** After a run that failed between collecting and sealing, and a kill while the next one collected. */
-const takenNewest = once(async () => {
+const takenNewest = madeOnce(async () => {
   const base = await takenBase();
   await write(70, 80, 'third');
   (await host()).environment = { RINGVAULT_FAIL_POINT: 'upload.object:fail' };

@@ -1,6 +1,9 @@
 // The installation that all end-to-end tests share: started by the first that asks, ended with the test run
 // (global-teardown.ts). Tests leave it as they found it: nodes up, no faults, no fail points (`calm`), lock free.
-import { readFile } from 'node:fs/promises';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ExecutionStatus, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import type { Client } from 'cassandra-driver';
@@ -21,6 +24,8 @@ import { type Installation, type ManagedCluster, startInstallation } from '../..
 import { STATE_DIRECTORY } from './state-directory.ts';
 
 const CONFIGURATION_FILE = fileURLToPath(new URL('ringvault.yaml', import.meta.url));
+/** Stands in it for the applications' name server. */
+const NAME_SERVER = '127.53.0.1:53053';
 /** Beta's own cluster_name. */
 export const HOSTILE_NAME = `beta's "own"; $(touch canary) \`touch canary\` #`;
 const CASSANDRA: Record<string, Omit<ClusterOptions, 'directory'>> = {
@@ -35,6 +40,8 @@ const PHASE_WITHIN_MS = 180_000;
 export interface Stage {
   installation: Installation;
   deployment: Deployment;
+  /** Where the applications' name server is expected. */
+  nameServer: { address: string; port: number };
   /** Three nodes; started by the first test that asks. */
   alpha(): Promise<ManagedCluster>;
   /** One node; every restore of it is refused for want of space. */
@@ -80,9 +87,15 @@ export function sharedStage(): Promise<Stage> {
 }
 
 async function startStage(): Promise<Stage> {
+  const nameServer = await freeNameServer();
+  const configurationFile = join(STATE_DIRECTORY, 'ringvault.yaml');
+  const configuration = await readFile(CONFIGURATION_FILE, 'utf8');
+  await mkdir(STATE_DIRECTORY, { recursive: true });
+  const here = `${nameServer.address}:${nameServer.port}`;
+  await writeFile(configurationFile, configuration.replaceAll(NAME_SERVER, here));
   const installation = await startInstallation({
     directory: STATE_DIRECTORY,
-    configurationFile: CONFIGURATION_FILE,
+    configurationFile,
     clusters: [],
     schedulesFrom: halfAnHourBeforeTwo(),
     cassandra: (clusterId) => CASSANDRA[clusterId] ?? {},
@@ -101,10 +114,11 @@ async function startStage(): Promise<Stage> {
   return {
     installation,
     deployment,
-    alpha: once(() => installation.startCluster('alpha')),
-    beta: once(() => installation.startCluster('beta')),
-    gamma: once(() => installation.startCluster('gamma')),
-    delta: once(() => installation.startCluster('delta')),
+    nameServer,
+    alpha: madeOnce(() => installation.startCluster('alpha')),
+    beta: madeOnce(() => installation.startCluster('beta')),
+    gamma: madeOnce(() => installation.startCluster('gamma')),
+    delta: madeOnce(() => installation.startCluster('delta')),
     start,
     run: async (workflow, request) => end(await start(workflow, request)),
     end,
@@ -199,6 +213,15 @@ async function listExecutions(
   }
 }
 
+/** Two runs of the tests do not meet. */
+async function freeNameServer(): Promise<Stage['nameServer']> {
+  const socket = createSocket('udp4').bind(0, NAME_SERVER.split(':')[0]);
+  await once(socket, 'listening');
+  const { address, port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return { address, port };
+}
+
 const SILENT = { show: () => {}, close: () => {} };
 const NEVER = new AbortController().signal;
 
@@ -213,7 +236,7 @@ async function until<Value>(what: string, look: () => Promise<Value | undefined>
 }
 
 /** Whoever asks first makes it. */
-export function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+export function madeOnce<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | undefined;
   return () => {
     made ??= make();

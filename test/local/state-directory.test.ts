@@ -1,11 +1,13 @@
 // The local cloud empties its own directory and no other, and ends what a killed one has left running.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startInstallation } from '../../local/installation.ts';
 import {
+  claimDirectory,
   claimStateDirectory,
   releaseStateDirectory,
   StateDirectoryInUse,
@@ -34,6 +36,25 @@ it('is refused, and left alone, when it holds something else', async () => {
 it('is refused while a local cloud uses it', async () => {
   await claimStateDirectory(directory);
   await expect(claimStateDirectory(directory)).rejects.toThrow(`used by process ${process.pid}`);
+});
+
+it('is kept as it is by who has more in it than a cloud, and refused to another meanwhile', async () => {
+  await writeFile(join(directory, 'nodes'), 'of an installation');
+  await claimDirectory(directory);
+  expect(await readdir(directory)).toContain('nodes');
+  await expect(claimDirectory(directory)).rejects.toThrow(`used by process ${process.pid}`);
+  await releaseStateDirectory(directory);
+  await claimDirectory(directory);
+});
+
+it('an installation in a directory that another uses is refused before it ends a node there', async () => {
+  await claimDirectory(directory);
+  const stop = join(directory, 'cassandra/demo/node-1/bin/cassandra-stop');
+  await mkdir(dirname(stop), { recursive: true });
+  await writeFile(stop, '');
+  const second = startInstallation({ directory, configurationFile: 'ringvault.yaml' });
+  await expect(second).rejects.toThrow(StateDirectoryInUse);
+  expect(await readFile(stop, 'utf8')).toBe('');
 });
 
 it('ends the processes of hosts whose cloud was killed', async () => {
