@@ -1,4 +1,4 @@
-// A cluster's applications by way of the Lambda in their VPC.
+// A cluster's applications by way of the Lambda that may call them.
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { z } from 'zod';
 import { errorClasses, errorFrom, InvalidConfiguration, UnexpectedError } from '../contracts/errors.ts';

@@ -1,5 +1,5 @@
-// Hosts as SSM knows them, and Run Command. Nothing is retried here that would send a command twice on purpose; a host
-// attaches to what runs already, so that a command sent twice does no harm.
+// Hosts as SSM knows them, and Run Command. Nothing is retried here that would send a command twice on purpose; a host attaches
+// to what runs already, and a program that pauses must bear it, so that a command sent twice does no harm.
 import {
   CancelCommandCommand,
   GetCommandInvocationCommand,

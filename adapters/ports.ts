@@ -175,7 +175,7 @@ export interface HostCommands {
   }): Promise<{ commandId: string }>;
   /** What became of a command on a host; undefined where SSM does not know it (yet). */
   outcome(commandId: string, instanceId: string): Promise<CommandOutcome | undefined>;
-  /** What waits is never run, what runs is ended. No error where it has ended. */
+  /** What waits is not run, what runs is ended, as far as SSM gets that far in time. No error where it has ended. */
   cancel(commandId: string, instanceId: string): Promise<void>;
 }
 

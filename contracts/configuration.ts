@@ -149,8 +149,8 @@ const policy = z
     message: 'expected less than actionTimeoutSeconds',
   });
 
-/** From a command's sending to its answer, at most, besides what its script takes. */
-const RUN_COMMAND_SECONDS = 45;
+/** From a command's sending to its answer, at most, besides `waitSeconds`: its delivery, the script's grace, SSM itself. */
+const RUN_COMMAND_SECONDS = 55;
 
 const incremental = z.strictObject({
   /** Where an incremental would not hold all that was written since: a whole backup is taken instead, or the run fails. */

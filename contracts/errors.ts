@@ -249,8 +249,9 @@ export const ApplicationsUnknown = defineError('ApplicationsUnknown', {
   exitCode: 3,
 });
 export const PauseFailed = defineError('PauseFailed', {
-  meaning: 'An application did not say in time that it is paused. All were resumed.',
-  hint: 'See the log of the application named, or raise pause.waitSeconds, then start again.',
+  meaning:
+    'An application is away, or did not say in time that it is paused. Those that were asked to pause are resumed.',
+  hint: 'See that the application or host named can be reached, and its log, or raise pause.waitSeconds, then start again.',
 });
 export const PauseExceeded = defineError('PauseExceeded', {
   meaning: 'The snapshots were not done within pause.maxSeconds. The applications were resumed.',

@@ -115,14 +115,18 @@ export const steps = {
    * @throws ResumeFailed, unless it is tolerated
    */
   ResumeApplications: {
-    input: z.strictObject({ clusterId, runId, tolerant: z.boolean().default(false) }),
+    input: z.strictObject({
+      ...{ clusterId, runId, tolerant: z.boolean().default(false) },
+      /** Of the switch: nobody asks after it. */
+      last: z.boolean().default(false),
+    }),
     output: z.strictObject({
       /** superseded: a later run has paused them; it is the one to resume them. */
       outcome: z.enum(['nothing-paused', 'resumed', 'superseded', 'not-resumed']),
       warnings: z.array(z.string()),
     }),
   },
-  /** Not a state: called by the three above, in the VPC of the applications. @throws ApplicationsUnknown */
+  /** Not a state: called by the three above, one function for each cluster with a hook. @throws ApplicationsUnknown */
   CallApplications: {
     input: applicationsRequest,
     output: z.strictObject({

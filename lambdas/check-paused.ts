@@ -3,7 +3,7 @@ import { ApplicationsUnknown, PauseBroken, PauseExceeded } from '../contracts/er
 import { type ApplicationAnswer, type PauseDocument, sameApplication } from '../contracts/pause.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
-import { addressesOf, findPause, nameOf, readHook, writePause } from './pausing/pause-documents.ts';
+import { addressesOf, findPause, nameOf, readHook, stands, writePause } from './pausing/pause-documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -14,7 +14,7 @@ export async function checkPaused(
 ): Promise<StepOutput<'CheckPaused'>> {
   await requireLock(ports, run);
   const pause = await findPause(ports, run.clusterId, run.runId);
-  if (pause?.state !== 'paused' || pause.applications.some(({ resumedAt }) => resumedAt)) {
+  if (!pause || !stands(pause)) {
     throw new PauseBroken('got applications that were resumed before the snapshots were done');
   }
   const checkedAt = ports.clock.now().toISOString();

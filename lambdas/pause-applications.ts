@@ -15,8 +15,10 @@ import { requireLock } from './locking/held-lock.ts';
 import {
   addressesOf,
   findPause,
+  isSuperseded,
   nameOf,
   readHook,
+  stands,
   switchNameOf,
   writePause,
 } from './pausing/pause-documents.ts';
@@ -72,12 +74,16 @@ async function begun(
   hook: PauseHook,
 ): Promise<{ pause: PauseDocument; isFirstTry: boolean }> {
   const { clusterId, runId, configurationKey } = run;
-  const known = await findPause(ports, clusterId, runId);
-  if (known?.round === round) {
+  const goOn = (known: PauseDocument) => {
     requirePaused(known, ports.clock.now());
     return { pause: known, isFirstTry: false };
-  }
+  };
+  const known = await findPause(ports, clusterId, runId);
+  if (known?.round === round) return goOn(known);
   const found = await findAll(ports, clusterId, hook);
+  // This try may have been given up meanwhile, and the next one be further.
+  const now = await findPause(ports, clusterId, runId);
+  if (now?.round === round) return goOn(now);
   const askedAt = ports.clock.now();
   const deadline = new Date(askedAt.getTime() + hook.maxSeconds * 1_000);
   const pause: PauseDocument = {
@@ -128,7 +134,7 @@ function setSwitch(ports: StepPorts, pause: PauseDocument, after: Date): Promise
   return ports.pauseSwitch.set({
     name: switchNameOf(pause),
     at: nextMinute(after.getTime() + SWITCH_AFTER_MS),
-    input: { clusterId, runId } satisfies Partial<StepInput<'ResumeApplications'>>,
+    input: { clusterId, runId, last: true } satisfies Partial<StepInput<'ResumeApplications'>>,
   });
 }
 
@@ -136,10 +142,11 @@ function nextMinute(time: number): Date {
   return new Date(Math.ceil(time / 60_000) * 60_000);
 }
 
-function requirePaused({ state, deadline }: PauseDocument, now: Date): void {
-  if (state === 'paused' && now < new Date(deadline)) return;
+function requirePaused(pause: PauseDocument, now: Date): void {
+  const { state, deadline } = pause;
+  if (stands(pause) && now < new Date(deadline)) return;
   throw new PauseExceeded(
-    `got ${now.toISOString()} and applications ${state}, expected the pause before ${deadline}`,
+    `got ${now.toISOString()} and applications ${state}, some resumed, expected the pause before ${deadline}`,
   );
 }
 
@@ -153,27 +160,24 @@ async function refuseIfOver(
   try {
     await requireLock(ports, run);
     const now = await findPause(ports, pause.clusterId, pause.runId);
-    if (now?.state === 'paused' && now.round === pause.round) return;
+    if (now && now.round === pause.round && stands(now)) return;
     throw new PauseExceeded(`got the pause of round ${pause.round} resumed meanwhile, expected it to last`);
-  } catch (over) {
-    await takeBack(ports, pause, hook);
-    throw over;
+  } catch (error) {
+    // Of any other nobody knows whether it is over: the next try, or who resumes after a failure, goes by the document.
+    if (error instanceof RunEnded || error instanceof PauseExceeded) await takeBack(ports, pause, hook);
+    throw error;
   }
 }
 
-/** Who cannot be resumed now is left to the switch, which is set anew: whoever resumed before may have cleared it. */
+/** All are `unsure` in the document that whoever resumed has left: the switch, if it was cleared, asks them once more. */
 async function takeBack(ports: StepPorts, pause: PauseDocument, hook: PauseHook): Promise<void> {
   const { clusterId, runId } = pause;
+  if (await isSuperseded(pause, ports)) return;
   const applications = addressesOf(pause.applications);
   // Before anything that may fail.
   await setSwitch(ports, pause, ports.clock.now());
   const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
-  if (answers.every(({ answer }) => answer === 'done')) return;
-  await writePause(ports, pause);
-  ports.log.error(
-    { run: runId, clusterId, answers },
-    'paused after the end of the pause, and not all resumed',
-  );
+  ports.log.warn({ run: runId, clusterId, answers }, 'paused after the end of the pause, and resumed again');
 }
 
 /** After these nothing is under way any more. */

@@ -7,6 +7,7 @@ import { whoIsGone } from './pausing/gone-applications.ts';
 import {
   addressesOf,
   findPause,
+  isSuperseded,
   nameOf,
   readHook,
   switchNameOf,
@@ -23,13 +24,13 @@ const TRIES = 6;
 
 /** @throws ResumeFailed, unless it is tolerated */
 export async function resumeApplications(
-  { clusterId, runId, tolerant }: StepInput<'ResumeApplications'>,
+  { clusterId, runId, tolerant, last }: StepInput<'ResumeApplications'>,
   ports: StepPorts,
 ): Promise<Output> {
   const pause = await findPause(ports, clusterId, runId);
   if (!pause) return { outcome: 'nothing-paused', warnings: [] };
   if (pause.state === 'resumed') {
-    const warnings = warningsOf(await askedOnceMore(pause, ports));
+    const warnings = warningsOf(await askedOnceMore(pause, last, ports));
     await clearUnlessInDoubt(pause, ports);
     return { outcome: 'nothing-paused', warnings };
   }
@@ -39,8 +40,7 @@ export async function resumeApplications(
   }
   const { left, ...resumed } = await resume(pause, ports);
   if (left.length > 0) {
-    const told = left.map(({ application, answer }) => `${nameOf(application)} ${answer}`).join('; ');
-    const message = `got from ${told}; expected all applications to be resumed`;
+    const message = notResumed(left);
     if (!tolerant) throw new ResumeFailed(message);
     return { outcome: 'not-resumed', warnings: [`${message}: they may still be paused`] };
   }
@@ -58,14 +58,6 @@ async function clearUnlessInDoubt(pause: PauseDocument, ports: StepPorts): Promi
 
 function inDoubt({ gone, unsure }: Paused): boolean {
   return gone === true || unsure === true;
-}
-
-/** `Unpause` says nothing of whose pause it ends: it must not be another run's. */
-async function isSuperseded({ clusterId, runId }: PauseDocument, ports: StepPorts): Promise<boolean> {
-  const lock = await ports.catalog.readLock(clusterId);
-  if (!lock || lock.runId === runId || lock.subjectRunId === runId) return false;
-  const theirs = await findPause(ports, clusterId, lock.subjectRunId);
-  return theirs?.state === 'paused';
 }
 
 /** Keeps what came of each try. Who is gone is not left: nobody can resume it. */
@@ -92,8 +84,11 @@ async function resume(pause: PauseDocument, ports: StepPorts) {
   return { pause: now, left };
 }
 
-/** Who was gone may be back, or paused since. The run went on without them: what comes of it is told, and not kept. */
-async function askedOnceMore(pause: PauseDocument, ports: StepPorts): Promise<PauseDocument> {
+/**
+ * Who was gone may be back, or paused since. The run went on without them: what comes of it is told, and not kept.
+ * @throws ResumeFailed where nobody asks after this, and one is there and is not resumed
+ */
+async function askedOnceMore(pause: PauseDocument, last: boolean, ports: StepPorts): Promise<PauseDocument> {
   const { clusterId, runId } = pause;
   const doubted = pause.applications.filter(inDoubt);
   if (doubted.length === 0) return pause;
@@ -103,11 +98,20 @@ async function askedOnceMore(pause: PauseDocument, ports: StepPorts): Promise<Pa
     const applications = addressesOf(doubted);
     const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
     ports.log.info({ run: runId, clusterId, answers }, 'applications in doubt were asked once more');
+    const left = answers.filter(({ answer }) => !['done', 'unreachable', 'unsupported'].includes(answer));
+    if (last && left.length > 0) throw new ResumeFailed(notResumed(left));
     return withResumed(pause, answers);
   } catch (error) {
+    // Who called it by the switch tries again, and is watched by an alarm.
+    if (last) throw error;
     ports.log.warn({ run: runId, clusterId, err: error }, 'applications in doubt could not be asked');
     return pause;
   }
+}
+
+function notResumed(left: readonly ApplicationAnswer[]): string {
+  const told = left.map(({ application, answer }) => `${nameOf(application)} ${answer}`).join('; ');
+  return `got from ${told}; expected all applications to be resumed`;
 }
 
 function withResumed(pause: PauseDocument, answers: readonly ApplicationAnswer[]): PauseDocument {

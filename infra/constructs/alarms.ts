@@ -2,6 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -11,6 +12,7 @@ import { BACKUP_AGE_METRIC, MISSED_RUNS_METRIC } from '../../contracts/metrics.t
 export interface AlarmsProps {
   configuration: RingvaultConfiguration;
   deadLetters: IQueue;
+  resumeApplications: IFunction;
   topic: ITopic;
 }
 
@@ -30,6 +32,17 @@ export class Alarms extends Construct {
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
     }).addAlarmAction(tell);
+    if (Object.values(props.configuration.clusters).some(({ pause }) => pause)) {
+      new Alarm(this, 'ApplicationsPaused', {
+        alarmDescription:
+          'Ringvault: applications that a backup has paused could not be resumed. They may still be paused: see docs/operations.md.',
+        metric: props.resumeApplications.metricErrors({ period: Duration.minutes(5) }),
+        threshold: 0,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      }).addAlarmAction(tell);
+    }
     for (const [clusterId, { policy, schedules }] of Object.entries(props.configuration.clusters)) {
       const { namespace, name, dimension } = BACKUP_AGE_METRIC;
       const alarm = new Alarm(this, `BackupAge-${clusterId}`, {

@@ -25,6 +25,8 @@ const NETWORK_INTERFACES = [
 const RUN_COMMAND = ['ssm:DescribeInstanceInformation', 'ssm:GetCommandInvocation', 'ssm:CancelCommand'];
 /** Beyond `waitSeconds`, for a program that says itself that it took too long. */
 const PROGRAM_GRACE_SECONDS = 10;
+/** Of one document: `resume` and `check` have no less, however short a pause may take. */
+const PROGRAM_LEAST_SECONDS = 30;
 
 export class ApplicationCallers extends Construct {
   private readonly functions = new Map<string, Lambda>();
@@ -74,7 +76,7 @@ export class ApplicationCallers extends Construct {
       WAIT_SECONDS: String(waitSeconds),
       WAIT_OUTSTANDING: String(waitOutstanding),
     };
-    const timeoutSeconds = String(waitSeconds + PROGRAM_GRACE_SECONDS);
+    const timeoutSeconds = String(Math.max(waitSeconds + PROGRAM_GRACE_SECONDS, PROGRAM_LEAST_SECONDS));
     const call = {
       type: 'String',
       description: 'What is asked.',

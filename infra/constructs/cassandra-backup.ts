@@ -81,7 +81,8 @@ export class CassandraBackup extends Construct {
       recover: this.recover,
       sweepRuns: functions.SweepRuns,
     });
-    new Alarms(this, 'Alarms', { configuration, deadLetters, topic });
+    const resumeApplications = functions.ResumeApplications;
+    new Alarms(this, 'Alarms', { configuration, deadLetters, resumeApplications, topic });
     this.hostPolicies = new Map(
       Object.entries(configuration.clusters).map(([clusterId, cluster]) => {
         const bundle = required(bundles, cluster.hosts.architecture);

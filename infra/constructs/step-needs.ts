@@ -50,7 +50,7 @@ interface Needs {
   findsHosts?: true;
   readsCommands?: true;
   publishes?: true;
-  /** By way of the functions in their VPCs. */
+  /** By way of the clusters' own functions. */
   callsApplications?: true;
   /** What it may do with the switches that resume applications. */
   pauseSwitch?: 'set' | 'clear';

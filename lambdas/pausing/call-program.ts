@@ -1,6 +1,7 @@
 // Pauses, resumes and asks applications by the program on their hosts, through Run Command.
 import pMap from 'p-map';
 import { type Clock, type CommandOutcome, type HostCommands, NOT_DELIVERED } from '../../adapters/ports.ts';
+import { COMMANDS_PER_SECOND } from '../../contracts/limits.ts';
 import type {
   Application,
   ApplicationAnswer,
@@ -24,8 +25,7 @@ const ANSWER_WITHIN_SECONDS = 30;
 /** Of SSM itself: from a script's end to its status. */
 const GRACE_SECONDS = 15;
 const LOOK_EVERY_MS = 1_000;
-/** Of the account: others call SSM, too. */
-const CALLS_PER_SECOND = 20;
+const SENT_AT_ONCE = 10;
 
 /** What the program says by its exit code, besides 0 and failures. */
 const RUNNING = 3;
@@ -41,11 +41,14 @@ export async function callProgram(
   if (request.call === 'discover') return { ...(await findHosts(command, ports)), answers: [] };
   const { call, hook, applications } = request;
   const mayTake = call === 'pause' ? hook.waitSeconds : ANSWER_WITHIN_SECONDS;
-  const givesUpAt = ports.clock.now().getTime() + (mayTake + DELIVER_WITHIN_SECONDS + GRACE_SECONDS) * 1_000;
   const sent = await pMap(applications, (each) => send(call, each, ports), {
-    concurrency: CALLS_PER_SECOND,
+    concurrency: SENT_AT_ONCE,
   });
-  const wait = { givesUpAt, lookEveryMs: Math.max(LOOK_EVERY_MS, (sent.length / CALLS_PER_SECOND) * 1_000) };
+  const wait = {
+    givesUpAt: ports.clock.now().getTime() + (mayTake + DELIVER_WITHIN_SECONDS + GRACE_SECONDS) * 1_000,
+    // The account's other calls need SSM, too.
+    lookEveryMs: Math.max(LOOK_EVERY_MS, (sent.length / COMMANDS_PER_SECOND) * 1_000),
+  };
   const answers = await Promise.all(sent.map((each) => hear(call, each, wait, ports)));
   return { found: [], away: [], answers };
 }
@@ -122,7 +125,7 @@ async function outcomeOf(
       last = messageOf(error);
     }
     if (clock.now().getTime() >= givesUpAt) break;
-    await clock.sleep(lookEveryMs);
+    await clock.sleep(Math.min(lookEveryMs, givesUpAt - clock.now().getTime()));
   }
   const cancelled = await hosts.cancel(commandId, instanceId).then(
     () => 'it was cancelled',

@@ -36,7 +36,7 @@ export async function whoIsGone(
   };
 }
 
-/** Undefined where DNS does not say: then all may be there still. */
+/** Undefined where DNS does not say: then all may be there still. SSM says, or the step is tried again. */
 async function findNamed(
   { clusterId, hook }: Asked,
   { applications }: Ports,

@@ -44,3 +44,19 @@ export function switchNameOf({ runId, round }: Pick<PauseDocument, 'runId' | 'ro
 export function nameOf({ name, address }: { name: string; address: string }): string {
   return `${name} (${address})`;
 }
+
+/** All that it names are paused still, as far as we have not resumed them. */
+export function stands({ state, applications }: PauseDocument): boolean {
+  return state === 'paused' && applications.every(({ resumedAt }) => !resumedAt);
+}
+
+/** `Unpause` says nothing of whose pause it ends: it must not be another run's, which has the cluster by now. */
+export async function isSuperseded(
+  { clusterId, runId }: PauseDocument,
+  ports: Pick<StepPorts, 'vault' | 'layout' | 'catalog'>,
+): Promise<boolean> {
+  const lock = await ports.catalog.readLock(clusterId);
+  if (!lock || lock.runId === runId || lock.subjectRunId === runId) return false;
+  const theirs = await findPause(ports, clusterId, lock.subjectRunId);
+  return theirs?.state === 'paused';
+}

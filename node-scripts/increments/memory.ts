@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseDocument } from '../../contracts/documents.ts';
+import { InvalidDocument, NewerFormat } from '../../contracts/errors.ts';
 import { backupId, tableId } from '../../contracts/identifiers.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile, readIfThere, writeDurably } from '../durable-files.ts';
@@ -50,8 +51,14 @@ export async function remember(context: Context, kept: Memory): Promise<void> {
   await writeDurably(memoryPath(context, kept.backupId), JSON.stringify(kept));
 }
 
-export function recall(context: Context, id: string): Promise<Memory | undefined> {
-  return read(memoryPath(context, id), memory);
+/** What cannot be read is lost: a gap. */
+export async function recall(context: Context, id: string): Promise<Memory | undefined> {
+  try {
+    return await read(memoryPath(context, id), memory);
+  } catch (error) {
+    if (error instanceof InvalidDocument || error instanceof NewerFormat) return undefined;
+    throw error;
+  }
 }
 
 /** @param isPast of backups that no incremental will go on from */

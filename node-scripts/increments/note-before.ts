@@ -8,7 +8,15 @@ import { type SnapshotTable, sstablesIn } from '../cassandra/snapshot-files.ts';
 import { readTruncations } from '../cassandra/table-state.ts';
 import type { ActionContext } from '../context.ts';
 import { forgetNoted, readNoted, remember, writeNoted } from './memory.ts';
-import { fileOf, keyIfThere, nameOf, type PlacedSSTable, sstablesAt, storeOf } from './places.ts';
+import {
+  fileOf,
+  keyIfThere,
+  keysByTable,
+  nameOf,
+  type PlacedSSTable,
+  sstablesAt,
+  storeOf,
+} from './places.ts';
 import { readOrigin, upToOf } from './positions.ts';
 
 /** @returns whether incremental backups are on */
@@ -22,12 +30,7 @@ export async function noteBefore(context: ActionContext): Promise<boolean> {
     formatVersion: 1,
     dataDirectories: data,
     truncated,
-    before: Object.fromEntries(
-      [...Map.groupBy(before, ({ path }) => path)].map(([path, sstables]) => [
-        path,
-        sstables.flatMap(({ key }) => key ?? []),
-      ]),
-    ),
+    before: keysByTable(before),
   });
   return true;
 }

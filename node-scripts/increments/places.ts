@@ -75,3 +75,11 @@ export function keyIfThere(path: string): string | undefined {
   const identity = statSync(path, { bigint: true, throwIfNoEntry: false });
   return identity && keyOf(identity).toString('hex');
 }
+
+/** Table's path → keys of its SSTables. */
+export function keysByTable(sstables: readonly PlacedSSTable[]): Record<string, string[]> {
+  const keys = [...Map.groupBy(sstables, ({ path }) => path)].map(
+    ([path, ofTable]) => [path, ofTable.flatMap(({ key }) => key ?? [])] as const,
+  );
+  return Object.fromEntries(keys);
+}

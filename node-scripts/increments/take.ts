@@ -5,7 +5,7 @@ import { tablePath } from '../transfer/placement.ts';
 import { collect, discard } from './collect.ts';
 import { type Look, type LookOptions, look } from './look.ts';
 import { type Memory, remember } from './memory.ts';
-import { nameOf } from './places.ts';
+import { keysByTable, nameOf } from './places.ts';
 
 /** What is being linked, or compacted, at the first look is done with at the last. */
 const LOOKS = 3;
@@ -63,19 +63,11 @@ function memoryAfter(
     // What is unfinished or truncated of a table that this one is not of is for the next one to find.
     unfinished: {
       ...Object.fromEntries(Object.entries(previous.unfinished).filter(([path]) => !paths.has(path))),
-      ...keysByTable(unfinished),
+      ...keysByTable(unfinished.flatMap(({ parts }) => parts)),
     },
     truncated: Object.fromEntries([
       ...records(previous.truncated, (tableId) => !looked.has(tableId)),
       ...records(truncated, (tableId) => looked.has(tableId)),
     ]),
   };
-}
-
-function keysByTable(unfinished: Look['unfinished']): Memory['unfinished'] {
-  const parts = unfinished.flatMap((each) => each.parts);
-  const keys = [...Map.groupBy(parts, ({ path }) => path)].map(
-    ([path, ofTable]) => [path, ofTable.flatMap(({ key }) => key ?? [])] as const,
-  );
-  return Object.fromEntries(keys);
 }

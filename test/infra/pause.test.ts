@@ -1,4 +1,4 @@
-// What a cluster with a pause hook adds to the stack: a function in its VPC that may do nothing, and a switch.
+// What a cluster with a pause hook adds to the stack: a function that calls its applications and may do nothing else, and a switch.
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { parseConfiguration } from '../../infra/configuration.ts';
@@ -46,7 +46,7 @@ const allowed = (role: RegExp, action: string) =>
     .flatMap(resourceTexts);
 
 describe('the function that calls applications by gRPC', () => {
-  it('is in their VPC, one for each cluster with a hook, and no other function is', () => {
+  it('is in their VPC, one for each cluster with that hook, and no other function is', () => {
     const inVpc = functionsOf(/./).filter(([, { Properties }]) => Properties['VpcConfig']);
     expect(inVpc.map(([, { Properties }]) => Properties['VpcConfig'])).toEqual([vpc]);
     expect(inVpc[0]?.[0]).toMatch(/^Applicationsorders/);
@@ -107,13 +107,24 @@ describe('the function that calls applications through Run Command', () => {
     expect(content).toMatchObject({
       Content: {
         parameters: { call: { allowedValues: ['pause', 'resume', 'check'] } },
-        mainSteps: [{ inputs: { timeoutSeconds: '17' } }],
+        mainSteps: [{ inputs: { timeoutSeconds: '30' } }],
       },
     });
     const text = JSON.stringify(content);
     expect(text).toContain("/opt/shop/pause\\\" '{{ call }}'");
     expect(text).toContain("RINGVAULT_WAIT_SECONDS='7' RINGVAULT_WAIT_OUTSTANDING='true'");
   });
+});
+
+it('an alarm tells of applications that could not be resumed, where there are any', () => {
+  const alarms = resourcesOf('AWS::CloudWatch::Alarm', template).filter(([id]) =>
+    /ApplicationsPaused/.test(id),
+  );
+  const [[resumer] = ['']] = functionsOf(/^StepsResumeApplications/);
+  expect(alarms.map(([, { Properties }]) => Properties)).toMatchObject([
+    { MetricName: 'Errors', Threshold: 0, Dimensions: [{ Value: { Ref: resumer } }] },
+  ]);
+  expect(resourcesOf('AWS::CloudWatch::Alarm').filter(([id]) => /ApplicationsPaused/.test(id))).toEqual([]);
 });
 
 describe('the switch', () => {

@@ -76,8 +76,9 @@ describe('what a program says', () => {
 it('sends the call alone, and gives it up at a host that does not take it in half a minute', async () => {
   const world = newWorld();
   await ask(world, 'pause', SUCCESS);
-  expect(world.hosts.sent).toMatchObject([
+  expect(world.hosts.sent).toEqual([
     {
+      comment: 'Ringvault: pause',
       instanceId: shop.address,
       document: 'applications',
       parameters: { call: 'pause' },

@@ -1,9 +1,17 @@
 // PauseApplications, with real gRPC servers that hang, refuse and die.
 import { describe, expect, it } from 'vitest';
 import { AwsUnavailable } from '../../contracts/errors.ts';
+import type { RunRef } from '../../contracts/runs.ts';
 import { checkPaused } from '../../lambdas/check-paused.ts';
 import { findPause } from '../../lambdas/pausing/pause-documents.ts';
-import { claimConsistent, pausableWorld, pause, resume, switchOf } from './support/applications.ts';
+import {
+  claimConsistent,
+  pausableWorld,
+  pause,
+  resume,
+  resumeLast,
+  switchOf,
+} from './support/applications.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
 import { CLUSTER, configuration, newWorld, START, type World } from './support/world.ts';
 
@@ -50,7 +58,7 @@ describe('a pause', () => {
       known.push(world.pauseSwitch.armed.get(switchOf(run)));
     };
     await pause(world, run);
-    const input = { clusterId: CLUSTER, runId: run.runId };
+    const input = { clusterId: CLUSTER, runId: run.runId, last: true };
     expect(known).toEqual([3, { at: new Date('2026-11-21T02:03:00.000Z'), input }]);
   });
 
@@ -147,6 +155,36 @@ describe('a pause', () => {
     expect(await pause(world, run)).toMatchObject({ applications: 3 });
   });
 
+  it('of those that are resumed already in part is not begun again by a late try', async () => {
+    const { world, applications } = await pausableWorld();
+    const run = await claimConsistent(world);
+    await pause(world, run);
+    applications[2].instead = { Unpause: 'refuse' };
+    await expect(resume(world, run)).rejects.toMatchObject({ name: 'ResumeFailed' });
+    await expect(pause(world, run)).rejects.toMatchObject({ name: 'PauseExceeded' });
+    applications[2].instead = {};
+    await resume(world, run);
+    expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('that is over is not taken back where a later run has paused by then', async () => {
+    const { world, applications } = await pausableWorld();
+    const first = await claimConsistent(world);
+    const { ask } = world.applications;
+    let later: RunRef | undefined;
+    world.applications.ask = async (clusterId, request) => {
+      const answer = await ask(clusterId, request);
+      if (request.call !== 'pause' || later) return answer;
+      await resume(world, first);
+      await world.catalog.release(first);
+      later = await claimConsistent(world, 'two', 300);
+      await pause(world, later);
+      return answer;
+    };
+    await expect(pause(world, first)).rejects.toMatchObject({ name: 'RunEnded' });
+    expect(applications.map(({ paused }) => paused)).toEqual([true, true, true]);
+  });
+
   it('is taken back where the run has lost the cluster meanwhile', async () => {
     const { world, applications } = await pausableWorld();
     const run = await claimConsistent(world);
@@ -166,10 +204,10 @@ describe('a pause', () => {
       return ask(clusterId, request);
     };
     await expect(pause(world, run)).rejects.toMatchObject({ name: 'PauseExceeded' });
-    expect((await findPause(world, CLUSTER, run.runId))?.state).toBe('paused');
     expect([...world.pauseSwitch.armed.keys()]).toEqual([switchOf(run)]);
+    await expect(resumeLast(world, run)).rejects.toThrow(/orders-1.test.* refused/);
     applications[0].instead = {};
-    expect(await resume(world, run)).toMatchObject({ outcome: 'resumed' });
+    await resumeLast(world, run);
     expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
   });
 

@@ -1,4 +1,4 @@
-// What takes seconds to make and serves every fast test file: made once a run in vitest's own process, when the first file
+// What takes seconds to make and serves every test file that needs no Cassandra: made once a run in vitest's own process, when the first file
 // asks for it (shared.ts), and ended with the run.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';

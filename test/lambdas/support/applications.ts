@@ -69,7 +69,12 @@ export function pause(world: World, run: RunRef, round = 1) {
 }
 
 export function resume(world: World, { runId }: RunRef, tolerant = false) {
-  return resumeApplications({ clusterId: CLUSTER, runId, tolerant }, world);
+  return resumeApplications({ clusterId: CLUSTER, runId, tolerant, last: false }, world);
+}
+
+/** As the switch does. */
+export function resumeLast(world: World, { runId }: RunRef) {
+  return resumeApplications({ clusterId: CLUSTER, runId, tolerant: false, last: true }, world);
 }
 
 export function switchOf({ runId }: RunRef, round = 1): string {
