@@ -12,21 +12,11 @@ import {
 import type { RunRef } from '../contracts/runs.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
-import {
-  addressesOf,
-  findPause,
-  isSuperseded,
-  nameOf,
-  readHook,
-  stands,
-  switchNameOf,
-  writePause,
-} from './pausing/pause-documents.ts';
+import { refuseIfOver } from './pausing/late-pause.ts';
+import { addressesOf, findPause, nameOf, readHook, stands, writePause } from './pausing/pause-documents.ts';
+import { setSwitch, switchNameOf } from './pausing/switch.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
-
-/** From the end of a pause to the switch: the workflow resumes at once, and the switch is precise to a minute. */
-const SWITCH_AFTER_MS = 120_000;
 
 /** @throws ApplicationsUnknown PauseFailed PauseExceeded RunEnded */
 export async function pauseApplications(
@@ -129,55 +119,12 @@ async function requireStillHeld(ports: StepPorts, run: RunRef, pause: PauseDocum
   }
 }
 
-function setSwitch(ports: StepPorts, pause: PauseDocument, after: Date): Promise<void> {
-  const { clusterId, runId } = pause;
-  return ports.pauseSwitch.set({
-    name: switchNameOf(pause),
-    at: nextMinute(after.getTime() + SWITCH_AFTER_MS),
-    input: { clusterId, runId, last: true } satisfies Partial<StepInput<'ResumeApplications'>>,
-  });
-}
-
-function nextMinute(time: number): Date {
-  return new Date(Math.ceil(time / 60_000) * 60_000);
-}
-
 function requirePaused(pause: PauseDocument, now: Date): void {
   const { state, deadline } = pause;
   if (stands(pause) && now < new Date(deadline)) return;
   throw new PauseExceeded(
     `got ${now.toISOString()} and applications ${state}, some resumed, expected the pause before ${deadline}`,
   );
-}
-
-/** This step may have been given up, and the applications resumed, while it was still at it: nobody else would look again. */
-async function refuseIfOver(
-  ports: StepPorts,
-  run: RunRef,
-  pause: PauseDocument,
-  hook: PauseHook,
-): Promise<void> {
-  try {
-    await requireLock(ports, run);
-    const now = await findPause(ports, pause.clusterId, pause.runId);
-    if (now && now.round === pause.round && stands(now)) return;
-    throw new PauseExceeded(`got the pause of round ${pause.round} resumed meanwhile, expected it to last`);
-  } catch (error) {
-    // Of any other nobody knows whether it is over: the next try, or who resumes after a failure, goes by the document.
-    if (error instanceof RunEnded || error instanceof PauseExceeded) await takeBack(ports, pause, hook);
-    throw error;
-  }
-}
-
-/** All are `unsure` in the document that whoever resumed has left: the switch, if it was cleared, asks them once more. */
-async function takeBack(ports: StepPorts, pause: PauseDocument, hook: PauseHook): Promise<void> {
-  const { clusterId, runId } = pause;
-  if (await isSuperseded(pause, ports)) return;
-  const applications = addressesOf(pause.applications);
-  // Before anything that may fail.
-  await setSwitch(ports, pause, ports.clock.now());
-  const { answers } = await ports.applications.ask(clusterId, { call: 'resume', hook, applications });
-  ports.log.warn({ run: runId, clusterId, answers }, 'paused after the end of the pause, and resumed again');
 }
 
 /** After these nothing is under way any more. */

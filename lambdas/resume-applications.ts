@@ -10,9 +10,9 @@ import {
   isSuperseded,
   nameOf,
   readHook,
-  switchNameOf,
   writePause,
 } from './pausing/pause-documents.ts';
+import { switchNameOf } from './pausing/switch.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 

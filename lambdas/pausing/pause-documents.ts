@@ -35,11 +35,6 @@ export function addressesOf(applications: PauseDocument['applications']) {
   return applications.map((each) => application.strip().parse(each));
 }
 
-/** One for each round: EventBridge Scheduler takes 64 characters. */
-export function switchNameOf({ runId, round }: Pick<PauseDocument, 'runId' | 'round'>): string {
-  return `${runId}-pause-${round}`;
-}
-
 /** `orders-1.internal:7070 (10.0.0.1)`, for messages. */
 export function nameOf({ name, address }: { name: string; address: string }): string {
   return `${name} (${address})`;

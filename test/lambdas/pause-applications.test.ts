@@ -167,6 +167,24 @@ describe('a pause', () => {
     expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
   });
 
+  it('that is over is not taken back where the next round has paused by then', async () => {
+    const { world, applications } = await pausableWorld();
+    const run = await claimConsistent(world);
+    const { ask } = world.applications;
+    let isLate = false;
+    world.applications.ask = async (clusterId, request) => {
+      const answer = await ask(clusterId, request);
+      if (request.call !== 'pause' || isLate) return answer;
+      isLate = true;
+      await resume(world, run);
+      await pause(world, run, 2);
+      return answer;
+    };
+    await expect(pause(world, run)).rejects.toMatchObject({ name: 'PauseExceeded' });
+    expect(applications.map(({ paused }) => paused)).toEqual([true, true, true]);
+    expect((await findPause(world, CLUSTER, run.runId))?.round).toBe(2);
+  });
+
   it('that is over is not taken back where a later run has paused by then', async () => {
     const { world, applications } = await pausableWorld();
     const first = await claimConsistent(world);
