@@ -308,9 +308,13 @@ describe('a pause', () => {
 });
 
 describe('an application that', () => {
-  it.each(['hang', 'refuse'] as const)(
-    '%ss when it is to pause fails the pause by name; all are resumed',
-    async (how) => {
+  it.each([
+    // It may pause yet.
+    ['hang', 1],
+    ['refuse', 0],
+  ] as const)(
+    '%ss when it is to pause fails the pause by name; all are resumed, and the switch stays %i times',
+    async (how, armed) => {
       const { world, applications } = await pausableWorld();
       const run = await claimConsistent(world);
       applications[1].instead = { Pause: how };
@@ -320,6 +324,7 @@ describe('an application that', () => {
       expect(applications[0].paused).toBe(true);
       expect(await resume(world, run)).toMatchObject({ outcome: 'resumed' });
       expect(applications.map(({ paused }) => paused)).toEqual([false, false, false]);
+      expect(world.pauseSwitch.armed.size).toBe(armed);
     },
   );
 
