@@ -1,8 +1,7 @@
-// docs/restore-by-hand.py with the aws CLI (a stand-in where it is not installed), and a Cassandra that starts on what it fetched: the answer to "and if you
-// all are gone?".
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+// docs/restore-by-hand.py with the aws CLI, and a Cassandra that starts on what it fetched: the answer to "and if you all are
+// gone?".
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Client, type QueryOptions, types } from 'cassandra-driver';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -26,7 +25,6 @@ beforeAll(async () => {
   dataset = await datasetStage();
   await rm(DIRECTORY, { recursive: true, force: true });
   await mkdir(DIRECTORY);
-  await writeStandIn();
   network = await claimNetwork(1);
 });
 afterAll(async () => {
@@ -34,27 +32,13 @@ afterAll(async () => {
   await network.release();
 });
 
-/** Last on the PATH: the aws CLI itself goes before. */
-async function writeStandIn(): Promise<void> {
-  const program = fileURLToPath(new URL('./aws-s3-cp.ts', import.meta.url));
-  await mkdir(join(DIRECTORY, 'bin'));
-  await writeFile(
-    join(DIRECTORY, 'bin', 'aws'),
-    `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`,
-    {
-      mode: 0o755,
-    },
-  );
-}
-
 function restoreByHand(...args: string[]) {
   const { stage, backup } = dataset;
   const { deployment, installation } = stage;
   const bucket = installation.cloud.stacks.find('Ringvault')?.outputs['VaultBucket'];
   const vault = `s3://${bucket}/${deployment.layout.clusters.replace(/clusters\/$/, '')}`;
   const words = [vault, 'alpha', backup.runId, ...args, '--documents', DOCUMENTS];
-  const path = `${process.env['PATH']}:${join(DIRECTORY, 'bin')}`;
-  const env = { ...process.env, ...installation.cloud.environment, PATH: path };
+  const env = { ...process.env, ...installation.cloud.environment };
   return execa('python3', ['docs/restore-by-hand.py', ...words], { env, reject: false });
 }
 
