@@ -38,6 +38,8 @@ export async function withCql<Value>(
       // Cassandra's certificates seldom name an IP address; the CA is the operator's own.
       sslOptions: {
         ca: await readFile(context.paths.fixed(cql.tlsCaFile)),
+        // The driver's own default is to believe any certificate.
+        rejectUnauthorized: true,
         checkServerIdentity: () => undefined,
       },
     }),

@@ -53,6 +53,7 @@ export interface HostUnderTest {
 export interface HostOptions {
   /** cassandra part of the configuration, over what a test needs. */
   cassandra?: Record<string, unknown>;
+  cql?: { tlsCaFile?: string };
   credentials?: { username: string; password: string };
   limits?: Record<string, unknown>;
   compression?: 'zstd';
@@ -78,7 +79,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
     datacenters: ['dc1'],
     compression: options.compression,
-    cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET } },
+    cassandra: { ...options.cassandra, cql: { credentialsSecretArn: SECRET, ...options.cql } },
     // One thread: each takes a tenth of a second to start.
     limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, hashesAtOnce: 1, ...options.limits },
   });
