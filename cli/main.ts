@@ -64,7 +64,10 @@ function noteError(terminal: Terminal, { name, message, hint }: RingvaultError):
 function wrongUse(terminal: Terminal, error: CommanderError, json: boolean): number {
   if (error.exitCode === 0) return 0;
   if (json) {
-    const message = error.message.replace(/^error: /, '');
+    const message =
+      error.code === 'commander.help'
+        ? 'got no command, expected one'
+        : error.message.replace(/^error: /, '');
     terminal.print(
       JSON.stringify({ error: { errorName: 'InvalidRequest', message, hint: 'See `ringvault help`.' } }),
     );

@@ -93,10 +93,13 @@ test('every Lambda and a command delivered twice: one backup, each object stored
   let runId = '';
   const puts = await putsDuring(async () => {
     const execution = await stage.start('backup', REQUEST);
-    await stage.untilNode(execution, (node) => node.phase === 'upload');
-    const [command] = runCommand.list();
-    if (command) runCommand.redeliver(command.commandId, host.instanceId);
+    const { run } = await stage.untilNode(execution, (node) => node.phase === 'upload');
+    const upload = await stage.until('the command of the upload', async () =>
+      runCommand.list().find(({ parameters }) => parameters['actionId']?.[0] === `${run?.runId}.upload`),
+    );
+    const again = runCommand.redeliver(upload.commandId, host.instanceId);
     runId = stage.completed(await stage.end(execution)).runId;
+    expect(again.status).toBe('Success');
   });
   await expectWhole(runId);
   const stored = puts.filter(({ statusCode }) => statusCode === 200).map(({ path }) => path);
