@@ -1,7 +1,7 @@
 // Finds a cluster's applications by the SRV record of its pause hook.
 import { Resolver } from 'node:dns/promises';
 import { ApplicationsUnknown } from '../contracts/errors.ts';
-import type { Application, GrpcHook } from '../contracts/pause.ts';
+import { type Application, byName, type GrpcHook } from '../contracts/pause.ts';
 
 const NOT_THERE = ['ENODATA', 'ENOTFOUND'];
 
@@ -38,8 +38,4 @@ async function addressesOf(resolver: Resolver, name: string): Promise<string[]> 
     if (!NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return resolver.resolve6(name);
   }
-}
-
-function byName(one: Application, other: Application): number {
-  return `${one.name} ${one.address}` < `${other.name} ${other.address}` ? -1 : 1;
 }

@@ -1,6 +1,7 @@
 // ringvault.yaml: what an operator may say. Read at synth, validated once; each cluster's part reaches its runs as JSON.
 import { z } from 'zod';
 import { backupKind, clusterId, instanceTag, kmsKeyArn } from './identifiers.ts';
+import { PAUSE_PROGRAM } from './limits.ts';
 import { pauseHook } from './pause.ts';
 import { selectionFields, tablePatterns } from './selection.ts';
 
@@ -150,7 +151,7 @@ const policy = z
   });
 
 /** From a command's sending to its answer, at most, besides `waitSeconds`: its delivery, the script's grace, SSM itself. */
-const RUN_COMMAND_SECONDS = 55;
+const RUN_COMMAND_SECONDS = PAUSE_PROGRAM.delivery + PAUSE_PROGRAM.script + PAUSE_PROGRAM.status;
 
 const incremental = z.strictObject({
   /** Where an incremental would not hold all that was written since: a whole backup is taken instead, or the run fails. */

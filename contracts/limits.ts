@@ -40,3 +40,15 @@ export const LOOK_AGAIN_SECONDS = 30;
 
 /** A start is on its way: EventBridge Scheduler is precise to a minute, and Lambda may retry. Within it nothing is missed yet. */
 export const START_GRACE_MINUTES = 5;
+
+/** A call of the program that pauses applications, through Run Command, in seconds. */
+export const PAUSE_PROGRAM = {
+  /** SSM's least. What waits for its host may still be run until this and the script's own time-out are over. */
+  delivery: 30,
+  /** How long `resume` and `check` may take; six resumes of a run must fit into one step. `pause` has `waitSeconds`. */
+  answer: 30,
+  /** Beyond `waitSeconds`, for a program that says itself that it took too long. */
+  script: 10,
+  /** Of SSM itself: from a script's end to its status. */
+  status: 15,
+} as const;

@@ -90,6 +90,11 @@ export function sameApplication(one: Application, other: Application): boolean {
   return one.address === other.address && one.port === other.port;
 }
 
+/** By name, then by address: as manifests have them. */
+export function byName(one: Application, other: Application): number {
+  return `${one.name} ${one.address}` < `${other.name} ${other.address}` ? -1 : 1;
+}
+
 /** What an application answered, or that it did not. */
 export const applicationAnswer = z.strictObject({
   application,

@@ -7,6 +7,7 @@ import type { CfnFunction, Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
+import { PAUSE_PROGRAM } from '../../contracts/limits.ts';
 import type { CommandHook, GrpcHook, PauseHook } from '../../contracts/pause.ts';
 import { commandDocument, sendStatements, shellScript } from './documents.ts';
 import { bundleSteps } from './step-bundles.ts';
@@ -23,10 +24,6 @@ const NETWORK_INTERFACES = [
 ];
 /** They know no resources. */
 const RUN_COMMAND = ['ssm:DescribeInstanceInformation', 'ssm:GetCommandInvocation', 'ssm:CancelCommand'];
-/** Beyond `waitSeconds`, for a program that says itself that it took too long. */
-const PROGRAM_GRACE_SECONDS = 10;
-/** Of one document: `resume` and `check` have no less, however short a pause may take. */
-const PROGRAM_LEAST_SECONDS = 30;
 
 export class ApplicationCallers extends Construct {
   private readonly functions = new Map<string, Lambda>();
@@ -76,7 +73,8 @@ export class ApplicationCallers extends Construct {
       WAIT_SECONDS: String(waitSeconds),
       WAIT_OUTSTANDING: String(waitOutstanding),
     };
-    const timeoutSeconds = String(Math.max(waitSeconds + PROGRAM_GRACE_SECONDS, PROGRAM_LEAST_SECONDS));
+    // One for all three calls: `resume` and `check` have no less, however short a pause may take.
+    const timeoutSeconds = String(Math.max(waitSeconds + PAUSE_PROGRAM.script, PAUSE_PROGRAM.answer));
     const call = {
       type: 'String',
       description: 'What is asked.',

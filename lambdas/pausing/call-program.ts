@@ -1,12 +1,13 @@
 // Pauses, resumes and asks applications by the program on their hosts, through Run Command.
 import pMap from 'p-map';
 import { type Clock, type CommandOutcome, type HostCommands, NOT_DELIVERED } from '../../adapters/ports.ts';
-import { COMMANDS_PER_SECOND } from '../../contracts/limits.ts';
-import type {
-  Application,
-  ApplicationAnswer,
-  ApplicationsRequest,
-  CommandHook,
+import { COMMANDS_PER_SECOND, PAUSE_PROGRAM } from '../../contracts/limits.ts';
+import {
+  type Application,
+  type ApplicationAnswer,
+  type ApplicationsRequest,
+  byName,
+  type CommandHook,
 } from '../../contracts/pause.ts';
 import type { StepOutput } from '../../contracts/steps.ts';
 
@@ -18,12 +19,6 @@ type Call = Exclude<ApplicationsRequest['call'], 'discover'>;
 type Said = Pick<ApplicationAnswer, 'answer' | 'message'>;
 type Answer = StepOutput<'CallApplications'>;
 
-/** SSM's least. What waits for its host may still be run until this and the script's own time-out are over. */
-const DELIVER_WITHIN_SECONDS = 30;
-/** How long `resume` and `check` may take; six resumes of a run must fit into one step. */
-const ANSWER_WITHIN_SECONDS = 30;
-/** Of SSM itself: from a script's end to its status. */
-const GRACE_SECONDS = 15;
 const LOOK_EVERY_MS = 1_000;
 const SENT_AT_ONCE = 10;
 
@@ -40,12 +35,13 @@ export async function callProgram(
 ): Promise<Answer> {
   if (request.call === 'discover') return { ...(await findHosts(command, ports)), answers: [] };
   const { call, hook, applications } = request;
-  const mayTake = call === 'pause' ? hook.waitSeconds : ANSWER_WITHIN_SECONDS;
+  const mayTake = call === 'pause' ? hook.waitSeconds : PAUSE_PROGRAM.answer;
   const sent = await pMap(applications, (each) => send(call, each, ports), {
     concurrency: SENT_AT_ONCE,
   });
   const wait = {
-    givesUpAt: ports.clock.now().getTime() + (mayTake + DELIVER_WITHIN_SECONDS + GRACE_SECONDS) * 1_000,
+    givesUpAt:
+      ports.clock.now().getTime() + (mayTake + PAUSE_PROGRAM.delivery + PAUSE_PROGRAM.status) * 1_000,
     // The account's other calls need SSM, too.
     lookEveryMs: Math.max(LOOK_EVERY_MS, (sent.length / COMMANDS_PER_SECOND) * 1_000),
   };
@@ -58,15 +54,11 @@ async function findHosts({ tag }: CommandHook, { hosts }: Ports): Promise<Pick<A
     online,
     application: { name: computerName || instanceId, address: instanceId },
   }));
-  const sorted = tagged.sort((one, other) => (keyOf(one.application) < keyOf(other.application) ? -1 : 1));
+  const sorted = tagged.sort((one, other) => byName(one.application, other.application));
   return {
     found: sorted.map(({ application }) => application),
     away: sorted.filter(({ online }) => !online).map(({ application }) => application),
   };
-}
-
-function keyOf({ name, address }: Application): string {
-  return `${name} ${address}`;
 }
 
 interface Wait {
@@ -87,7 +79,7 @@ async function send(call: Call, application: Application, { hosts }: Ports): Pro
       document: 'applications',
       parameters: { call },
       comment: `Ringvault: ${call}`,
-      deliverWithinSeconds: DELIVER_WITHIN_SECONDS,
+      deliverWithinSeconds: PAUSE_PROGRAM.delivery,
     });
     return { application, commandId };
   } catch (error) {
