@@ -20,6 +20,7 @@ import { selectNodes } from './planning/selected-nodes.ts';
 import { selectTables } from './planning/selected-tables.ts';
 import { readConfiguration, readHosts, serialize, writeHosts } from './vault/documents.ts';
 import { readResults, readRing, readSchema } from './vault/results.ts';
+import { earlierBackups } from './vault/sealed-backups.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
@@ -44,13 +45,14 @@ export async function planBackup(
   const { nodes, leftOut } = selectNodes({ described, unreachable }, ring, selection);
   const { tables, warnings } = selectTables(schema.tables, selection.keyspaces);
   const placed = nodes.map(({ host, ...node }) => ({ ...host, ...node }));
-  const previous = await previousSources(ports, run, { nodes: placed, selection });
+  const earlier = earlierBackups(ports, run);
+  const previous = await previousSources(earlier, { nodes: placed, selection });
   const { kind, base: named } = request;
   const wanted = {
     ...{ named, hostIds: placed.map(({ hostId }) => hostId), keyspaces: selection.keyspaces },
     longestChain: cluster.incremental.longestChain,
   };
-  const goesOnFrom = kind === 'incremental' ? await incrementBase(ports, run, wanted) : { gaps: [] };
+  const goesOnFrom = kind === 'incremental' ? await incrementBase(ports, run, earlier, wanted) : { gaps: [] };
 
   const plan: BackupPlan = {
     formatVersion: FORMAT_VERSION,

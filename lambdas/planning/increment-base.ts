@@ -3,7 +3,7 @@ import { InvalidRequest, UnknownBackup } from '../../contracts/errors.ts';
 import type { BackupLink, ClusterManifest } from '../../contracts/manifests.ts';
 import type { RunRecord, RunRef } from '../../contracts/runs.ts';
 import type { Selection } from '../../contracts/selection.ts';
-import { backupsBegun, findReadable, findSealed, type SealedBackup } from '../vault/sealed-backups.ts';
+import { type EarlierBackups, findSealed, type SealedBackup } from '../vault/sealed-backups.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import { FROM_STOP } from './swap-phases.ts';
 
@@ -26,9 +26,14 @@ interface Wanted {
 type Ports = Pick<StepPorts, 'vault' | 'layout' | 'catalog'>;
 
 /** @throws UnknownBackup InvalidRequest */
-export async function incrementBase(ports: Ports, run: RunRef, wanted: Wanted): Promise<IncrementBase> {
+export async function incrementBase(
+  ports: Ports,
+  run: RunRef,
+  earlier: EarlierBackups,
+  wanted: Wanted,
+): Promise<IncrementBase> {
   const { hostIds } = wanted;
-  const { newer, found } = await findBase(ports, run, wanted);
+  const { newer, found } = await findBase(ports, run, earlier, wanted);
   if (!found) return { gaps: ['there is no completed backup yet that it could go on from'] };
   const { base, previous, chained } = found;
   const known = new Set(base.manifest.nodes.map(({ hostId }) => hostId));
@@ -74,6 +79,7 @@ interface Found {
 async function findBase(
   ports: Ports,
   run: RunRef,
+  earlier: EarlierBackups,
   { named, hostIds, keyspaces }: Wanted,
 ): Promise<{ found?: Found; newer: string[] }> {
   const increments: SealedBackup[] = [];
@@ -96,10 +102,11 @@ async function findBase(
     ].filter((backupId) => backupId > previous.link.backupId);
   let lookedAt = 0;
   const unreadable: string[] = [];
-  for (const backupId of await backupsBegun(ports, run.clusterId, run.runId)) {
+  for (const backupId of await earlier.ids()) {
     if (lookedAt >= BASES_LOOKED_AT) break;
     // One that cannot be read may have taken what was written since.
-    const sealed = await findReadable(ports, run.clusterId, backupId, () => unreadable.push(backupId));
+    const { sealed, unreadable: failure } = await earlier.read(backupId);
+    if (failure) unreadable.push(backupId);
     if (!sealed) continue;
     if (sealed.manifest.kind !== 'incremental') lookedAt += 1;
     if (sealed.manifest.kind === 'incremental') increments.push(sealed);

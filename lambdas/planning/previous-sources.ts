@@ -3,12 +3,9 @@
 import type { BackupSource } from '../../contracts/actions.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { Host } from '../../contracts/plans.ts';
-import type { RunRef } from '../../contracts/runs.ts';
 import type { Selection } from '../../contracts/selection.ts';
-import { backupsBegun, findReadable } from '../vault/sealed-backups.ts';
-import type { StepPorts } from '../wrapper/step-ports.ts';
+import type { EarlierBackups } from '../vault/sealed-backups.ts';
 
-type Ports = Pick<StepPorts, 'vault' | 'layout'>;
 type Node = Host & { hostId: string };
 
 /** A node that none of so many holds is taken as new. */
@@ -20,8 +17,7 @@ const LOOKED_AT = 20;
  * A manifest that cannot be read costs uploads, and no backup.
  */
 export async function previousSources(
-  ports: Ports,
-  run: RunRef,
+  earlier: EarlierBackups,
   asked: { nodes: readonly Node[]; selection: Selection },
 ): Promise<{ sources: Map<string, BackupSource[]>; warnings: string[] }> {
   const same = new Map<string, BackupSource>();
@@ -29,12 +25,14 @@ export async function previousSources(
   const increments = new Map<string, BackupSource[]>();
   const warnings: string[] = [];
   let lookedAt = 0;
-  const begun = await backupsBegun(ports, run.clusterId, run.runId);
-  for (const backupId of begun) {
+  for (const backupId of await earlier.ids()) {
     if (same.size === asked.nodes.length || lookedAt >= LOOKED_AT) break;
-    const sealed = await findReadable(ports, run.clusterId, backupId, ({ message }) =>
-      warnings.push(`What only backup ${backupId} has is uploaded anew, it cannot be read: ${message}`),
-    );
+    const { sealed, unreadable } = await earlier.read(backupId);
+    if (unreadable) {
+      warnings.push(
+        `What only backup ${backupId} has is uploaded anew, it cannot be read: ${unreadable.message}`,
+      );
+    }
     const manifest = sealed?.manifest;
     if (manifest?.kind !== 'incremental') lookedAt += 1;
     if (!manifest) continue;

@@ -34,19 +34,45 @@ export async function findSealed(
   return { manifest, link: { backupId, manifestSha256: sha256Of(stored.body) } };
 }
 
-/** Undefined, too, for one that is worth nothing to the run that asks, and no reason for it to fail: `tell` hears of it. */
-export async function findReadable(
+/** With neither it was not sealed. `unreadable`: it is worth nothing to the run that asks, and no reason for it to fail. */
+interface EarlierBackup {
+  sealed?: SealedBackup;
+  unreadable?: Error;
+}
+
+/** What began before a run. Each is read when it is asked for, and once. */
+export interface EarlierBackups {
+  /** Newest first. */
+  ids(): Promise<string[]>;
+  read(backupId: string): Promise<EarlierBackup>;
+}
+
+export function earlierBackups(
   ports: Ports,
-  clusterId: string,
-  backupId: string,
-  tell: (unreadable: Error) => void,
-): Promise<SealedBackup | undefined> {
+  { clusterId, runId }: { clusterId: string; runId: string },
+): EarlierBackups {
+  let begun: Promise<string[]> | undefined;
+  const known = new Map<string, EarlierBackup>();
+  return {
+    ids() {
+      begun ??= backupsBegun(ports, clusterId, runId);
+      return begun;
+    },
+    async read(backupId) {
+      const earlier = known.get(backupId) ?? (await readEarlier(ports, clusterId, backupId));
+      known.set(backupId, earlier);
+      return earlier;
+    },
+  };
+}
+
+async function readEarlier(ports: Ports, clusterId: string, backupId: string): Promise<EarlierBackup> {
   try {
-    return await findSealed(ports, clusterId, backupId);
+    const sealed = await findSealed(ports, clusterId, backupId);
+    return sealed ? { sealed } : {};
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    tell(error);
-    return undefined;
+    return { unreadable: error };
   }
 }
 
@@ -79,7 +105,7 @@ export async function chainOf(
 }
 
 /** IDs of backups that began to be written, newest first. @param but the run that asks: it has the cluster, so no other is at work */
-export async function backupsBegun(ports: Ports, clusterId: string, but?: string): Promise<string[]> {
+async function backupsBegun(ports: Ports, clusterId: string, but?: string): Promise<string[]> {
   const prefix = ports.layout.backups(clusterId);
   const begun: string[] = [];
   for await (const key of ports.vault.list(prefix, { delimiter: '/' })) {
