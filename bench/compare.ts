@@ -94,6 +94,20 @@ async function playAll(
   say: (line: string) => void,
 ): Promise<Sample[]> {
   const contestant = await subject.begin(arena);
+  try {
+    return await playScenarios(arena, subject, contestant, round, say);
+  } finally {
+    await contestant.end?.();
+  }
+}
+
+async function playScenarios(
+  arena: Arena,
+  subject: Subject,
+  contestant: Contestant,
+  round: number,
+  say: (line: string) => void,
+): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const scenario of SCENARIOS) {
     if (subject.copiesOnly && scenario !== 'first' && scenario !== 'restore') continue;

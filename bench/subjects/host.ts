@@ -58,7 +58,7 @@ export async function requestAction<Name extends ActionName>(
 ): Promise<Command & { token: string }> {
   const configuration = clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: CLUSTER } },
-    datacenter: 'dc1',
+    datacenters: ['dc1'],
     cassandra: { cql: { credentialsSecretArn: SECRET_ARN } },
     limits: { reserveBytes: 0 },
   });
@@ -79,7 +79,6 @@ export async function requestAction<Name extends ActionName>(
     cassandra: configuration.cassandra,
     compression: configuration.compression,
     limits: configuration.limits,
-    datacenter: 'dc1',
     input,
   });
   const { vault, bucket } = arena;

@@ -24,6 +24,8 @@ export interface Contestant {
   after?(): Promise<void>;
   /** Where below `target` the tree's files are after a restore. */
   restored?(target: string): string;
+  /** Ends what it started. */
+  end?(): Promise<void>;
 }
 
 export interface Subject {
