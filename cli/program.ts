@@ -10,7 +10,12 @@ import {
   runId,
 } from '../contracts/identifiers.ts';
 import { runStatus, workflowName } from '../contracts/runs.ts';
-import { selectionFields, tablePatterns } from '../contracts/selection.ts';
+import {
+  type Selection,
+  selectionFields,
+  type TablePatterns,
+  tablePatterns,
+} from '../contracts/selection.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Answer } from './answer.ts';
 import { backup } from './commands/backup.ts';
@@ -68,6 +73,32 @@ const wait = () => new Option('--wait', 'watch until the run has ended').default
 const noWait = () => new Option('--no-wait', 'return at once');
 const yes = () => new Option('--yes', 'do not ask');
 
+const nodes = () =>
+  new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
+    collectedBy(selectionFields.nodes),
+  );
+const datacenter = () =>
+  new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
+const include = () =>
+  new Option(
+    '--include <pattern...>',
+    'only these keyspaces or keyspace.tables, * and ? for any characters',
+  ).argParser(collectedBy(tablePatterns.shape.include));
+const exclude = () =>
+  new Option('--exclude <pattern...>', 'without these').argParser(collectedBy(tablePatterns.shape.exclude));
+
+interface Choice {
+  node?: Selection['nodes'];
+  include?: TablePatterns['include'];
+  exclude?: TablePatterns['exclude'];
+}
+
+/** What was chosen, as requests have it. */
+function chosenBy({ node, include, exclude }: Choice): Selection {
+  const keyspaces = { ...(include && { include }), ...(exclude && { exclude }) };
+  return { ...(node && { nodes: node }), ...((include || exclude) && { keyspaces }) };
+}
+
 function addRunCommands(program: Command, perform: Perform): void {
   command(program, 'backup', 'back a cluster up now, and watch it')
     .addArgument(clusterArgument())
@@ -82,37 +113,17 @@ function addRunCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--base <id>', 'of an incremental: the backup to go on from').argParser(checkedBy(runId)),
     )
-    .addOption(
-      new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
-        collectedBy(selectionFields.nodes),
-      ),
-    )
-    .addOption(
-      new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter)),
-    )
-    .addOption(
-      new Option(
-        '--include <pattern...>',
-        'only these keyspaces or keyspace.tables, * and ? for any characters',
-      ).argParser(collectedBy(tablePatterns.shape.include)),
-    )
-    .addOption(
-      new Option('--exclude <pattern...>', 'without these').argParser(
-        collectedBy(tablePatterns.shape.exclude),
-      ),
-    )
+    .addOption(nodes())
+    .addOption(datacenter())
+    .addOption(include())
+    .addOption(exclude())
     .addOption(wait())
     .addOption(noWait())
-    .action((cluster, { node, include, exclude, ...options }, self) => {
-      const keyspaces = (include || exclude) && { include, exclude };
-      return perform(globals(self), (session) =>
-        backup(session, cluster, {
-          ...options,
-          ...(node && { nodes: node }),
-          ...(keyspaces && { keyspaces }),
-        }),
-      );
-    });
+    .action((cluster, { node, include, exclude, ...options }, self) =>
+      perform(globals(self), (session) =>
+        backup(session, cluster, { ...options, ...chosenBy({ node, include, exclude }) }),
+      ),
+    );
   command(program, 'cancel', 'stop a run; Recover then brings the cluster to a whole state')
     .addArgument(clusterArgument())
     .addArgument(runArgument('run ID; the newest by default'))
@@ -126,7 +137,7 @@ function addRunCommands(program: Command, perform: Perform): void {
 }
 
 function addRestoreCommands(program: Command, perform: Perform): void {
-  command(program, 'restore', 'bring a cluster, or the part that was backed up, back in place')
+  command(program, 'restore', 'bring a cluster, or a part of it, back in place')
     .addArgument(clusterArgument())
     .addOption(
       new Option('--backup <id>', 'backup ID, or latest')
@@ -140,12 +151,18 @@ function addRestoreCommands(program: Command, perform: Perform): void {
       ).default(false),
     )
     .addOption(new Option('--snapshot-only', 'of an incremental backup its base alone'))
+    .addOption(nodes())
+    .addOption(datacenter())
+    .addOption(include())
+    .addOption(exclude())
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())
     .addOption(noWait())
-    .action((cluster, options, self) =>
-      perform(globals(self), (session) => restore(session, cluster, options)),
+    .action((cluster, { node, include, exclude, ...options }, self) =>
+      perform(globals(self), (session) =>
+        restore(session, cluster, { ...options, ...chosenBy({ node, include, exclude }) }),
+      ),
     );
   for (const [name, verb, description] of [
     ['undo', undo, 'put back the data from before a restore'],

@@ -194,9 +194,17 @@ export const actions = {
     input: z.strictObject({ sources, tables: z.array(tableRef) }),
     output: z.strictObject({ files: count, bytes: byteCount, downloadedBytes: byteCount }),
   },
+  /** No client writes by this node any more; it goes on serving the others. `start` lets them in again. */
+  'stop-clients': { input: nothing, output: z.strictObject({ stoppedAt: isoTime }) },
+  /** After all nodes have stopped their clients: until batches are replayed and hints delivered. */
+  'settle-writes': { input: nothing, output: z.strictObject({ durationMs: count }) },
   /** Drains, then stops. */
   stop: {
-    input: z.strictObject({ mayFailToDrain: z.boolean() }),
+    input: z.strictObject({
+      mayFailToDrain: z.boolean(),
+      /** Tables that stay as they are need the hints: none may be left. */
+      mayLeaveHints: z.boolean(),
+    }),
     output: z.strictObject({ drained: z.boolean() }),
   },
   /** Swaps staged data in, journalled. Cassandra must be stopped. */

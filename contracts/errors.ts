@@ -215,6 +215,12 @@ export const RestoreNotAllowed = defineError('RestoreNotAllowed', {
   hint: 'Write the cluster ID into /etc/ringvault/restore-allowed on each host, then start again.',
   exitCode: 3,
 });
+export const HintsPending = defineError('HintsPending', {
+  meaning:
+    'A node still holds writes for other nodes that these did not take, and tables that are not restored would lose them.',
+  hint: 'Recover lets the clients in again. See which node does not take its hints (nodetool listpendinghints, nodetool status), then start again.',
+  exitCode: 3,
+});
 export const InsufficientSpace = defineError('InsufficientSpace', {
   meaning: 'A data directory’s file system has less room than the restore needs and the reserve together.',
   hint: 'Free space on the data directory named, or lower limits.reserveBytes, then start again.',

@@ -90,8 +90,11 @@ export const restorePlan = z.strictObject({
   snapshotAt: isoTime,
   /** The restore that is undone or released; for a restore its own run. */
   restoreRunId: runId,
-  /** User tables of the backup. */
+  selection,
+  /** User tables that are restored. */
   tables: z.array(tableRef),
+  /** Whether the cluster has others, which must not lose a write. */
+  keepsTables: z.boolean(),
   onlyBackedUpDatacenters: z.boolean(),
   /** In an order that can be applied one by one. */
   statements: z.array(schemaStatement),

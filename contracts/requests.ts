@@ -35,6 +35,8 @@ export const restoreRequest = z.union([
     onlyBackedUpDatacenters: z.boolean().default(false),
     /** True: of an incremental backup its base alone. */
     snapshotOnly: z.boolean().default(false),
+    /** What of the backup is restored. */
+    ...selectionFields,
     requestedBy,
   }),
   z.strictObject({

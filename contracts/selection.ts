@@ -1,4 +1,4 @@
-// What of a cluster a backup is of: all of it, or chosen nodes, one datacenter, chosen keyspaces and tables.
+// What of a cluster a backup is of, or of a backup is restored: all of it, or chosen nodes, one datacenter, chosen keyspaces and tables.
 import { z } from 'zod';
 import { hostId, instanceId } from './identifiers.ts';
 
@@ -31,6 +31,11 @@ export const selectionFields = {
 };
 export const selection = z.strictObject(selectionFields);
 export type Selection = z.infer<typeof selection>;
+
+/** What a request, or a record of one, chose. */
+export function selectionOf(request: unknown): Selection {
+  return z.object(selectionFields).parse(request);
+}
 
 /**
  * `cluster`: what the configuration calls the cluster's data. `part`: a request chose from it. "Latest" is the newest of the

@@ -178,6 +178,8 @@ export const steps = {
       nodesKey: s3Key,
       /** One node that is up: applies the schema. Empty where there is nothing to apply. */
       schemaNodeKey: listKey,
+      /** All nodes where writes are to come to rest before the stop; else empty. */
+      quietKey: listKey,
       seedsKey: listKey,
       othersKey: listKey,
       /** What a person wants to read before going on. */

@@ -7,6 +7,7 @@ import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
 import type { RunRef } from '../contracts/runs.ts';
+import { type Selection, selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import {
@@ -32,6 +33,7 @@ import {
 } from './planning/restore-nodes.ts';
 import { findRestore } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
+import { restoredPart } from './planning/restored-part.ts';
 import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
 import { readConfiguration, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { readResults, readRing, readSchema } from './vault/results.ts';
@@ -76,7 +78,9 @@ async function planToRestore(
   run: RunRef,
   { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
 ): Promise<RestorePlan> {
-  const backup = await readBackup(ports, run.clusterId, request.backupId, request.snapshotOnly);
+  const whole = await readBackup(ports, run.clusterId, request.backupId, request.snapshotOnly);
+  const selection = selectionOf(request);
+  const backup = restoredPart(whole, selection, knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
   requireAllowed(nodes, run.clusterId);
   requireReadable(nodes);
@@ -87,7 +91,8 @@ async function planToRestore(
     throw new SchemaConflict(difference.conflicts.join('; '));
   requireDrainable(nodes, live);
   const operation = 'restore';
-  const plan = planOf(run, { operation, dryRun, onlyBackedUpDatacenters, backup, nodes, live });
+  const asked = { operation, dryRun, onlyBackedUpDatacenters, selection } as const;
+  const plan = planOf(run, { ...asked, backup, nodes, live });
   requireSpace(nodes, plan, cluster.limits);
   const warnings = [...plan.warnings, ...partWarnings(backup, leftOut)];
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
@@ -100,7 +105,9 @@ async function planToUndoOrRelease(
 ): Promise<RestorePlan> {
   const { operation } = request;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
-  const backup = await readBackup(ports, run.clusterId, restore.backupId);
+  const selection = selectionOf(restore.request);
+  const whole = await readBackup(ports, run.clusterId, restore.backupId);
+  const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const { mapped, problems } = matchNodes(described, backup);
   const nodes = operation === 'release' ? mapped : mapNodes(described, backup).mapped;
@@ -112,9 +119,14 @@ async function planToUndoOrRelease(
     requireTablesOfUndo(restore.runId, live);
     requireDrainable(nodes, live);
   }
-  const plan = planOf(run, { operation, dryRun: false, onlyBackedUpDatacenters, backup, nodes, live });
+  const asked = { operation, dryRun: false, onlyBackedUpDatacenters, selection };
+  const plan = planOf(run, { ...asked, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
+}
+
+function knownHosts(described: readonly DescribedHost[]) {
+  return described.map(({ host, result }) => ({ instanceId: host.instanceId, hostId: result.hostId }));
 }
 
 /** Old files go back into the directories of the tables that they came from: these must be the live ones still. */
@@ -127,16 +139,24 @@ function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
 }
 
 /**
- * The commit log of a node that is down goes aside undrained, with the writes to tables that stay as they are.
+ * The commit log of a node that is down goes aside undrained, with the writes to tables that stay as they are; hints for
+ * a member that is down go aside undelivered.
  * @throws NodeDown where there are such tables
  */
-function requireDrainable(nodes: readonly MappedNode[], { difference }: Live): void {
+function requireDrainable(nodes: readonly MappedNode[], { difference, up }: Live): void {
   const kept = difference?.liveOnly ?? [];
   const down = nodes.map((node) => node.described).filter(({ result }) => result.cassandra === 'down');
-  if (kept.length === 0 || down.length === 0) return;
+  if (kept.length === 0) return;
+  const away = [...new Set(up.flatMap((node) => node.notUpNormal))];
+  if (away.length > 0) {
+    throw new NodeDown(
+      `got ring members ${away.join(', ')}, expected all Up/Normal where tables are not restored: ${kept.join(', ')}. Hints for them could not be delivered before the stop`,
+    );
+  }
+  if (down.length === 0) return;
   const named = down.map(({ host, result }) => `${host.instanceId} (${result.downReason ?? 'unknown why'})`);
   throw new NodeDown(
-    `got ${named.join(', ')} down, expected every node up where tables are not in the backup: ${kept.join(', ')}. Writes to these may be in its commit log alone: start it first, so that it can be drained`,
+    `got ${named.join(', ')} down, expected every node up where tables are not restored: ${kept.join(', ')}. Writes to these may be in its commit log alone: start it first, so that it can be drained`,
   );
 }
 
@@ -171,12 +191,14 @@ function planOf(
     operation: RestorePlan['operation'];
     dryRun: boolean;
     onlyBackedUpDatacenters: boolean;
+    selection: Selection;
     backup: RestorableBackup;
     nodes: MappedNode[];
     live: Live;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
-  const { operation, dryRun, onlyBackedUpDatacenters, backup, nodes, live } = planned;
+  const { operation, dryRun, onlyBackedUpDatacenters, selection, backup, nodes, live } = planned;
+  const kept = live.difference?.liveOnly.length;
   const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
     keyspace,
     table: name,
@@ -185,12 +207,15 @@ function planOf(
   return {
     formatVersion: FORMAT_VERSION,
     workflow: 'restore',
-    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, tables, onlyBackedUpDatacenters },
+    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun },
+    ...{ selection, tables, onlyBackedUpDatacenters },
     backupId: backup.manifest.backupId,
     snapshotAt: backup.manifest.snapshotAt,
     statements: [],
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
-    mayFailToDrain: live.difference?.liveOnly.length === 0,
+    mayFailToDrain: kept === 0,
+    // Of a cluster that is all down nobody knows; there is nothing to settle either.
+    keepsTables: kept !== undefined && kept > 0,
     nodes: nodes.map(({ described: { host, result }, header, parts }) => ({
       ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId },
       sources: parts.map(({ source }) => source),
@@ -221,11 +246,11 @@ function partWarnings({ manifest }: RestorableBackup, leftOut: readonly Describe
   return [
     ...(manifest.leftOut.nodes > 0
       ? [
-          `the backup is of ${manifest.nodes.length} of ${manifest.nodes.length + manifest.leftOut.nodes} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards`,
+          `restored are ${manifest.nodes.length} of ${manifest.nodes.length + manifest.leftOut.nodes} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards`,
         ]
       : []),
     ...(manifest.leftOut.tables > 0
-      ? [`the backup leaves ${manifest.leftOut.tables} tables and views out: they are not restored`]
+      ? [`${manifest.leftOut.tables} tables and views are left out: they stay as they are`]
       : []),
   ];
 }
@@ -256,9 +281,10 @@ async function writePlan(
   const planKey = ports.layout.plan(run.clusterId, run.runId);
   await ports.vault.put(planKey, serialize(plan), 'overwrite');
   const list = (name: string, listed: RestorePlan['nodes']) => writeHostsIfAny(ports, run, name, listed);
+  const nodesKey = await list('nodes', nodes);
   return {
-    ...{ operation, dryRun, planKey },
-    nodesKey: await list('nodes', nodes),
+    ...{ operation, dryRun, planKey, nodesKey },
+    quietKey: plan.keepsTables ? nodesKey : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
     seedsKey: await list(
       'seeds',

@@ -10,6 +10,7 @@ import { requireOneRing, requireOneSchema, requireUp } from './planning/agreemen
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { readBackup } from './planning/restorable-backup.ts';
 import { backedUpDatacenters, requireSameRing } from './planning/restore-nodes.ts';
+import { restoredPart } from './planning/restored-part.ts';
 import { compareSchemas } from './planning/schema-difference.ts';
 import { readDocument } from './vault/documents.ts';
 import { READS_AT_ONCE, readResult, readResults, readRing, readSchema } from './vault/results.ts';
@@ -28,7 +29,8 @@ export async function verifyRestore(
     const up = requireUp(await readResults(ports, 'describe', asked));
     const { host } = requireOneRing(up);
     requireOneSchema(up);
-    const backup = await readBackup(ports, plan.clusterId, plan.backupId);
+    const whole = await readBackup(ports, plan.clusterId, plan.backupId);
+    const backup = restoredPart(whole, plan.selection, plan.nodes);
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
     requireSameRing(await readRing(ports, by), backup);
     requireSameHosts(plan, up);

@@ -1,7 +1,7 @@
 // `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
-import { describeSelection } from '../../contracts/selection.ts';
+import { describeSelection, type Selection, selectionOf } from '../../contracts/selection.ts';
 import type { Answer } from '../answer.ts';
 import { confirm } from '../confirm.ts';
 import type { Session } from '../deployment.ts';
@@ -9,7 +9,7 @@ import { requireBackup } from '../lookup.ts';
 import { formatBytes, formatTime } from '../render/format.ts';
 import { startRun } from '../start.ts';
 
-interface RestoreOptions {
+interface RestoreOptions extends Selection {
   /** A backup ID or "latest". */
   backup: string;
   dryRun?: boolean;
@@ -24,10 +24,12 @@ export async function restore(session: Session, clusterId: string, options: Rest
   const manifest = await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
   const { backupId } = manifest;
-  if (!options.dryRun) await confirm(session.terminal, clusterId, consequenceOf(manifest), options.yes);
+  if (!options.dryRun)
+    await confirm(session.terminal, clusterId, consequenceOf(manifest, selectionOf(options)), options.yes);
   const { dryRun = false, snapshotOnly = false, onlyBackedUpDatacenters } = options;
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
+    ...selectionOf(options),
   };
   return startRun(session, 'restore', request, options.wait);
 }
@@ -45,17 +47,20 @@ function partOf({ selection, leftOut }: ClusterManifest): string[] {
   ];
 }
 
-function consequenceOf(manifest: ClusterManifest): string {
+function consequenceOf(manifest: ClusterManifest, chosen: Selection): string {
+  const asked = describeSelection(chosen);
+  const isOfSome = manifest.leftOut.nodes > 0 || chosen.nodes || chosen.datacenter;
   return [
     `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
     ...partOf(manifest),
+    ...(asked ? [`Only a part of it is restored: ${asked}. The rest is left as it is.`] : []),
     ...(manifest.base
       ? [
           `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
         ]
       : []),
-    `${manifest.leftOut.nodes > 0 ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
+    `${isOfSome ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
     'host until you run `ringvault release`, and `ringvault undo` brings it back.',
   ].join('\n');
 }

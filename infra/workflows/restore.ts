@@ -28,6 +28,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
         planKey: jsonata(`${ANSWER}.planKey`),
         nodesKey: jsonata(`${ANSWER}.nodesKey`),
         schemaNodeKey: jsonata(`${ANSWER}.schemaNodeKey`),
+        quietKey: jsonata(`${ANSWER}.quietKey`),
         seedsKey: jsonata(`${ANSWER}.seedsKey`),
         othersKey: jsonata(`${ANSWER}.othersKey`),
         summary: jsonata(`${ANSWER}.summary`),
@@ -39,6 +40,13 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const checkEachHost = states.onEach('CheckEachHost', 'check-restore', { list: 'nodesKey', planned });
   const downloadEachNode = states.onEach('DownloadEachNode', 'download', { list: 'nodesKey', planned });
   const applySchema = states.onEach('ApplySchema', 'apply-schema', { list: 'schemaNodeKey', planned });
+
+  // Where tables stay as they are: their writes come to rest on all nodes before the first stops
+  const stopClients = states.onEach('StopClientsOfEachNode', 'stop-clients', { list: 'quietKey', planned });
+  const settleWrites = states.onEach('SettleWritesOfEachNode', 'settle-writes', {
+    list: 'quietKey',
+    planned,
+  });
 
   // From the first stop on there are two ends: all nodes on the new data, or Recover brings all back to the old
   const stopEachNode = states.onEach('StopEachNode', 'stop', { list: 'nodesKey', planned });
@@ -62,6 +70,8 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .onEach('StopEachNodeToUndo', 'stop', { list: 'nodesKey', planned })
     .next(states.onEach('PutBackEachNode', 'put-back', { list: 'nodesKey', planned }));
   undo.next(seedsToStart);
+  const toStop = states.fork('ToStop', { "$operation = 'undo'": undo });
+  const writesToSettle = states.fork('WritesToSettle', { "$quietKey = ''": toStop });
   const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
   release.next(recordRun);
 
@@ -72,12 +82,18 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .next(prepareEachHost)
     .next(describeEachHost)
     .next(planRestore)
-    .next(states.fork('Operation', { "$operation = 'undo'": undo, "$operation = 'release'": release }))
+    .next(
+      states.fork('Operation', { "$operation = 'undo'": writesToSettle, "$operation = 'release'": release }),
+    )
     .next(checkEachHost)
     .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
     .next(downloadEachNode)
-    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": stopEachNode }))
+    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": writesToSettle }))
     .next(applySchema)
+    .next(writesToSettle)
+    .next(stopClients)
+    .next(settleWrites)
+    .next(toStop)
     .next(stopEachNode)
     .next(placeEachNode)
     .next(seedsToStart)

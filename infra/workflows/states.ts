@@ -83,7 +83,7 @@ export interface FailedEnds {
 
 interface ActionOptions extends OnFailure {
   /** Variable that holds the host list's key. */
-  list: 'hostsKey' | 'nodesKey' | 'schemaNodeKey' | 'seedsKey' | 'othersKey';
+  list: 'hostsKey' | 'nodesKey' | 'schemaNodeKey' | 'quietKey' | 'seedsKey' | 'othersKey';
   /** By default the action's name. */
   phase?: string;
   /** True once there is a plan. */

@@ -66,9 +66,12 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   'apply-schema': async (asked, ports) => ({
     statements: (await plan(asked, ports, restorePlan)).statements,
   }),
-  stop: async (asked, ports) => ({
-    mayFailToDrain: (await plan(asked, ports, restorePlan)).mayFailToDrain,
-  }),
+  'stop-clients': async () => ({}),
+  'settle-writes': async () => ({}),
+  async stop(asked, ports) {
+    const { mayFailToDrain, keepsTables } = await plan(asked, ports, restorePlan);
+    return { mayFailToDrain, mayLeaveHints: !keepsTables };
+  },
   'put-back': restoreRunInput,
   'release-old': restoreRunInput,
   start: async () => ({}),

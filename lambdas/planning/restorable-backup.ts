@@ -6,6 +6,7 @@ import {
   type RingView,
   ringView,
   type SchemaStatement,
+  type SchemaTable,
   type SchemaView,
   schemaView,
 } from '../../contracts/ring.ts';
@@ -69,7 +70,14 @@ function readHeaders(ports: Ports, { clusterId, backupId, nodes }: ClusterManife
 /** A backup of chosen keyspaces keeps the whole schema, and restores what it holds of it. */
 function heldSchema(schema: SchemaView, headers: readonly NodeHeader[]): SchemaView {
   const held = headers.map(({ tables }) => new Set(tables.map((table) => table.tableId)));
-  const tables = schema.tables.filter(({ id }) => held.every((ids) => ids.has(id)));
+  return schemaOf(
+    schema,
+    schema.tables.filter(({ id }) => held.every((ids) => ids.has(id))),
+  );
+}
+
+/** What of a schema is of these tables, and of the keyspaces that they are in. */
+export function schemaOf(schema: SchemaView, tables: SchemaTable[]): SchemaView {
   if (tables.length === schema.tables.length) return schema;
   const keyspaces = new Set(tables.map((table) => table.keyspace));
   const leftOut = new Set(

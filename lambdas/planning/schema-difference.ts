@@ -8,7 +8,7 @@ export interface SchemaDifference {
   /** Each refuses the restore. */
   conflicts: string[];
   warnings: string[];
-  /** User tables that the backup does not have: a restore leaves them as they are. */
+  /** User tables that are not restored, and stay as they are. */
   liveOnly: string[];
   /** Tables and views of the backup that are gone, with their IDs. */
   missing: string[];
@@ -32,7 +32,7 @@ export function compareSchemas(backup: SchemaView, live: SchemaView): SchemaDiff
     }
   }
   const plain = liveOnly.filter((table) => table.kind === 'table').map(fullName);
-  if (plain.length > 0) warnings.push(`not in the backup, left as they are: ${plain.join(', ')}`);
+  if (plain.length > 0) warnings.push(`not restored, left as they are: ${plain.join(', ')}`);
   const statements = backup.statements.filter((statement) => !liveKeys.has(statementKey(statement)));
   const taken = new Set(live.tables.flatMap((table) => [table.id, fullName(table)]));
   const missing = backup.tables

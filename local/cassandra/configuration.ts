@@ -63,6 +63,8 @@ function cassandraYaml(options: NodeOptions): Record<string, unknown> {
     cdc_raw_directory: join(directory, 'cdc_raw'),
     commitlog_sync: 'periodic',
     commitlog_sync_period: '10000ms',
+    // What waits for it in tests need not wait long.
+    hints_flush_period: '1s',
     authenticator: options.authentication ? 'PasswordAuthenticator' : 'AllowAllAuthenticator',
     authorizer: options.authentication ? 'CassandraAuthorizer' : 'AllowAllAuthorizer',
     materialized_views_enabled: true,

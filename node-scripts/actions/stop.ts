@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { NodetoolFailed } from '../../contracts/errors.ts';
+import { mustHaveNoHints } from '../cassandra/hints.ts';
 import { drain, isRunning, stopCassandra } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere, writeDurably } from '../durable-files.ts';
@@ -24,5 +25,6 @@ export async function stop(
     await context.beforeDestroying('stop Cassandra');
   }
   await stopCassandra(context);
+  if (!input.mayLeaveHints) await mustHaveNoHints(context);
   return { drained: await isThere(marker) };
 }

@@ -21,6 +21,9 @@ const cassandraYaml = z.looseObject({
   listen_interface: text,
   broadcast_address: text,
   storage_compatibility_mode: text,
+  hints_flush_period: text,
+  /** Before 4.1, and taken by it still. */
+  hints_flush_period_in_ms: z.int().nullish(),
   seed_provider: z
     .array(z.looseObject({ parameters: z.array(z.looseObject({ seeds: z.string().optional() })).optional() }))
     .nullish(),
@@ -40,6 +43,8 @@ export interface ConfigurationFile {
   ownAddresses: string[];
   seeds: string[];
   storageCompatibilityMode?: string | undefined;
+  /** For so long hints may be in memory alone. */
+  hintsFlushPeriodMs: number;
 }
 
 /** @throws InvalidConfiguration */
@@ -82,7 +87,20 @@ function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string)
       .map((seed) => seed.trim().replace(/^([^:]+):\d+$/, '$1'))
       .filter((seed) => seed !== ''),
     storageCompatibilityMode: yaml.storage_compatibility_mode ?? undefined,
+    hintsFlushPeriodMs:
+      yaml.hints_flush_period_in_ms ?? durationMs(yaml.hints_flush_period) ?? HINTS_FLUSH_PERIOD_MS,
   };
+}
+
+/** Cassandra's default. */
+const HINTS_FLUSH_PERIOD_MS = 10_000;
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** "10000ms", "10s". */
+function durationMs(duration: string | null | undefined): number | undefined {
+  const [, amount = '', unit = ''] = /^(\d+)\s*([a-z]+)$/.exec(duration ?? '') ?? [];
+  const unitMs = UNITS_MS[unit];
+  return unitMs === undefined ? undefined : Number(amount) * unitMs;
 }
 
 function addressOf(networkInterface: string | null | undefined): string | undefined {

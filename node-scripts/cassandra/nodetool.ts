@@ -75,6 +75,15 @@ export async function operationMode(context: NodetoolContext): Promise<string | 
   return /^Mode\s*:\s*(\S+)/m.exec(stdout)?.[1];
 }
 
+/** Requests of clients that are under way or wait. @throws NodetoolFailed */
+export async function clientRequests(context: NodetoolContext): Promise<number> {
+  const pools = await nodetool(context, 'tpstats');
+  const [, active, pending] = /^Native-Transport-Requests\s+(\d+)\s+(\d+)/m.exec(pools) ?? [];
+  if (active === undefined || pending === undefined)
+    throw new NodetoolFailed('nodetool tpstats: got no line of Native-Transport-Requests, expected one');
+  return Number(active) + Number(pending);
+}
+
 /** Whether each flush links what it wrote under backups/. @throws NodetoolFailed */
 export async function incrementalBackups(context: NodetoolContext): Promise<boolean> {
   return (await nodetool(context, 'statusbackup')).trim() === 'running';

@@ -53,10 +53,12 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
   if (!(await servesCql(context))) {
     await stopIfDrained(context, deadline);
-    const result = await runCommand(startCommand(start, await hasSystemd(context)), {
-      timeoutMs: startTimeoutSeconds * 1_000,
-    });
-    if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
+    if (!(await letClientsIn(context))) {
+      const result = await runCommand(startCommand(start, await hasSystemd(context)), {
+        timeoutMs: startTimeoutSeconds * 1_000,
+      });
+      if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
+    }
   }
   for (;;) {
     const serving = await ownStateIfServing(context);
@@ -77,6 +79,12 @@ const hasSystemd = ({ paths }: ActionContext) => isThere(paths.fixed(SYSTEMD));
 export function startCommand(start: string[], withSystemd: boolean): string[] {
   if (!withSystemd || basename(start[0] ?? '') === 'systemctl') return start;
   return ['systemd-run', '--scope', '--collect', '--quiet', '--', ...start];
+}
+
+/** A node whose clients were stopped needs no start. One that is coming up is in the same mode for a moment, and refuses. */
+async function letClientsIn(context: ActionContext): Promise<boolean> {
+  if (!(await isRunning(context)) || (await operationMode(context)) !== 'NORMAL') return false;
+  return !(await tryNodetool(context, 'enablebinary')).failed;
 }
 
 /** A drained node never serves again, and to start what runs does nothing. A node in any other mode may be coming up. */

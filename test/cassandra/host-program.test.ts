@@ -149,7 +149,9 @@ describe('the host program on a real node', () => {
     await expect(host.run(RESTORE, 'check-restore', { sources: [source], tables })).rejects.toMatchObject({
       name: 'RestoreNotAllowed',
     });
-    await expect(host.run(RESTORE, 'stop', { mayFailToDrain: false })).rejects.toMatchObject({
+    await expect(
+      host.run(RESTORE, 'stop', { mayFailToDrain: false, mayLeaveHints: true }),
+    ).rejects.toMatchObject({
       name: 'RestoreNotAllowed',
     });
   });
@@ -167,7 +169,7 @@ describe('the host program on a real node', () => {
     await reconnect();
     expect(await contents(client)).toEqual(before);
     // Undo: the disaster is back, dropped table apart, which the restore had made again.
-    await host.run(UNDO, 'stop', { mayFailToDrain: false });
+    await host.run(UNDO, 'stop', { mayFailToDrain: false, mayLeaveHints: true });
     await host.run(UNDO, 'put-back', { restoreRunId: RESTORE });
     await host.run(UNDO, 'start', {});
     await reconnect();
@@ -187,7 +189,9 @@ async function restore(
   // The pictures are on the node as they were.
   expect(downloaded.downloadedBytes).toBeLessThan(downloaded.bytes - 3_000_000);
   expect(await host.run(RESTORE, 'apply-schema', { statements })).toEqual({ applied: 1 });
-  expect(await host.run(RESTORE, 'stop', { mayFailToDrain: false })).toEqual({ drained: true });
+  expect(await host.run(RESTORE, 'stop', { mayFailToDrain: false, mayLeaveHints: true })).toEqual({
+    drained: true,
+  });
   const placed = await host.run(RESTORE, 'place', { sources: [source], tables, emptied: EMPTIED });
   expect(placed.bytes).toBe(downloaded.bytes);
   await host.run(RESTORE, 'start', {});

@@ -103,7 +103,9 @@ it('leaves out each map whose host list is empty', () => {
   );
   expect(skips).toEqual(
     expect.arrayContaining([
-      ['Restore', "{% $schemaNodeKey = '' %}", 'ApplySchema', 'StopEachNode'],
+      ['Restore', "{% $schemaNodeKey = '' %}", 'ApplySchema', 'WritesToSettle'],
+      ['Restore', "{% $quietKey = '' %}", 'StopClientsOfEachNode', 'ToStop'],
+      ['Restore', "{% $operation = 'undo' %}", 'StopEachNode', 'StopEachNodeToUndo'],
       ['Restore', "{% $seedsKey = '' %}", 'StartSeedNodes', 'OthersToStart'],
       ['Restore', "{% $othersKey = '' %}", 'StartOtherNodes', 'DescribeEachHostAfter'],
       ['Recover', '{% $hostCount = 0 %}', 'EndRunOnEachHost', 'PlanRecovery'],
@@ -174,6 +176,8 @@ describe('the procedure', () => {
       'CheckEachHost',
       'DownloadEachNode',
       'ApplySchema',
+      'StopClientsOfEachNode',
+      'SettleWritesOfEachNode',
       'StopEachNode',
       'PlaceEachNode',
       'StartSeedNodes',

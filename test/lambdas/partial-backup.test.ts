@@ -295,7 +295,7 @@ describe('a partial backup', () => {
     ]);
     expect(plan.warnings).toEqual([
       expect.stringMatching(/1 of 3 ring members: the others \(i-0{16}2, i-0{16}3\) keep.*Repair/),
-      'the backup leaves 1 tables and views out: they are not restored',
+      '1 tables and views are left out: they stay as they are',
     ]);
   });
 

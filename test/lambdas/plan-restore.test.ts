@@ -127,7 +127,7 @@ describe('PlanRestore: restore', () => {
       const refused = plannedRestore(world, { name: operation, at: 900, request, live, more });
       await expect(refused).rejects.toMatchObject({ name: 'NodeDown' });
       await expect(refused).rejects.toThrow(
-        `got ${hosts[1]?.instanceId} (crashed) down, expected every node up where tables are not in the backup: app.newer`,
+        `got ${hosts[1]?.instanceId} (crashed) down, expected every node up where tables are not restored: app.newer`,
       );
       const lock = await world.catalog.readLock(CLUSTER);
       if (lock) await world.catalog.release({ ...lock, startedAt: '', configurationKey: '' });

@@ -178,7 +178,7 @@ describe('an attempt at an action', () => {
 
 describe('a destructive step', () => {
   const stop = (graceUntil: string) => ({
-    ...host.document(RUN, 'stop', { mayFailToDrain: false }),
+    ...host.document(RUN, 'stop', { mayFailToDrain: false, mayLeaveHints: true }),
     graceUntil,
   });
 

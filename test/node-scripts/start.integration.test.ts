@@ -19,7 +19,8 @@ const scriptOf = (root: string, name: string) =>
   ({
     nodetool: `case "$1" in
   info) echo 'ID                     : ${HOST_ID}'
-    if [ "$(cat ${root}/mode)" = NORMAL ]; then echo 'Native Transport active: true'; fi ;;
+    if [ "$(cat ${root}/mode)" = NORMAL ] && [ ! -e ${root}/no-clients ]; then echo 'Native Transport active: true'; fi ;;
+  enablebinary) rm ${root}/no-clients ;;
   netstats) echo "Mode: $(cat ${root}/mode)"
     if [ "$(cat ${root}/mode)" = DRAINING ]; then echo DRAINED > ${root}/mode; fi ;;
   status) echo 'UN  127.0.0.1  1 KiB  16  100.0%  ${HOST_ID}  rack1' ;;
@@ -91,6 +92,14 @@ describe('start', () => {
     const comingUp = await pid();
     expect(await start()).toMatchObject({ output: { hostId: HOST_ID } });
     expect(await pid()).toBe(comingUp);
+  }, 30_000);
+
+  it('lets clients in again where they were stopped', async () => {
+    await call('start');
+    const running = await pid();
+    await write(join(host.root, 'no-clients'), '');
+    expect(await start()).toMatchObject({ output: { hostId: HOST_ID } });
+    expect(await pid()).toBe(running);
   }, 30_000);
 
   it('starts a node that is down', async () => {

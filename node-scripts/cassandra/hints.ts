@@ -1,0 +1,33 @@
+// Hints: writes that this node keeps for others until these take them.
+import { readdir } from 'node:fs/promises';
+import { HintsPending } from '../../contracts/errors.ts';
+import type { ActionContext } from '../context.ts';
+import { isMissingFile } from '../durable-files.ts';
+import { readConfigurationFile } from './configuration-file.ts';
+import { nodeDirectories } from './directories.ts';
+
+/** Cassandra's time-out of writes, 2 s, and something over: a replica that has not answered by then is hinted. */
+const WRITES_OVER_MS = 3_000;
+
+const NAMED = 5;
+
+/** How long after the last request of a client its hints are in files. */
+export async function hintsWrittenAfterMs({ paths, document }: ActionContext): Promise<number> {
+  const file = await readConfigurationFile(paths.fixed(document.cassandra.configFile));
+  return WRITES_OVER_MS + file.hintsFlushPeriodMs;
+}
+
+/** Cassandra deletes a file when all in it is delivered. @throws HintsPending */
+export async function mustHaveNoHints(context: ActionContext): Promise<void> {
+  const { hints } = await nodeDirectories(context);
+  const files = await readdir(hints).catch((error: unknown) => {
+    if (isMissingFile(error)) return [];
+    throw error;
+  });
+  const pending = files.filter((name) => name.endsWith('.hints')).sort();
+  if (pending.length === 0) return;
+  const named = `${pending.slice(0, NAMED).join(', ')}${pending.length > NAMED ? ', …' : ''}`;
+  throw new HintsPending(
+    `${hints}: got ${pending.length} files of undelivered hints (${named}), expected none`,
+  );
+}

@@ -1,0 +1,172 @@
+// Restores of a part of a backup: what was chosen comes back row by row, and nothing else loses a write.
+import { type Client, policies, types } from 'cassandra-driver';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { errorOf } from '../../cli/run-view.ts';
+import type { ManagedCluster } from '../../local/installation.ts';
+import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
+import { type Stage, sharedStage } from './stage.ts';
+
+const KEYSPACE = 'Partly';
+const ROWS = 40;
+const AT_QUORUM = { prepare: true, consistency: types.consistencies.quorum };
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await sharedStage();
+});
+afterEach(() => stage.calm());
+
+/** Two tables on three nodes, each with all rows, and a backup of them. */
+async function backedUp() {
+  const alpha = await stage.alpha();
+  const client = await stage.client(alpha);
+  await client.execute(
+    `CREATE KEYSPACE IF NOT EXISTS "${KEYSPACE}" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}`,
+  );
+  for (const table of ['Chosen', 'Kept']) {
+    await client.execute(`CREATE TABLE IF NOT EXISTS "${KEYSPACE}"."${table}" (id int PRIMARY KEY, at text)`);
+    await client.execute(`TRUNCATE "${KEYSPACE}"."${table}"`);
+    for (let id = 0; id < ROWS; id++) await insert(client, table, id, 'before');
+  }
+  const request = { clusterId: 'alpha', keyspaces: { include: [KEYSPACE] } };
+  return { alpha, client, backup: stage.completed(await stage.run('backup', request)) };
+}
+
+const insert = (client: Client, table: string, id: number, at: string) =>
+  client.execute(`INSERT INTO "${KEYSPACE}"."${table}" (id, at) VALUES (?, ?)`, [id, at], AT_QUORUM);
+
+/** Writes until it is told to end, through every failure. What was refused may have been written or not. */
+function keepWriting(client: Client) {
+  const acknowledged: string[] = [];
+  const refused: string[] = [];
+  let isOver = false;
+  const writing = (async () => {
+    for (let id = ROWS; !isOver; id++) {
+      try {
+        await insert(client, 'Kept', id, 'meanwhile');
+        acknowledged.push(`${id} meanwhile`);
+      } catch {
+        refused.push(`${id} meanwhile`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  })();
+  return {
+    acknowledged,
+    refused,
+    async end() {
+      isOver = true;
+      await writing;
+    },
+  };
+}
+
+/** What each node answers by itself: all of them replicate every row. */
+async function eachNodes(alpha: ManagedCluster, table: string): Promise<string[][]> {
+  return Promise.all(
+    alpha.cassandra.nodes.map(async ({ address }) => {
+      const loadBalancing = new policies.loadBalancing.AllowListPolicy(
+        new policies.loadBalancing.RoundRobinPolicy(),
+        [`${address}:9042`],
+      );
+      const client = await alpha.cassandra.connect(undefined, { policies: { loadBalancing } });
+      const query = `SELECT id, at FROM "${KEYSPACE}"."${table}"`;
+      const options = { consistency: types.consistencies.one, fetchSize: 50_000 };
+      const found = await client.execute(query, [], options).finally(() => client.shutdown());
+      return found.rows.map((row) => `${row['id']} ${row['at']}`).sort();
+    }),
+  );
+}
+
+const onEach = (found: string[]) => [found, found, found];
+const before = Array.from({ length: ROWS }, (_, id) => `${id} before`).sort();
+
+/** Hints for nodes that came up after others take a while; those that a restore lost never come. */
+async function expectKept(alpha: ManagedCluster, ...writers: Array<ReturnType<typeof keepWriting>>) {
+  const acknowledged = [...before, ...writers.flatMap((writer) => writer.acknowledged)];
+  const refused = new Set(writers.flatMap((writer) => writer.refused));
+  const differences = async () =>
+    (await eachNodes(alpha, 'Kept')).map((found) => ({
+      lost: acknowledged.filter((row) => !found.includes(row)),
+      unknown: found.filter((row) => !acknowledged.includes(row) && !refused.has(row)),
+    }));
+  const none = { lost: [], unknown: [] };
+  await stage
+    .until('all writes on all nodes', async () =>
+      (await differences()).every(({ lost }) => lost.length === 0) ? true : undefined,
+    )
+    .catch(() => undefined);
+  expect(await differences()).toEqual([none, none, none]);
+}
+
+test('one table goes back, and the other keeps every write, on every node; undo likewise', async () => {
+  const { alpha, client, backup } = await backedUp();
+  for (let id = 0; id < ROWS; id += 2) await insert(client, 'Chosen', id, 'after');
+  const changed = before
+    .map((row) => (Number.parseInt(row, 10) % 2 === 0 ? row.replace('before', 'after') : row))
+    .sort();
+  const writer = keepWriting(client);
+  const chosen = { keyspaces: { include: [`${KEYSPACE}.Chosen`] } };
+  const restore = await stage.run('restore', { clusterId: 'alpha', backupId: backup.runId, ...chosen });
+  await writer.end();
+  expect(stage.completed(restore).warnings.join()).toMatch(/left as they are: .*Partly\.Kept/);
+  expect(writer.acknowledged.length).toBeGreaterThan(ROWS);
+  expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(before));
+  await expectKept(alpha, writer);
+
+  const again = keepWriting(client);
+  stage.completed(await stage.run('restore', { clusterId: 'alpha', operation: 'undo' }));
+  await again.end();
+  expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(changed));
+  await expectKept(alpha, writer, again);
+});
+
+test('cancelled while clients are kept out: Recover lets them in, and nothing was changed', async () => {
+  const { alpha, client, backup } = await backedUp();
+  await insert(client, 'Chosen', 0, 'after');
+  const request = {
+    clusterId: 'alpha',
+    backupId: backup.runId,
+    keyspaces: { include: [`${KEYSPACE}.Chosen`] },
+  };
+  const execution = await stage.start('restore', request);
+  await stage.untilNode(execution, (node) => node.phase === 'settle-writes');
+  await stage.deployment.executions.stop(execution, { errorName: 'Stopped', message: 'by hand' });
+  expect((await stage.end(execution)).run?.status).toBe('CANCELLED');
+  await alpha.cassandra.settled();
+  expect(await Promise.all(alpha.cassandra.nodes.map((node) => node.isUp()))).toEqual([true, true, true]);
+  const changed = before.map((row) => (row === '0 before' ? '0 after' : row)).sort();
+  expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(changed));
+});
+
+test('refused while a node is down: the others’ hints for it would not be delivered', async () => {
+  const { alpha, backup } = await backedUp();
+  const [, , third] = alpha.cassandra.nodes;
+  await third?.stop();
+  const request = {
+    clusterId: 'alpha',
+    backupId: backup.runId,
+    keyspaces: { include: [`${KEYSPACE}.Chosen`] },
+  };
+  const refused = await stage.run('restore', request);
+  await third?.start();
+  await alpha.cassandra.settled();
+  expect(errorOf(refused)).toMatchObject({ name: 'NodeDown' });
+});
+
+test('one datacenter’s node gets one table back, on 4.1; the other datacenter is not touched', async () => {
+  const { client, first } = await gamma();
+  await openShop(client, 'Local');
+  const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
+  await client.execute('TRUNCATE "Local"."Cache"');
+  await write(client, 'Local', 'after', 100);
+  const keyspaces = { include: ['Local.Cache'] };
+  const request = { clusterId: gammaId, backupId: backup.runId, datacenter: 'dc1', keyspaces };
+  const view = await stage.run('restore', request);
+  stage.completed(view);
+  const placed = view.nodes.filter((node) => node.phase === 'place');
+  expect(placed.map((node) => node.instanceId)).toEqual([first.instanceId]);
+  expect(await rows(client, '"Local"."Orders"')).toEqual(
+    [...written('before', 0), ...written('after', 100)].sort(),
+  );
+});

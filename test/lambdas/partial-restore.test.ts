@@ -1,0 +1,131 @@
+// Restores of a part of a backup: what was chosen is planned and nothing else, and what stays loses no write.
+import { describe, expect, it } from 'vitest';
+import { restorePlan } from '../../contracts/plans.ts';
+import type { SchemaView } from '../../contracts/ring.ts';
+import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
+import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
+import { verifyRestore } from '../../lambdas/verify-restore.ts';
+import { answer, answerDescribe, ORDERS_ID, schema, USERS_ID } from './support/answers.ts';
+import { completedBackup } from './support/backup.ts';
+import { completedRestore, plannedRestore } from './support/restore.ts';
+import { configuration, hosts, newWorld, type World } from './support/world.ts';
+
+const [firstHost, secondHost] = hosts;
+if (!firstHost || !secondHost) throw new Error('two hosts');
+
+const orders = { keyspaces: { include: ['app.Orders'] } };
+
+async function backedUp(): Promise<World> {
+  const world = newWorld();
+  await completedBackup(world);
+  return world;
+}
+
+async function planned(world: World, request: Record<string, unknown>, more = {}) {
+  const answered = await plannedRestore(world, { request, ...more });
+  return { ...answered, plan: await readDocument(world, answered.planKey, restorePlan) };
+}
+
+/** A live schema that lost a table. */
+const without = (name: string): SchemaView => ({
+  ...schema,
+  tables: schema.tables.filter((table) => table.name !== name),
+  statements: schema.statements.filter((each) => each.name !== name),
+});
+
+describe('a restore of chosen tables', () => {
+  it('is of these alone, and settles the writes of the others first', async () => {
+    const world = await backedUp();
+    const { plan, quietKey, nodesKey, run } = await planned(world, orders);
+    expect(plan.tables.map(({ table }) => table)).toEqual(['Orders']);
+    expect(plan).toMatchObject({ keepsTables: true, mayFailToDrain: false, selection: orders });
+    expect(plan.nodes.map(({ bytes }) => bytes)).toEqual([1_000, 1_000, 1_000]);
+    expect(plan.warnings.join('; ')).toMatch(/not restored, left as they are: app\.users/);
+    expect(quietKey).toBe(nodesKey);
+    const [host] = await readHosts(world, nodesKey);
+    if (!host) throw new Error('a host');
+    const asked = { run, host, planKey: world.layout.plan(run.clusterId, run.runId), parameters: {} };
+    const input = { ...asked, cluster: configuration.cluster };
+    expect(await actionInputs.stop(input, world)).toEqual({ mayFailToDrain: false, mayLeaveHints: false });
+    expect(await actionInputs.place(input, world)).toMatchObject({ tables: [{ tableId: ORDERS_ID }] });
+  });
+
+  it('settles nothing where all tables are restored', async () => {
+    const { plan, quietKey } = await planned(await backedUp(), {});
+    expect([plan.keepsTables, quietKey]).toEqual([false, '']);
+  });
+
+  it('re-creates what was chosen and dropped, and nothing that was not chosen', async () => {
+    const world = await backedUp();
+    const chosen = await planned(world, orders, { live: { schema: without('Orders') } });
+    expect(chosen.plan.statements.map(({ name }) => name)).toEqual(['Orders']);
+    await world.catalog.release(chosen.run);
+    const other = await planned(world, orders, {
+      name: 'other',
+      at: 900,
+      live: { schema: without('users') },
+    });
+    expect(other.plan).toMatchObject({ statements: [], keepsTables: false });
+  });
+
+  it('is refused while a member of the ring is away: hints for it could not be delivered', async () => {
+    const world = await backedUp();
+    const refused = planned(world, orders, { more: { 1: { notUpNormal: ['10.0.0.9 (DN)'] } } });
+    await expect(refused).rejects.toMatchObject({ name: 'NodeDown' });
+    await expect(refused).rejects.toThrow(/got ring members 10\.0\.0\.9 \(DN\).*app\.users/);
+  });
+
+  it.each([
+    ['keyspaces', { keyspaces: { include: ['shop'] } }],
+    ['tables', { keyspaces: { exclude: ['*'] } }],
+    ['nodes', { nodes: ['i-0badc0de'] }],
+    ['a datacenter', { datacenter: 'dc9' }],
+  ])('refuses %s that the backup does not have', async (_what, request) => {
+    await expect(planned(await backedUp(), request)).rejects.toMatchObject({ name: 'NothingSelected' });
+  });
+
+  it('is verified by what was chosen: another table that went meanwhile is not its affair', async () => {
+    const world = await backedUp();
+    const { run, planKey } = await planned(world, orders);
+    const placed = { tables: 1, files: 9, bytes: 1_000 };
+    await answer<'place'>(world, run, 'place', [placed, placed, placed]);
+    const downloaded = { files: 9, bytes: 1_000, downloadedBytes: 1_000 };
+    await answer<'download'>(world, run, 'download', [downloaded, downloaded, downloaded]);
+    await answerDescribe(world, run, 'describe-after', {}, { schema: without('users') });
+    expect(await verifyRestore({ run, planKey }, world)).toMatchObject({ nodes: 3, bytes: 3_000 });
+    await answerDescribe(world, run, 'describe-after', {}, { schema: without('Orders') });
+    await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/got no table app\.Orders/);
+  });
+});
+
+describe('a restore of chosen nodes', () => {
+  it.each([
+    ['instance ID', firstHost.instanceId],
+    ['host ID', firstHost.hostId],
+  ])('is of these alone, by %s', async (_what, id) => {
+    const { plan } = await planned(await backedUp(), { nodes: [id] });
+    expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([firstHost.instanceId]);
+    expect(plan.tables.map(({ tableId }) => tableId)).toEqual([ORDERS_ID, USERS_ID]);
+    expect(plan.warnings.join('; ')).toMatch(/restored are 1 of 3 ring members.*Repair afterwards/);
+  });
+
+  it('knows a node that moved to another instance by its host ID', async () => {
+    const world = await backedUp();
+    const moved = { 0: { hostId: secondHost.hostId }, 1: { hostId: firstHost.hostId } };
+    const { plan } = await planned(world, { nodes: [firstHost.instanceId] }, { more: moved });
+    expect(plan.nodes.map(({ hostId }) => hostId)).toEqual([secondHost.hostId]);
+  });
+});
+
+describe('undo and release of a restore of a part', () => {
+  it.each(['undo', 'release'])('%s: of the same nodes and tables', async (operation) => {
+    const world = await backedUp();
+    const chosen = { ...orders, nodes: [secondHost.instanceId] };
+    await completedRestore(world, { request: chosen });
+    const { plan, quietKey, nodesKey } = await planned(world, { operation }, { name: operation, at: 900 });
+    expect(plan.tables.map(({ table }) => table)).toEqual(['Orders']);
+    expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([secondHost.instanceId]);
+    expect(plan.selection).toEqual(chosen);
+    if (operation === 'undo') expect(quietKey).toBe(nodesKey);
+  });
+});
