@@ -24,6 +24,9 @@ export const backupRequest = z
   });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
+/** The cluster's ID once more: without it nothing of a cluster that is up is replaced or deleted. */
+const confirmCluster = clusterId.optional();
+
 export const restoreRequest = z.union([
   z.strictObject({
     operation: z.literal('restore').default('restore'),
@@ -37,6 +40,7 @@ export const restoreRequest = z.union([
     snapshotOnly: z.boolean().default(false),
     /** What of the backup is restored. */
     ...selectionFields,
+    confirmCluster,
     requestedBy,
   }),
   z.strictObject({
@@ -44,6 +48,7 @@ export const restoreRequest = z.union([
     operation: z.enum(['undo', 'release']),
     clusterId,
     restoreRunId: z.union([z.literal('latest'), runId]).default('latest'),
+    confirmCluster,
     requestedBy,
   }),
 ]);

@@ -2,7 +2,7 @@
 import type { TableRef } from '../contracts/actions.ts';
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
-import { NodeDown, SchemaConflict, TopologyMismatch } from '../contracts/errors.ts';
+import { NodeDown, NotConfirmed, SchemaConflict, TopologyMismatch } from '../contracts/errors.ts';
 import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
@@ -48,7 +48,7 @@ interface Live {
 }
 
 /**
- * @throws UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
+ * @throws NotConfirmed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
  *   RestoreNotAllowed NodeDown RingDisagreement SchemaDisagreement InvalidConfiguration BackupDamaged RunEnded
  */
 export async function planRestore(
@@ -60,11 +60,22 @@ export async function planRestore(
   const cluster = await readConfiguration(ports, run);
   const hosts = await readHosts(ports, hostsKey);
   const described = await readResults(ports, 'describe', { runId: run.runId, phase: 'describe', hosts });
+  requireConfirmed(request, described);
   const plan =
     request.operation === 'restore'
       ? await planToRestore(ports, run, { request, described, cluster })
       : await planToUndoOrRelease(ports, run, { request, described, cluster });
   return writePlan(ports, run, plan);
+}
+
+/** @throws NotConfirmed */
+function requireConfirmed(request: RestoreRequest, described: readonly DescribedHost[]): void {
+  const changesNothing = request.operation === 'restore' && request.dryRun;
+  const isUp = described.some(({ result }) => result.cassandra === 'up');
+  if (changesNothing || !isUp || request.confirmCluster === request.clusterId) return;
+  throw new NotConfirmed(
+    `${request.operation} of a cluster that is up: got confirmCluster ${request.confirmCluster ?? '(none)'}, expected "${request.clusterId}"`,
+  );
 }
 
 interface Asked<Request> {

@@ -14,6 +14,11 @@ export async function release(
   const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
   const consequence = `Releases restore ${restored.runId} of cluster ${clusterId}: the data from before it is deleted on every host, and the restore can no longer be undone.`;
   await confirm(session.terminal, clusterId, consequence, options.yes);
-  const request = { operation: 'release' as const, clusterId, restoreRunId: restored.runId };
+  const request = {
+    operation: 'release' as const,
+    clusterId,
+    restoreRunId: restored.runId,
+    confirmCluster: clusterId,
+  };
   return startRun(session, 'restore', request, options.wait);
 }

@@ -30,6 +30,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
     ...selectionOf(options),
+    ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);
 }

@@ -14,6 +14,11 @@ export async function undo(
   const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
   const consequence = `Undoes restore ${restored.runId} of cluster ${clusterId}: all nodes are stopped and started, and serve the data from before it.\nWhat was written since the restore is given up.`;
   await confirm(session.terminal, clusterId, consequence, options.yes);
-  const request = { operation: 'undo' as const, clusterId, restoreRunId: restored.runId };
+  const request = {
+    operation: 'undo' as const,
+    clusterId,
+    restoreRunId: restored.runId,
+    confirmCluster: clusterId,
+  };
   return startRun(session, 'restore', request, options.wait);
 }

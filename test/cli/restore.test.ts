@@ -86,6 +86,7 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
         dryRun: false,
         onlyBackedUpDatacenters: false,
         snapshotOnly: false,
+        confirmCluster: 'demo',
         requestedBy: 'ana@desk',
       },
     },
@@ -146,7 +147,13 @@ it.each(['undo', 'release'] as const)(
     expect(started).toEqual([
       {
         workflow: 'restore',
-        input: { operation, clusterId: 'demo', restoreRunId: RUN, requestedBy: 'ana@desk' },
+        input: {
+          operation,
+          clusterId: 'demo',
+          restoreRunId: RUN,
+          confirmCluster: 'demo',
+          requestedBy: 'ana@desk',
+        },
       },
     ]);
   },

@@ -109,8 +109,12 @@ async function startStage(): Promise<Stage> {
     if (outcome !== 'ended') throw new Error(`${executionArn}: got ${outcome}, expected ended`);
     return view;
   };
-  const start = async (workflow: AskedWorkflow, request: object) =>
-    (await deployment.executions.start(workflow, request)).executionArn;
+  const start = async (workflow: AskedWorkflow, request: object) => {
+    // As who means it writes it.
+    const { clusterId: confirmCluster } = request as { clusterId?: unknown };
+    const confirmed = workflow === 'restore' ? { confirmCluster, ...request } : request;
+    return (await deployment.executions.start(workflow, confirmed)).executionArn;
+  };
   return {
     installation,
     deployment,

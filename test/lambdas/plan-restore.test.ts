@@ -143,6 +143,31 @@ describe('PlanRestore: restore', () => {
     expect(plan.warnings.join()).toMatch(/writes to them that were not flushed are lost/);
   });
 
+  it.each([
+    ['restore', undefined],
+    ['restore', 'prod'],
+    ['undo', undefined],
+    ['release', undefined],
+  ])('%s: is refused where confirmCluster is %s, while a node is up', async (operation, confirmCluster) => {
+    const { world } = await backedUp();
+    if (operation !== 'restore') await completedRestore(world);
+    const request = { operation, confirmCluster };
+    const refused = plannedRestore(world, { name: 'unconfirmed', at: 900, request });
+    await expect(refused).rejects.toMatchObject({ name: 'NotConfirmed' });
+    await expect(refused).rejects.toThrow('expected "demo"');
+  });
+
+  it('needs no confirmation where it changes nothing, or nothing is up', async () => {
+    const down = { cassandra: 'down' as const };
+    for (const asked of [
+      { request: { confirmCluster: undefined, dryRun: true } },
+      { request: { confirmCluster: undefined }, more: { 0: down, 1: down, 2: down } },
+    ]) {
+      const { world } = await backedUp();
+      expect((await plannedRestore(world, asked)).summary).toMatchObject({ nodes: 3 });
+    }
+  });
+
   it('finds a node that lost its host ID by the instance that it was backed up on', async () => {
     const { world } = await backedUp();
     const planned = await plannedRestore(world, { more: { 2: { cassandra: 'down', hostId: undefined } } });

@@ -20,7 +20,10 @@ interface Restore {
 /** A restore run whose hosts were described: the input of PlanRestore. */
 export async function describedRestore(world: World, restore: Restore = {}) {
   const { name = 'restore', at = 600, more = {}, live = {} } = restore;
-  const request = { operation: 'restore', clusterId: CLUSTER, ...restore.request };
+  const request = {
+    ...{ operation: 'restore', clusterId: CLUSTER, confirmCluster: CLUSTER },
+    ...restore.request,
+  };
   const run = await claimedRun(world, { workflow: 'restore', name, at, request: restore.request ?? {} });
   const { hostsKey } = await discoverHosts({ run, tolerateUnreachable: true }, world);
   await answerDescribe(world, run, 'describe', more, live);
