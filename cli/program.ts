@@ -155,6 +155,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(datacenter())
     .addOption(include())
     .addOption(exclude())
+    .addOption(
+      new Option(
+        '--ignore-gc-grace',
+        'restore some nodes alone though others may have forgotten deletions since the backup',
+      ),
+    )
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())

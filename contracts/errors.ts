@@ -222,6 +222,12 @@ export const HintsPending = defineError('HintsPending', {
   hint: 'Recover lets the clients in again. See which node does not take its hints (nodetool listpendinghints, nodetool status), then start again.',
   exitCode: 3,
 });
+export const GcGracePassed = defineError('GcGracePassed', {
+  meaning:
+    'Some nodes alone are to be restored from a backup older than gc_grace_seconds: rows that were deleted since would come back to all nodes.',
+  hint: 'Restore all nodes of the backup together, or a younger backup. Where no other node has replicas of the tables, or rows that come back do no harm, set ignoreGcGrace (--ignore-gc-grace).',
+  exitCode: 3,
+});
 export const InsufficientSpace = defineError('InsufficientSpace', {
   meaning: 'A data directory’s file system has less room than the restore needs and the reserve together.',
   hint: 'Free space on the data directory named, or lower limits.reserveBytes, then start again.',

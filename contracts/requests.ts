@@ -40,6 +40,8 @@ export const restoreRequest = z.union([
     snapshotOnly: z.boolean().default(false),
     /** What of the backup is restored. */
     ...selectionFields,
+    /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
+    ignoreGcGrace: z.boolean().default(false),
     confirmCluster,
     requestedBy,
   }),

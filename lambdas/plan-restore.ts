@@ -6,6 +6,7 @@ import { NodeDown, NotConfirmed, SchemaConflict, TopologyMismatch } from '../con
 import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
+import type { SchemaView } from '../contracts/ring.ts';
 import type { RunRef } from '../contracts/runs.ts';
 import { type Selection, selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
@@ -18,6 +19,7 @@ import {
   type UpHost,
   upHost,
 } from './planning/agreement.ts';
+import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
@@ -40,15 +42,16 @@ import { readResults, readRing, readSchema } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
-/** The cluster as it is now. `difference` is undefined where no node is up to tell its schema. */
+/** The cluster as it is now. `difference` and `schema` are undefined where no node is up to tell its schema. */
 interface Live {
   described: DescribedHost[];
   up: UpHost[];
   difference: SchemaDifference | undefined;
+  schema: SchemaView | undefined;
 }
 
 /**
- * @throws NotConfirmed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
+ * @throws NotConfirmed GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
  *   RestoreNotAllowed NodeDown RingDisagreement SchemaDisagreement InvalidConfiguration BackupDamaged RunEnded
  */
 export async function planRestore(
@@ -101,6 +104,7 @@ async function planToRestore(
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
   requireDrainable(nodes, live);
+  if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, ports.clock.now());
   const operation = 'restore';
   const asked = { operation, dryRun, onlyBackedUpDatacenters, selection } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live });
@@ -183,7 +187,7 @@ async function readLive(
 ): Promise<Live> {
   const { described, cluster, backup, onlyBackedUpDatacenters } = now;
   const up = described.flatMap((each) => upHost(each) ?? []);
-  if (up.length === 0) return { described, up, difference: undefined };
+  if (up.length === 0) return { described, up, difference: undefined, schema: undefined };
   requireDatacenters(up, cluster.datacenters);
   const { host } = requireOneRing(up);
   requireOneSchema(up);
@@ -193,7 +197,7 @@ async function readLive(
   const restored = onlyBackedUpDatacenters
     ? replicatedOnlyIn(backup.schema, schema, backedUpDatacenters(backup))
     : backup.schema;
-  return { described, up, difference: compareSchemas(restored, schema) };
+  return { described, up, difference: compareSchemas(restored, schema), schema };
 }
 
 function planOf(
@@ -249,21 +253,6 @@ function warningsOf(operation: RestorePlan['operation'], { described, difference
   if (operation === 'release') return down;
   if (!difference) return [...down, ...NOBODY_UP];
   return operation === 'restore' ? [...down, ...difference.warnings] : down;
-}
-
-/** What a backup of a part does not bring back. */
-function partWarnings({ manifest }: RestorableBackup, leftOut: readonly DescribedHost[]): string[] {
-  const hosts = leftOut.map(({ host }) => host.instanceId);
-  return [
-    ...(manifest.leftOut.nodes > 0
-      ? [
-          `restored are ${manifest.nodes.length} of ${manifest.nodes.length + manifest.leftOut.nodes} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards`,
-        ]
-      : []),
-    ...(manifest.leftOut.tables > 0
-      ? [`${manifest.leftOut.tables} tables and views are left out: they stay as they are`]
-      : []),
-  ];
 }
 
 function damageOf(nodes: readonly MappedNode[]): string[] {

@@ -15,6 +15,7 @@ interface RestoreOptions extends Selection {
   dryRun?: boolean;
   onlyBackedUpDatacenters: boolean;
   snapshotOnly?: boolean;
+  ignoreGcGrace?: boolean;
   yes?: boolean;
   wait: boolean;
 }
@@ -26,10 +27,10 @@ export async function restore(session: Session, clusterId: string, options: Rest
   const { backupId } = manifest;
   if (!options.dryRun)
     await confirm(session.terminal, clusterId, consequenceOf(manifest, selectionOf(options)), options.yes);
-  const { dryRun = false, snapshotOnly = false, onlyBackedUpDatacenters } = options;
+  const { dryRun = false, snapshotOnly = false, ignoreGcGrace = false, onlyBackedUpDatacenters } = options;
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
-    ...selectionOf(options),
+    ...{ ...selectionOf(options), ignoreGcGrace },
     ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);

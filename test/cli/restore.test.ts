@@ -86,6 +86,7 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
         dryRun: false,
         onlyBackedUpDatacenters: false,
         snapshotOnly: false,
+        ignoreGcGrace: false,
         confirmCluster: 'demo',
         requestedBy: 'ana@desk',
       },

@@ -33,6 +33,15 @@ const without = (name: string): SchemaView => ({
   statements: schema.statements.filter((each) => each.name !== name),
 });
 
+function withGrace(seconds: number): SchemaView {
+  const statements = schema.statements.map((each) =>
+    each.name === 'Orders'
+      ? { ...each, statement: `${each.statement} AND gc_grace_seconds = ${seconds}` }
+      : each,
+  );
+  return { ...schema, statements };
+}
+
 describe('a restore of chosen tables', () => {
   it('is of these alone, and settles the writes of the others first', async () => {
     const world = await backedUp();
@@ -107,6 +116,28 @@ describe('a restore of chosen nodes', () => {
     expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([firstHost.instanceId]);
     expect(plan.tables.map(({ tableId }) => tableId)).toEqual([ORDERS_ID, USERS_ID]);
     expect(plan.warnings.join('; ')).toMatch(/restored are 1 of 3 ring members.*Repair afterwards/);
+  });
+
+  it.each([
+    ['the default', schema, 864_000],
+    ['what the table had then, and has no more', withGrace(3_600), 3_600],
+  ])('is refused where others may have forgotten deletions since: %s', async (_what, then, seconds) => {
+    const asked = async (ageSeconds: number, request: object) => {
+      const world = newWorld();
+      await completedBackup(world, {}, {}, { schema: then });
+      world.clock.advance(ageSeconds * 1_000);
+      return planned(world, { ...orders, ...request }, { at: ageSeconds });
+    };
+    const nodes = [firstHost.instanceId];
+    await expect(asked(seconds + 120, { nodes })).rejects.toMatchObject({ name: 'GcGracePassed' });
+    await expect(asked(seconds + 120, { nodes })).rejects.toThrow(`app.Orders (${seconds} s)`);
+    for (const [age, request] of [
+      [seconds - 120, { nodes }],
+      [seconds + 120, { nodes, ignoreGcGrace: true }],
+      [seconds + 120, {}],
+    ] as const) {
+      expect((await asked(age, request)).plan.tables).toHaveLength(1);
+    }
   });
 
   it('knows a node that moved to another instance by its host ID', async () => {

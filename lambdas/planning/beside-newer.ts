@@ -1,0 +1,64 @@
+// What comes of it where some nodes are restored and the others keep what they have: old replicas beside newer ones. Pure.
+import { GcGracePassed } from '../../contracts/errors.ts';
+import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import type { DescribedHost } from './agreement.ts';
+import type { RestorableBackup } from './restorable-backup.ts';
+
+/** Cassandra's default of gc_grace_seconds. */
+const GC_GRACE_SECONDS = 864_000;
+const NAMED = 10;
+
+/**
+ * A replica that kept a deletion for gc_grace_seconds has forgotten it since: what was deleted would come back from the restored
+ * one, to all of them.
+ * @throws GcGracePassed
+ */
+export function requireWithinGcGrace(
+  { manifest, schema }: RestorableBackup,
+  live: SchemaView | undefined,
+  now: Date,
+): void {
+  if (manifest.leftOut.nodes === 0) return;
+  const ageSeconds = Math.floor((now.getTime() - Date.parse(manifest.snapshotAt)) / 1_000);
+  const past = schema.tables
+    .filter((table) => table.kind === 'table')
+    .map((table) => ({ table, graceSeconds: Math.min(...graceOf(table, [schema, ...(live ? [live] : [])])) }))
+    .filter(({ graceSeconds }) => graceSeconds < ageSeconds)
+    .map(({ table, graceSeconds }) => `${table.keyspace}.${table.name} (${graceSeconds} s)`);
+  if (past.length === 0) return;
+  const named = `${past.slice(0, NAMED).join(', ')}${past.length > NAMED ? ', …' : ''}`;
+  throw new GcGracePassed(
+    `backup ${manifest.backupId} is ${ageSeconds} s old and only some nodes are restored, expected it younger than gc_grace_seconds of ${named}`,
+  );
+}
+
+function graceOf({ keyspace, name }: SchemaTable, schemas: readonly SchemaView[]): number[] {
+  return schemas.flatMap(({ statements }) =>
+    statements
+      .filter((each) => each.type === 'table' && each.keyspace === keyspace && each.name === name)
+      .map(({ statement }) =>
+        Number(/\bgc_grace_seconds\s*=\s*(\d+)/.exec(statement)?.[1] ?? GC_GRACE_SECONDS),
+      ),
+  );
+}
+
+/** What a restore of a part does not bring back, and what is left to do. */
+export function partWarnings(
+  { manifest, schema }: RestorableBackup,
+  leftOut: readonly DescribedHost[],
+): string[] {
+  const hosts = leftOut.map(({ host }) => host.instanceId);
+  const keyspaces = [...new Set(schema.tables.map((table) => table.keyspace))];
+  const repair = `nodetool repair -full ${keyspaces.length === 1 ? keyspaces[0] : '<keyspace>'}`;
+  const members = manifest.nodes.length + manifest.leftOut.nodes;
+  return [
+    ...(manifest.leftOut.nodes > 0
+      ? [
+          `restored are ${manifest.nodes.length} of ${members} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards: ${repair} on each restored node`,
+        ]
+      : []),
+    ...(manifest.leftOut.tables > 0
+      ? [`${manifest.leftOut.tables} tables and views are left out: they stay as they are`]
+      : []),
+  ];
+}
