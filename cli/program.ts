@@ -157,6 +157,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(exclude())
     .addOption(
       new Option(
+        '--online',
+        'of the tables of --include: beside what they have now, by import, while Cassandra serves',
+      ),
+    )
+    .addOption(
+      new Option(
         '--ignore-gc-grace',
         'restore some nodes alone though others may have forgotten deletions since the backup',
       ),

@@ -207,6 +207,11 @@ export const actions = {
     }),
     output: z.strictObject({ drained: z.boolean() }),
   },
+  /** Cassandra takes staged data in beside what it has, while it serves. */
+  import: {
+    input: z.strictObject({ sources, tables: z.array(tableRef) }),
+    output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
+  },
   /** Swaps staged data in, journalled. Cassandra must be stopped. */
   place: {
     input: z.strictObject({

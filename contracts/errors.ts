@@ -216,6 +216,10 @@ export const RestoreNotAllowed = defineError('RestoreNotAllowed', {
   hint: 'Write the cluster ID into /etc/ringvault/restore-allowed on each host, then start again.',
   exitCode: 3,
 });
+export const ImportIncomplete = defineError('ImportIncomplete', {
+  meaning: 'Cassandra said that it had imported SSTables, and some are not taken.',
+  hint: 'See Cassandra’s log of the node for why it did not take them; restore the table in place instead (without online).',
+});
 export const HintsPending = defineError('HintsPending', {
   meaning:
     'A node still holds writes for other nodes that these did not take, and tables that are not restored would lose them.',

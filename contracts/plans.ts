@@ -95,6 +95,7 @@ export const restorePlan = z.strictObject({
   tables: z.array(tableRef),
   /** Whether the cluster has others, which must not lose a write. */
   keepsTables: z.boolean(),
+  online: z.boolean(),
   onlyBackedUpDatacenters: z.boolean(),
   /** In an order that can be applied one by one. */
   statements: z.array(schemaStatement),

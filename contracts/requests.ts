@@ -28,23 +28,30 @@ export type BackupRequest = z.infer<typeof backupRequest>;
 const confirmCluster = clusterId.optional();
 
 export const restoreRequest = z.union([
-  z.strictObject({
-    operation: z.literal('restore').default('restore'),
-    clusterId,
-    backupId: z.union([z.literal('latest'), backupId]).default('latest'),
-    /** True: checks everything, changes nothing, returns the plan. */
-    dryRun: z.boolean().default(false),
-    /** Keyspaces that are created again are replicated in the datacenters alone that the backup has nodes of. */
-    onlyBackedUpDatacenters: z.boolean().default(false),
-    /** True: of an incremental backup its base alone. */
-    snapshotOnly: z.boolean().default(false),
-    /** What of the backup is restored. */
-    ...selectionFields,
-    /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
-    ignoreGcGrace: z.boolean().default(false),
-    confirmCluster,
-    requestedBy,
-  }),
+  z
+    .strictObject({
+      operation: z.literal('restore').default('restore'),
+      clusterId,
+      backupId: z.union([z.literal('latest'), backupId]).default('latest'),
+      /** True: checks everything, changes nothing, returns the plan. */
+      dryRun: z.boolean().default(false),
+      /** Keyspaces that are created again are replicated in the datacenters alone that the backup has nodes of. */
+      onlyBackedUpDatacenters: z.boolean().default(false),
+      /** True: of an incremental backup its base alone. */
+      snapshotOnly: z.boolean().default(false),
+      /** What of the backup is restored. */
+      ...selectionFields,
+      /** True: chosen tables are brought back beside what they have, by import, while Cassandra serves. */
+      online: z.boolean().default(false),
+      /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
+      ignoreGcGrace: z.boolean().default(false),
+      confirmCluster,
+      requestedBy,
+    })
+    .refine(({ online, keyspaces }) => !online || keyspaces?.include !== undefined, {
+      path: ['online'],
+      message: 'expected only with keyspaces.include: tables are brought back online by name',
+    }),
   z.strictObject({
     /** undo: puts back the data from before a restore. release: deletes it. */
     operation: z.enum(['undo', 'release']),

@@ -174,6 +174,7 @@ export const steps = {
     output: z.strictObject({
       operation: z.enum(['restore', 'undo', 'release']),
       dryRun: z.boolean(),
+      online: z.boolean(),
       planKey: s3Key,
       nodesKey: s3Key,
       /** One node that is up: applies the schema. Empty where there is nothing to apply. */

@@ -20,6 +20,7 @@ import {
   upHost,
 } from './planning/agreement.ts';
 import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
@@ -103,13 +104,16 @@ async function planToRestore(
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
-  requireDrainable(nodes, live);
-  if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, ports.clock.now());
+  const { online } = request;
+  if (online) requireImportable(nodes, backup);
+  else requireDrainable(nodes, live);
+  if (!online && !request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, ports.clock.now());
   const operation = 'restore';
-  const asked = { operation, dryRun, onlyBackedUpDatacenters, selection } as const;
+  const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live });
   requireSpace(nodes, plan, cluster.limits);
-  const warnings = [...plan.warnings, ...partWarnings(backup, leftOut)];
+  const beside = online ? BESIDE_WHAT_THERE_IS : [];
+  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut)];
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
 }
 
@@ -134,7 +138,7 @@ async function planToUndoOrRelease(
     requireTablesOfUndo(restore.runId, live);
     requireDrainable(nodes, live);
   }
-  const asked = { operation, dryRun: false, onlyBackedUpDatacenters, selection };
+  const asked = { operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection };
   const plan = planOf(run, { ...asked, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
@@ -205,6 +209,7 @@ function planOf(
   planned: {
     operation: RestorePlan['operation'];
     dryRun: boolean;
+    online: boolean;
     onlyBackedUpDatacenters: boolean;
     selection: Selection;
     backup: RestorableBackup;
@@ -212,7 +217,7 @@ function planOf(
     live: Live;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
-  const { operation, dryRun, onlyBackedUpDatacenters, selection, backup, nodes, live } = planned;
+  const { operation, dryRun, online, onlyBackedUpDatacenters, selection, backup, nodes, live } = planned;
   const kept = live.difference?.liveOnly.length;
   const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
     keyspace,
@@ -222,7 +227,7 @@ function planOf(
   return {
     formatVersion: FORMAT_VERSION,
     workflow: 'restore',
-    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun },
+    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, online },
     ...{ selection, tables, onlyBackedUpDatacenters },
     backupId: backup.manifest.backupId,
     snapshotAt: backup.manifest.snapshotAt,
@@ -273,7 +278,7 @@ async function writePlan(
   run: RunRef,
   plan: RestorePlan,
 ): Promise<StepOutput<'PlanRestore'>> {
-  const { operation, dryRun, nodes } = plan;
+  const { operation, dryRun, online, nodes } = plan;
   const appliers = nodes.filter((node) => node.cassandra === 'up').slice(0, 1);
   if (plan.statements.length > 0 && appliers.length === 0) {
     throw new NodeDown('got no node that is up, expected one to re-create what was dropped');
@@ -283,8 +288,8 @@ async function writePlan(
   const list = (name: string, listed: RestorePlan['nodes']) => writeHostsIfAny(ports, run, name, listed);
   const nodesKey = await list('nodes', nodes);
   return {
-    ...{ operation, dryRun, planKey, nodesKey },
-    quietKey: plan.keepsTables ? nodesKey : '',
+    ...{ operation, dryRun, online, planKey, nodesKey },
+    quietKey: plan.keepsTables && !online ? nodesKey : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
     seedsKey: await list(
       'seeds',

@@ -81,7 +81,8 @@ async function totalsOf(plan: RestorePlan, ports: StepPorts): Promise<StepOutput
     async ({ instanceArn, instanceId, bytes, sources }) => {
       const at = (phase: string) => ({ instanceArn, actionId: actionIdOf(plan.runId, phase) });
       const downloaded = await readResult(ports, 'download', at('download'));
-      const result = await readResult(ports, 'place', at('place'));
+      const phase = plan.online ? 'import' : 'place';
+      const result = await readResult(ports, phase, at(phase));
       if (result.files !== downloaded.files || result.bytes !== downloaded.bytes) {
         problems.push(
           `${instanceId} placed ${result.files} files of ${result.bytes} bytes, downloaded ${downloaded.files} of ${downloaded.bytes}`,

@@ -12,6 +12,7 @@ export type FailPointName =
   | 'upload.listing-put'
   | 'upload.header-put'
   | 'download.file'
+  | 'import.table'
   | 'place.table'
   | 'stop.drained'
   | 'heartbeat';

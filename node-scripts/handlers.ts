@@ -17,6 +17,7 @@ export const handlers: { [Name in ActionName]: () => Promise<ActionHandler<Name>
   'stop-clients': async () => (await import('./actions/stop-clients.ts')).stopClients,
   'settle-writes': async () => (await import('./actions/settle-writes.ts')).settleWrites,
   stop: async () => (await import('./actions/stop.ts')).stop,
+  import: async () => (await import('./actions/import.ts')).importTables,
   place: async () => (await import('./actions/place.ts')).place,
   'put-back': async () => (await import('./actions/put-back.ts')).putBack,
   start: async () => (await import('./actions/start.ts')).start,

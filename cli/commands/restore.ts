@@ -16,6 +16,7 @@ interface RestoreOptions extends Selection {
   onlyBackedUpDatacenters: boolean;
   snapshotOnly?: boolean;
   ignoreGcGrace?: boolean;
+  online?: boolean;
   yes?: boolean;
   wait: boolean;
 }
@@ -25,12 +26,20 @@ export async function restore(session: Session, clusterId: string, options: Rest
   const manifest = await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
   const { backupId } = manifest;
-  if (!options.dryRun)
-    await confirm(session.terminal, clusterId, consequenceOf(manifest, selectionOf(options)), options.yes);
-  const { dryRun = false, snapshotOnly = false, ignoreGcGrace = false, onlyBackedUpDatacenters } = options;
+  const {
+    dryRun = false,
+    snapshotOnly = false,
+    ignoreGcGrace = false,
+    online = false,
+    onlyBackedUpDatacenters,
+  } = options;
+  if (!dryRun) {
+    const consequence = consequenceOf(manifest, selectionOf(options), online);
+    await confirm(session.terminal, clusterId, consequence, options.yes);
+  }
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
-    ...{ ...selectionOf(options), ignoreGcGrace },
+    ...{ ...selectionOf(options), ignoreGcGrace, online },
     ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);
@@ -49,9 +58,8 @@ function partOf({ selection, leftOut }: ClusterManifest): string[] {
   ];
 }
 
-function consequenceOf(manifest: ClusterManifest, chosen: Selection): string {
+function consequenceOf(manifest: ClusterManifest, chosen: Selection, online: boolean): string {
   const asked = describeSelection(chosen);
-  const isOfSome = manifest.leftOut.nodes > 0 || chosen.nodes || chosen.datacenter;
   return [
     `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
@@ -62,7 +70,15 @@ function consequenceOf(manifest: ClusterManifest, chosen: Selection): string {
           `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
         ]
       : []),
-    `${isOfSome ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
-    'host until you run `ringvault release`, and `ringvault undo` brings it back.',
+    ...(online ? BESIDE : inPlace(manifest.leftOut.nodes > 0 || Boolean(chosen.nodes ?? chosen.datacenter))),
   ].join('\n');
 }
+
+const BESIDE = [
+  'Cassandra takes it in beside what the tables have now, and serves throughout: what was written or deleted since stays. There is no undo.',
+];
+
+const inPlace = (ofSome: boolean) => [
+  `${ofSome ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
+  'host until you run `ringvault release`, and `ringvault undo` brings it back.',
+];

@@ -25,6 +25,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       assign: {
         operation: jsonata(`${ANSWER}.operation`),
         dryRun: jsonata(`${ANSWER}.dryRun`),
+        online: jsonata(`${ANSWER}.online`),
         planKey: jsonata(`${ANSWER}.planKey`),
         nodesKey: jsonata(`${ANSWER}.nodesKey`),
         schemaNodeKey: jsonata(`${ANSWER}.schemaNodeKey`),
@@ -40,6 +41,9 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const checkEachHost = states.onEach('CheckEachHost', 'check-restore', { list: 'nodesKey', planned });
   const downloadEachNode = states.onEach('DownloadEachNode', 'download', { list: 'nodesKey', planned });
   const applySchema = states.onEach('ApplySchema', 'apply-schema', { list: 'schemaNodeKey', planned });
+
+  // Beside what the tables have: nothing stops
+  const importOnEachNode = states.onEach('ImportOnEachNode', 'import', { list: 'nodesKey', planned });
 
   // Where tables stay as they are: their writes come to rest on all nodes before the first stops
   const stopClients = states.onEach('StopClientsOfEachNode', 'stop-clients', { list: 'quietKey', planned });
@@ -72,6 +76,8 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   undo.next(seedsToStart);
   const toStop = states.fork('ToStop', { "$operation = 'undo'": undo });
   const writesToSettle = states.fork('WritesToSettle', { "$quietKey = ''": toStop });
+  const online = states.fork('Online', { $online: importOnEachNode });
+  importOnEachNode.next(describeEachHostAfter);
   const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
   release.next(recordRun);
 
@@ -88,8 +94,9 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .next(checkEachHost)
     .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
     .next(downloadEachNode)
-    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": writesToSettle }))
+    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
     .next(applySchema)
+    .next(online)
     .next(writesToSettle)
     .next(stopClients)
     .next(settleWrites)

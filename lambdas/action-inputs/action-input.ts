@@ -59,6 +59,7 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   },
   'check-restore': sourceInput,
   download: sourceInput,
+  import: sourceInput,
   place: async (asked, ports) => ({
     ...(await sourceInput(asked, ports)),
     emptied: EMPTIED_BY_RESTORE.map((each) => ({ ...each })),

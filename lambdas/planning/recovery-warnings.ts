@@ -8,7 +8,12 @@ import type { StepPorts } from '../wrapper/step-ports.ts';
 import { findSubjectPlan } from './subject-plan.ts';
 
 /** Which data a cluster serves after a restore or an undo that did not come to its own end. */
-export function servedData({ clusterId, operation, restoreRunId }: RestorePlan, restored: boolean): string {
+export function servedData(
+  { clusterId, operation, online, restoreRunId }: RestorePlan,
+  restored: boolean,
+): string {
+  if (online)
+    return 'What of the tables was taken in before the end stays beside what they had; start the restore again for the rest';
   if (restored)
     return `The cluster serves the restored data; undo is possible: ringvault undo ${clusterId} ${restoreRunId}`;
   return `The cluster serves the data from before ${operation === 'undo' ? `restore ${restoreRunId}` : 'the restore'}`;

@@ -42,9 +42,9 @@ export async function endedRestore(
 
 /** What a record says of its plan, whether it came to its end or not. */
 export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
-  const { backupId, operation, dryRun, restoreRunId } = plan;
+  const { backupId, operation, dryRun, online, restoreRunId } = plan;
   if (operation !== 'restore') return { backupId, restoreRunId };
-  return { backupId, ...(!dryRun && { undo: 'possible' as const }) };
+  return { backupId, ...(!dryRun && !online && { undo: 'possible' as const }) };
 }
 
 async function nodeOutcome(
@@ -52,11 +52,15 @@ async function nodeOutcome(
   plan: RestorePlan,
   { instanceId, instanceArn, hostId, bytes }: RestorePlan['nodes'][number],
 ): Promise<NodeOutcome> {
-  const phase = plan.dryRun ? 'check-restore' : DECISIVE[plan.operation];
+  const decisive = plan.online ? 'import' : DECISIVE[plan.operation];
+  const phase = plan.dryRun ? 'check-restore' : decisive;
   const outcome: NodeOutcome = { instanceId, hostId, status: 'COMPLETED', phase };
   if (phase === 'check-restore') return { ...outcome, bytes };
-  if (phase !== 'place') return outcome;
+  if (phase !== 'place' && phase !== 'import') return outcome;
   const actionId = actionIdOf(plan.runId, phase);
-  const placed: ActionOutput<'place'> | undefined = await findResult(ports, phase, { instanceArn, actionId });
+  const placed: ActionOutput<'place' | 'import'> | undefined = await findResult(ports, phase, {
+    instanceArn,
+    actionId,
+  });
   return { ...outcome, ...(placed && { files: placed.files, bytes: placed.bytes }) };
 }

@@ -87,6 +87,7 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
         onlyBackedUpDatacenters: false,
         snapshotOnly: false,
         ignoreGcGrace: false,
+        online: false,
         confirmCluster: 'demo',
         requestedBy: 'ana@desk',
       },

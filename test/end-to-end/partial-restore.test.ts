@@ -25,6 +25,7 @@ async function backedUp() {
   );
   for (const table of ['Chosen', 'Kept']) {
     await client.execute(`CREATE TABLE IF NOT EXISTS "${KEYSPACE}"."${table}" (id int PRIMARY KEY, at text)`);
+    await client.execute(`CREATE INDEX IF NOT EXISTS "by_at_of_${table}" ON "${KEYSPACE}"."${table}" (at)`);
     await client.execute(`TRUNCATE "${KEYSPACE}"."${table}"`);
     for (let id = 0; id < ROWS; id++) await insert(client, table, id, 'before');
   }
@@ -119,6 +120,24 @@ test('one table goes back, and the other keeps every write, on every node; undo 
   await again.end();
   expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(changed));
   await expectKept(alpha, writer, again);
+});
+
+test('one table comes back online: nobody is stopped, its index answers, what was written since stays', async () => {
+  const { alpha, client, backup } = await backedUp();
+  await client.execute(`TRUNCATE "${KEYSPACE}"."Chosen"`);
+  await insert(client, 'Chosen', 0, 'after');
+  const writer = keepWriting(client);
+  const keyspaces = { include: [`${KEYSPACE}.Chosen`] };
+  const request = { clusterId: 'alpha', backupId: backup.runId, online: true, keyspaces };
+  const view = await stage.run('restore', request);
+  await writer.end();
+  expect(stage.completed(view).undo).toBeUndefined();
+  expect(view.nodes.map((node) => node.phase)).not.toContain('stop');
+  expect(writer.refused).toEqual([]);
+  const merged = before.map((row) => (row === '0 before' ? '0 after' : row)).sort();
+  expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(merged));
+  const indexed = await client.execute(`SELECT id FROM "${KEYSPACE}"."Chosen" WHERE at = 'before'`);
+  expect(indexed.rows).toHaveLength(ROWS - 1);
 });
 
 test('cancelled while clients are kept out: Recover lets them in, and nothing was changed', async () => {

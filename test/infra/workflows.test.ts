@@ -103,7 +103,8 @@ it('leaves out each map whose host list is empty', () => {
   );
   expect(skips).toEqual(
     expect.arrayContaining([
-      ['Restore', "{% $schemaNodeKey = '' %}", 'ApplySchema', 'WritesToSettle'],
+      ['Restore', "{% $schemaNodeKey = '' %}", 'ApplySchema', 'Online'],
+      ['Restore', '{% $online %}', 'WritesToSettle', 'ImportOnEachNode'],
       ['Restore', "{% $quietKey = '' %}", 'StopClientsOfEachNode', 'ToStop'],
       ['Restore', "{% $operation = 'undo' %}", 'StopEachNode', 'StopEachNodeToUndo'],
       ['Restore', "{% $seedsKey = '' %}", 'StartSeedNodes', 'OthersToStart'],

@@ -1,0 +1,68 @@
+// import: Cassandra takes the staged SSTables in while it serves; then looks that it took every one, since an import that
+// finds nothing it can take succeeds.
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { ImportIncomplete } from '../../contracts/errors.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { nodetool } from '../cassandra/nodetool.ts';
+import { parseFileName } from '../cassandra/sstable-files.ts';
+import type { ActionContext } from '../context.ts';
+import { isMissingFile, isThere, writeDurably } from '../durable-files.ts';
+import { mustBeAllowed } from '../guard.ts';
+import { mustHoldAll } from '../transfer/held-files.ts';
+import { linkedBefore } from '../transfer/local-files.ts';
+import { mapDataDirectories, stagingRoot, tablePath, totalsOfTables } from '../transfer/placement.ts';
+import { readNodeChain } from '../transfer/read-chain.ts';
+
+const NAMED = 5;
+
+export async function importTables(
+  context: ActionContext,
+  { sources, tables }: ActionInput<'import'>,
+): Promise<ActionOutput<'import'>> {
+  await mustBeAllowed(context);
+  const backup = await readNodeChain(context, sources);
+  const { data } = await nodeDirectories(context);
+  const staged = mapDataDirectories(backup.header, data).map((root) =>
+    stagingRoot(root, context.document.runId),
+  );
+  // Cassandra moves what it takes: only before the first import everything is there.
+  const begun = join(context.directory, 'import-begun');
+  if (!(await isThere(begun))) {
+    await mustHoldAll(context, backup, tables, staged, 'staging', linkedBefore(staged));
+    await writeDurably(begun, '');
+  }
+  const roots = [...new Set(staged)];
+  for (const table of tables) {
+    await context.beforeDestroying(`import into ${table.keyspace}.${table.table}`);
+    const directories = roots.map((root) => join(root, tablePath(table)));
+    const wanted = (await Promise.all(directories.map(sstablesIn))).map((names, index) => ({ names, index }));
+    const full = wanted.filter(({ names }) => names.length > 0);
+    if (full.length === 0) continue;
+    const from = full.map(({ index }) => directories[index] ?? '');
+    await nodetool(context, 'import', table.keyspace, table.table, ...from);
+    await context.failPoint('import.table');
+    const left = (await Promise.all(from.map(sstablesIn))).flat();
+    if (left.length > 0) throw notTaken(table.keyspace, table.table, left);
+  }
+  await context.beforeDestroying('delete what is left of staging');
+  for (const root of roots) await rm(root, { recursive: true, force: true });
+  return { tables: tables.length, ...totalsOfTables(backup.header, tables) };
+}
+
+/** Data.db of each SSTable; those of indexes lie deeper, and are made anew. */
+async function sstablesIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if (isMissingFile(error)) return [];
+    throw error;
+  });
+  return names.filter((name) => parseFileName(name)?.component === 'Data.db');
+}
+
+function notTaken(keyspace: string, table: string, left: string[]): Error {
+  const named = `${left.slice(0, NAMED).join(', ')}${left.length > NAMED ? ', …' : ''}`;
+  return new ImportIncomplete(
+    `nodetool import into ${keyspace}.${table} said that it succeeded: got ${left.length} SSTables not taken (${named}), expected none`,
+  );
+}
