@@ -138,10 +138,11 @@ async function attributesOf(
 ): Promise<ObjectAttributes | undefined> {
   try {
     const head = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
-    const whole = head.ChecksumType === 'COMPOSITE' ? undefined : head.ChecksumSHA256;
+    const { ChecksumSHA256, ChecksumCRC32 } = head.ChecksumType === 'COMPOSITE' ? {} : head;
     return {
       sizeBytes: head.ContentLength ?? 0,
-      ...(whole && { sha256: Buffer.from(whole, 'base64').toString('hex') }),
+      ...(ChecksumSHA256 && { sha256: Buffer.from(ChecksumSHA256, 'base64').toString('hex') }),
+      ...(ChecksumCRC32 && { crc32: Buffer.from(ChecksumCRC32, 'base64').readUInt32BE() }),
     };
   } catch (error) {
     if (isMissing(error)) return undefined;

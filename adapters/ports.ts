@@ -32,6 +32,8 @@ export interface ObjectAttributes {
   sizeBytes: number;
   /** Hex, where S3 holds one for the whole object. */
   sha256?: string;
+  /** Likewise. */
+  crc32?: number;
 }
 
 /** A multipart upload that may outlive who began it. */

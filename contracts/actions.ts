@@ -21,6 +21,7 @@ import {
 } from './identifiers.ts';
 import { snapshotTimes } from './manifests.ts';
 import { schemaStatement } from './ring.ts';
+import { backupScope } from './selection.ts';
 
 /** A table as it is matched to data: by ID; the names are for directories and for people. */
 export const tableRef = z.strictObject({ keyspace: z.string(), table: z.string(), tableId });
@@ -144,6 +145,8 @@ export const actions = {
       times: snapshotTimes,
       /** User tables that the snapshot must hold; what it holds of others is not uploaded. */
       tables: z.array(tableRef),
+      /** Of a part the node has other files, whose hashes are kept in mind. */
+      scope: backupScope,
       damagedFiles: z.enum(['refuse', 'store']),
       /** KMS keys: with which S3 encrypts what is put, and which wraps the key that the host encrypts objects with. */
       encryption: z.strictObject({

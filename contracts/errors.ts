@@ -358,9 +358,14 @@ export const VaultUnavailable = defineError('VaultUnavailable', {
   hint: 'S3 did not answer after all retries. See the host’s network and S3’s status.',
   retryable: true,
 });
+export const ObjectTampered = defineError('ObjectTampered', {
+  meaning: 'Both names under which an object may be stored are taken by other bytes.',
+  hint: 'Somebody who may write to the vault put them there: see who did (CloudTrail, the objects’ times), end their credentials, have an administrator delete both objects, then back up again.',
+  exitCode: 5,
+});
 export const VaultNotEncrypted = defineError('VaultNotEncrypted', {
   meaning: 'S3 took an object without encrypting it with the cluster’s key, as it was asked to.',
-  hint: 'Something between the host and S3 drops headers of requests. Nothing more is stored until it is found.',
+  hint: 'Something between the host and S3 drops headers of requests. Find it, and delete the object named: what lies there is not encrypted, and is taken for stored by the next attempt.',
 });
 export const EncryptionKeyDenied = defineError('EncryptionKeyDenied', {
   meaning: 'KMS does not let the host, or the step, use the key that the data is encrypted with.',

@@ -1,7 +1,7 @@
 // A lock held by a process for as long as it lives, race safe without flock: its files are numbered, the highest counts,
 // and link(2) lets one process alone make the next. A dead holder's file stays, so that numbers never come again.
 import { randomBytes } from 'node:crypto';
-import { link, readdir, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, isMissingFile, makeDirectory, readIfThere } from './durable-files.ts';
 import { identityOf, isAlive, type ProcessIdentity, processIdentity } from './processes.ts';
@@ -15,7 +15,7 @@ export async function tryLock(directory: string): Promise<HeldLock | 'held'> {
   await makeDirectory(directory);
   const self = await identityOf(process.pid);
   const temporary = join(directory, `.lock-${randomBytes(8).toString('hex')}`);
-  await writeFile(temporary, JSON.stringify(self), { mode: 0o600 });
+  await writeSynced(temporary, JSON.stringify(self));
   try {
     for (;;) {
       const newest = await newestNumber(directory);
@@ -54,6 +54,26 @@ async function newestNumber(directory: string): Promise<number> {
 async function livingHolder(directory: string, number: number): Promise<ProcessIdentity | undefined> {
   const content = await readIfThere(lockPath(directory, number));
   if (content === undefined) return undefined;
-  const holder = processIdentity.safeParse(JSON.parse(content)).data;
+  const holder = processIdentity.safeParse(parsed(content)).data;
   return holder && (await isAlive(holder)) ? holder : undefined;
+}
+
+/** Nobody's, where a crash left it empty or torn. */
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A name must not outlive a crash that its content does not. */
+async function writeSynced(path: string, content: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }

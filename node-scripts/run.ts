@@ -11,6 +11,7 @@ import { isThere } from './durable-files.ts';
 import { failPoints } from './fail-points.ts';
 import { handlers } from './handlers.ts';
 import type { HostPaths } from './host-paths.ts';
+import { forgetListings } from './housekeeping.ts';
 import { tryLock } from './process-lock.ts';
 import { type ProgressReporter, progressReporter } from './progress.ts';
 import { readResult, saveResult } from './saved-result.ts';
@@ -78,6 +79,7 @@ async function attempt(
     const output = await untilStopped(clock, session.signal, carryOut(context, options));
     await saveResult(directory, output);
     await storeResult(options, output);
+    await forgetListings(directory);
     await session.close();
     await progress.end('succeeded');
     await release();

@@ -97,6 +97,7 @@ export function uploadInput(
     tag,
     times: { askedAt: now, startedAt: now, doneAt: now, clockOffsetMs: 0 },
     tables: state.tables,
+    scope: 'cluster',
     damagedFiles: 'refuse',
     encryption: {},
     previous: previous ? [previous] : [],

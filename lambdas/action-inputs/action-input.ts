@@ -112,7 +112,7 @@ function nodeOf<Node extends Host>(nodes: readonly Node[], { host, planKey }: Ac
 }
 
 async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'upload'>> {
-  const { backupId, kind, round, snapshotTag, schemaVersion, tables, nodes } = await plan(
+  const { backupId, kind, round, scope, snapshotTag, schemaVersion, tables, nodes } = await plan(
     asked,
     ports,
     backupPlan,
@@ -140,6 +140,7 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
       times,
       tables,
     },
+    scope,
     damagedFiles: asked.cluster.policy.damagedFiles,
     encryption: encryptionKeysOf(ports, asked.run.clusterId, asked.cluster),
     // What was written since is in none.

@@ -1,12 +1,13 @@
-// prepare: whether this host can run the host program, now that it runs.
+// prepare: whether this host can run the host program, now that it runs; and a look at what earlier runs left on it.
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { UnsupportedHost } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
+import { forgetOldActions } from '../housekeeping.ts';
 
 const LEAST_GLIBC = [2, 28] as const;
 
 export async function prepare(
-  _: ActionContext,
+  context: ActionContext,
   input: ActionInput<'prepare'>,
 ): Promise<ActionOutput<'prepare'>> {
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
@@ -21,6 +22,7 @@ export async function prepare(
       `got glibc ${glibcVersion ?? 'none'}, expected ${LEAST_GLIBC.join('.')} or later`,
     );
   }
+  await forgetOldActions(context);
   return { architecture: process.arch, nodeVersion: process.version, glibcVersion };
 }
 

@@ -63,7 +63,7 @@ async function uploadObjects(context: ActionContext, input: Input, hasher: Hashe
   const listing = createListing(listingPath(context));
   const until = uploadUntil(context, input);
   const totals = await uploadTables(context, tables, {
-    isAll: input.kind !== 'incremental',
+    isAll: input.kind !== 'incremental' && input.scope === 'cluster',
     ...{ stored, hasher, listing, until, dataKey },
     storesDamaged: input.damagedFiles === 'store',
   })

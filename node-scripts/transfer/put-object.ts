@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { streamPartBytesFor } from '../../adapters/part-size.ts';
 import type { DataKey, ObjectAttributes } from '../../adapters/ports.ts';
-import { FileUnstable, FileVanished, UnexpectedError } from '../../contracts/errors.ts';
+import { FileUnstable, FileVanished, ObjectTampered, UnexpectedError } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 import type { Hashed } from '../hashing/messages.ts';
 import { compressedIfSmaller, shrinks } from './compression.ts';
@@ -28,7 +28,7 @@ interface Content extends Encoding {
   bytes?: Buffer;
 }
 
-/** Under its own name or, where other bytes have taken it, beside. @throws FileVanished FileUnstable VaultUnavailable */
+/** Under its own name or, where other bytes have taken it, beside. @throws FileVanished FileUnstable VaultUnavailable ObjectTampered */
 export async function putRight(
   context: StoreContext,
   path: string,
@@ -47,7 +47,9 @@ export async function putRight(
   const beside: StoredObject = { sha256, variant: variantOf(content, true) };
   const besideOutcome = await putUnder(context, beside, content);
   if (besideOutcome === 'other-bytes')
-    throw new FileUnstable(`${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`);
+    throw new ObjectTampered(
+      `${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`,
+    );
   action.log.error({ key: tampered }, 'an object holds other bytes than its name says');
   await stored.add(beside);
   return { object: beside, outcome: besideOutcome, tampered };
@@ -86,7 +88,9 @@ async function putUnder(
   if (found) return isOurs(found);
   const put = () => putContent(context, key, content);
   // A large file that is encoded has two parts in memory.
-  const outcome = await ((isCompressed || isEncrypted) && !bytes ? context.encoding(put) : put());
+  const outcome = await ((isCompressed || isEncrypted) && !bytes
+    ? context.encoding(hashed.sizeBytes, put)
+    : put());
   return outcome === 'created' ? 'uploaded' : isOurs();
 }
 

@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -70,10 +69,31 @@ async function fetchVerified(
 async function* readListing(path: string, key: string): AsyncGenerator<ListedFile> {
   const gunzip = createReadStream(path).pipe(createGunzip());
   let number = 0;
-  for await (const line of createInterface({ input: gunzip, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of linesOf(gunzip)) {
     number += 1;
-    const parsed = listedFile.safeParse(JSON.parse(line));
+    const parsed = listedFile.safeParse(parsedJson(line));
     if (!parsed.success) throw new BackupDamaged(`${key}, line ${number}: ${describeIssues(parsed.error)}`);
     yield parsed.data;
   }
+}
+
+/** Undefined is no file of a listing. */
+function parsedJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** At newlines alone: JSON leaves other separators of lines as they are, which node:readline splits at. */
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }

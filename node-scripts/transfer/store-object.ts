@@ -1,6 +1,6 @@
 // Sees to it that the vault has one object, a file or a pack of small ones: known already, or hashed, found or put.
 import { createHash } from 'node:crypto';
-import type { DataKey } from '../../adapters/ports.ts';
+import type { DataKey, ObjectAttributes } from '../../adapters/ports.ts';
 import { DataRot, FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
@@ -20,13 +20,15 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
-  /** Lets so many large files be encoded at once: each holds two parts in memory. */
-  encoding<Value>(put: () => Promise<Value>): Promise<Value>;
+  /** Lets so many large files be encoded at once: each holds two parts in memory, and of the largest one goes alone. */
+  encoding<Value>(sizeBytes: number, put: () => Promise<Value>): Promise<Value>;
   /** Lets so many small files, and samples of large ones, be compressed at once: each takes a core. */
   compressing<Value>(compress: () => Promise<Value>): Promise<Value>;
   /** What is newly stored is encrypted with; the same one for all of the action. */
   dataKey: (() => Promise<DataKey>) | undefined;
   pace: Pace;
+  /** Puts that are under way, by SHA-256. */
+  putting: Map<string, ReturnType<typeof putRight>>;
   /** Whether what has rotted on the disk is stored, marked. */
   storesDamaged: boolean;
 }
@@ -108,10 +110,21 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   const asItIs = rot === undefined ? {} : { rot: `${rot}; it is stored as it is` };
   const known = stored.find(hashed.sha256);
   // Of a sampled object S3 is asked, too.
-  if (known && (!isSampled(action, planned) || (await isStillThere(context, known, hashed)))) {
+  if (known && (!isSampled(action, planned) || (await isSaidToBe(context, known, hashed)))) {
     return { object: known, members, outcome: 'already-stored', ...asItIs };
   }
-  return { members, ...asItIs, ...(await putRight(context, paths[0] ?? '', hashed)) };
+  return { members, ...asItIs, ...(await putOnce(context, paths[0] ?? '', hashed)) };
+}
+
+/** Of several with the same bytes at the same moment one is put: two uploads of one object would end each other. */
+async function putOnce(context: StoreContext, path: string, hashed: Hashed): ReturnType<typeof putRight> {
+  const { putting } = context;
+  const { sha256 } = hashed;
+  const first = putting.get(sha256);
+  if (first) return { ...(await first), outcome: 'already-stored' };
+  const put = putRight(context, path, hashed).finally(() => putting.delete(sha256));
+  putting.set(sha256, put);
+  return put;
 }
 
 /** What has rotted since a backup before is named as it was then. */
@@ -132,14 +145,28 @@ async function keptBeforeRot(
   return { ...before, rot: `${rot}; the backup has it as it was` };
 }
 
-async function isStillThere(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
+/** By what S3 says alone: one that was sent in parts is not read whole for a sample. */
+function isSaidToBe(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
+  return isStillThere(context, object, hashed, ({ sizeBytes, sha256, crc32 }) => {
+    if (sizeBytes !== hashed.sizeBytes) return false;
+    return sha256 === undefined ? (crc32 ?? hashed.crc32) === hashed.crc32 : sha256 === hashed.sha256;
+  });
+}
+
+async function isStillThere(
+  context: StoreContext,
+  object: StoredObject,
+  hashed: Hashed,
+  isWanted = (attributes: ObjectAttributes): boolean | Promise<boolean> =>
+    isRight(context, object, hashed, { attributes }),
+): Promise<boolean> {
   const key = objectKey(context.action, object);
   const look = async () => {
     if (encodingOf(object.variant).isEncrypted) return canBeOpened(context.action, object);
     const attributes = await attributesIfThere(context.action.store, key);
     if (!attributes) return false;
     // One that is encoded would have to be fetched to know more than this.
-    return isEncoded(object.variant) || isRight(context, object, hashed, { attributes });
+    return isEncoded(object.variant) || isWanted(attributes);
   };
   if (await look()) return true;
   context.action.log.error({ key }, 'an object of the backup before is gone, or other than its name says');

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { streamPartBytesFor } from '../../adapters/part-size.ts';
 import { FileVanished } from '../../contracts/errors.ts';
 import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
@@ -24,6 +25,8 @@ import { paceOf, paceUntil } from './pace.ts';
 import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
 
+/** Of the parts that an encoded file is sent in: of files whose parts are larger one is under way. */
+const LARGE_PART_BYTES = 32 * 1024 ** 2;
 /** Of many more nobody reads the names. */
 const ROTTEN_NAMED = 10;
 
@@ -79,14 +82,18 @@ export async function uploadTables(
       return send();
     });
   const encodings = pLimit(hashesAtOnce);
-  const encoding: StoreContext['encoding'] = (put) =>
-    encodings(() => {
-      signal.throwIfAborted();
-      return put();
-    });
+  const largest = pLimit(1);
+  const encoding: StoreContext['encoding'] = (sizeBytes, put) => {
+    const begin = () =>
+      encodings(() => {
+        signal.throwIfAborted();
+        return put();
+      });
+    return streamPartBytesFor(sizeBytes) > LARGE_PART_BYTES ? largest(begin) : begin();
+  };
   const context: StoreContext = {
     ...{ action: { ...action, signal }, stored, cache, hasher, pace },
-    ...{ slot, encoding, compressing: pLimit(hashesAtOnce), storesDamaged, dataKey },
+    ...{ putting: new Map(), slot, encoding, compressing: pLimit(hashesAtOnce), storesDamaged, dataKey },
   };
   const totals: UploadTotals = {
     tables: [],

@@ -82,6 +82,7 @@ describe('the host program on a real node', () => {
       tag: tag(run),
       times: taken.times,
       tables,
+      scope: 'cluster',
       damagedFiles: 'refuse',
       encryption: {},
       previous: previous ? [previous] : [],

@@ -95,6 +95,7 @@ export function uploadInput(run: string, tables: Table[]): ActionInput<'upload'>
     tag: TAG,
     times: { askedAt: time, startedAt: time, doneAt: time, clockOffsetMs: 0 },
     tables,
+    scope: 'cluster',
     damagedFiles: 'refuse',
     encryption: {},
     previous: [],
