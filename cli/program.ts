@@ -17,6 +17,7 @@ import { backup } from './commands/backup.ts';
 import { cancel } from './commands/cancel.ts';
 import { clusters } from './commands/clusters.ts';
 import { describe } from './commands/describe.ts';
+import { download } from './commands/download.ts';
 import { list } from './commands/list.ts';
 import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
@@ -56,6 +57,7 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
     .option('--json', 'one JSON document on stdout, nothing else');
   addRunCommands(program, perform);
   addRestoreCommands(program, perform);
+  addDownloadCommand(program, perform);
   addClusterCommands(program, perform);
   addHistoryCommands(program, perform);
   return program;
@@ -64,6 +66,22 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
 const clusterArgument = () =>
   new Argument('<cluster>', 'cluster ID of ringvault.yaml').argParser(checkedBy(clusterId));
 const runArgument = (description: string) => new Argument('[run]', description).argParser(checkedBy(runId));
+const backupOption = () =>
+  new Option('--backup <id>', 'backup ID, or latest')
+    .default('latest')
+    .argParser(checkedBy(z.union([z.literal('latest'), runId])));
+const nodeOption = () =>
+  new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
+    collectedBy(selectionFields.nodes),
+  );
+const includeOption = () =>
+  new Option(
+    '--include <pattern...>',
+    'only these keyspaces or keyspace.tables, * and ? for any characters',
+  ).argParser(collectedBy(tablePatterns.shape.include));
+const excludeOption = () =>
+  new Option('--exclude <pattern...>', 'without these').argParser(collectedBy(tablePatterns.shape.exclude));
+const snapshotOnlyOption = () => new Option('--snapshot-only', 'of an incremental backup its base alone');
 const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
 const noWait = () => new Option('--no-wait', 'return at once');
 const yes = () => new Option('--yes', 'do not ask');
@@ -82,25 +100,12 @@ function addRunCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--base <id>', 'of an incremental: the backup to go on from').argParser(checkedBy(runId)),
     )
-    .addOption(
-      new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
-        collectedBy(selectionFields.nodes),
-      ),
-    )
+    .addOption(nodeOption())
     .addOption(
       new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter)),
     )
-    .addOption(
-      new Option(
-        '--include <pattern...>',
-        'only these keyspaces or keyspace.tables, * and ? for any characters',
-      ).argParser(collectedBy(tablePatterns.shape.include)),
-    )
-    .addOption(
-      new Option('--exclude <pattern...>', 'without these').argParser(
-        collectedBy(tablePatterns.shape.exclude),
-      ),
-    )
+    .addOption(includeOption())
+    .addOption(excludeOption())
     .addOption(wait())
     .addOption(noWait())
     .action((cluster, { node, include, exclude, ...options }, self) => {
@@ -128,18 +133,14 @@ function addRunCommands(program: Command, perform: Perform): void {
 function addRestoreCommands(program: Command, perform: Perform): void {
   command(program, 'restore', 'bring a cluster, or the part that was backed up, back in place')
     .addArgument(clusterArgument())
-    .addOption(
-      new Option('--backup <id>', 'backup ID, or latest')
-        .default('latest')
-        .argParser(checkedBy(z.union([z.literal('latest'), runId]))),
-    )
+    .addOption(backupOption())
     .addOption(
       new Option(
         '--only-backed-up-datacenters',
         'replicate keyspaces that are created again in the datacenters alone that the backup has nodes of',
       ).default(false),
     )
-    .addOption(new Option('--snapshot-only', 'of an incremental backup its base alone'))
+    .addOption(snapshotOnlyOption())
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())
@@ -163,6 +164,32 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         ),
       );
   }
+}
+
+function addDownloadCommand(program: Command, perform: Perform): void {
+  command(program, 'download', 'files of a backup into a directory, verified, without Cassandra')
+    .addArgument(clusterArgument())
+    .addOption(
+      new Option('--to <directory>', 'is made where it is not there')
+        .makeOptionMandatory()
+        .argParser(checkedBy(z.string().min(1, 'expected a directory'))),
+    )
+    .addOption(backupOption())
+    .addOption(nodeOption())
+    .addOption(includeOption())
+    .addOption(excludeOption())
+    .addOption(
+      new Option(
+        '--prefix <path>',
+        'only files whose <keyspace>/<table>-<table ID>/<file> begins so; names Cassandra’s own keyspaces, too',
+      ).argParser(checkedBy(z.string().regex(/^[^/\0]/, 'expected the beginning of keyspace/table-id/file'))),
+    )
+    .addOption(snapshotOnlyOption())
+    .action((cluster, { node, snapshotOnly = false, ...options }, self) =>
+      perform(globals(self), (session) =>
+        download(session, cluster, { ...options, snapshotOnly, ...(node && { nodes: node }) }),
+      ),
+    );
 }
 
 function addClusterCommands(program: Command, perform: Perform): void {

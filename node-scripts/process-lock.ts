@@ -15,7 +15,8 @@ export async function tryLock(directory: string): Promise<HeldLock | 'held'> {
   await makeDirectory(directory);
   const self = await identityOf(process.pid);
   const temporary = join(directory, `.lock-${randomBytes(8).toString('hex')}`);
-  await writeFile(temporary, JSON.stringify(self), { mode: 0o600 });
+  // Where there is no /proc nobody knows who lives: the lock holds nobody off.
+  await writeFile(temporary, JSON.stringify(self ?? null), { mode: 0o600 });
   try {
     for (;;) {
       const newest = await newestNumber(directory);
