@@ -2,7 +2,7 @@
 import type { Answer } from '../answer.ts';
 import { EXIT_INTERRUPTED } from '../answer.ts';
 import type { Session } from '../deployment.ts';
-import { type Downloaded, type DownloadRequest, downloadFiles } from '../download/download-files.ts';
+import type { Downloaded, DownloadRequest } from '../download/download-files.ts';
 import { requireBackup } from '../lookup.ts';
 import { displayFor } from '../render/display.ts';
 import { formatBytes, formatTime } from '../render/format.ts';
@@ -20,6 +20,8 @@ export async function download(
   { backup, ...chosen }: DownloadOptions,
 ): Promise<Answer> {
   const { backupId } = await requireBackup(deployment, clusterId, backup);
+  // Late, so that no other command waits for what hosts work with.
+  const { downloadFiles } = await import('../download/download-files.ts');
   const request: DownloadRequest = { ...chosen, clusterId, backupId };
   return terminal.interruptible(async (signal) => {
     const display = displayFor(terminal);
