@@ -12,5 +12,5 @@ export interface Answer {
   exitCode?: number;
 }
 
-/** Ended by SIGINT, as shells say it: whoever watched stopped watching. */
+/** Ended by SIGINT, as shells say it: whoever watched stopped watching, or a download was stopped. */
 export const EXIT_INTERRUPTED = 130;

@@ -2,6 +2,7 @@
 // options of the command line go before.
 import { dynamoDbCatalog } from '../adapters/catalog-dynamodb.ts';
 import { systemClock } from '../adapters/clock-system.ts';
+import { kmsDataKeys } from '../adapters/data-keys-kms.ts';
 import { stepFunctionsExecutions } from '../adapters/executions-step-functions.ts';
 import { s3ObjectStore } from '../adapters/object-store-s3.ts';
 import { systemRandom } from '../adapters/random-system.ts';
@@ -23,7 +24,9 @@ export async function connect(options: DeploymentOptions): Promise<Deployment> {
       },
     }),
     store: s3ObjectStore({ bucket: outputs.vaultBucket }),
+    vault: { bucket: outputs.vaultBucket },
     layout: vaultLayout(outputs.vaultPrefix),
+    dataKeys: (clusterId) => kmsDataKeys({ clusterId }),
     clock: systemClock,
   };
 }

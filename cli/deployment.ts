@@ -1,5 +1,5 @@
 // What a command works with: the deployed stack, seen through ports, and the terminal it was typed in.
-import type { Catalog, Clock, Executions, ObjectStore } from '../adapters/ports.ts';
+import type { Catalog, Clock, DataKeys, Executions, ObjectStore } from '../adapters/ports.ts';
 import type { VaultLayout } from '../contracts/layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -13,7 +13,11 @@ export interface Deployment {
   catalog: History;
   executions: Executions;
   store: ObjectStore;
+  /** Where worker threads find what `store` is; without it their work is done in this thread. */
+  vault?: { bucket: string; region?: string };
   layout: VaultLayout;
+  /** Of what hosts encrypted, by cluster ID. */
+  dataKeys(clusterId: string): DataKeys;
   clock: Clock;
 }
 

@@ -22,6 +22,7 @@ import { backup } from './commands/backup.ts';
 import { cancel } from './commands/cancel.ts';
 import { clusters } from './commands/clusters.ts';
 import { describe } from './commands/describe.ts';
+import { download } from './commands/download.ts';
 import { list } from './commands/list.ts';
 import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
@@ -61,6 +62,7 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
     .option('--json', 'one JSON document on stdout, nothing else');
   addRunCommands(program, perform);
   addRestoreCommands(program, perform);
+  addDownloadCommand(program, perform);
   addClusterCommands(program, perform);
   addHistoryCommands(program, perform);
   return program;
@@ -69,23 +71,27 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
 const clusterArgument = () =>
   new Argument('<cluster>', 'cluster ID of ringvault.yaml').argParser(checkedBy(clusterId));
 const runArgument = (description: string) => new Argument('[run]', description).argParser(checkedBy(runId));
-const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
-const noWait = () => new Option('--no-wait', 'return at once');
-const yes = () => new Option('--yes', 'do not ask');
-
-const nodes = () =>
+const backupOption = () =>
+  new Option('--backup <id>', 'backup ID, or latest')
+    .default('latest')
+    .argParser(checkedBy(z.union([z.literal('latest'), runId])));
+const nodeOption = () =>
   new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
     collectedBy(selectionFields.nodes),
   );
-const datacenter = () =>
-  new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
-const include = () =>
+const includeOption = () =>
   new Option(
     '--include <pattern...>',
     'only these keyspaces or keyspace.tables, * and ? for any characters',
   ).argParser(collectedBy(tablePatterns.shape.include));
-const exclude = () =>
+const excludeOption = () =>
   new Option('--exclude <pattern...>', 'without these').argParser(collectedBy(tablePatterns.shape.exclude));
+const datacenterOption = () =>
+  new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
+const snapshotOnlyOption = () => new Option('--snapshot-only', 'of an incremental backup its base alone');
+const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
+const noWait = () => new Option('--no-wait', 'return at once');
+const yes = () => new Option('--yes', 'do not ask');
 
 interface Choice {
   node?: Selection['nodes'];
@@ -113,10 +119,10 @@ function addRunCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--base <id>', 'of an incremental: the backup to go on from').argParser(checkedBy(runId)),
     )
-    .addOption(nodes())
-    .addOption(datacenter())
-    .addOption(include())
-    .addOption(exclude())
+    .addOption(nodeOption())
+    .addOption(datacenterOption())
+    .addOption(includeOption())
+    .addOption(excludeOption())
     .addOption(wait())
     .addOption(noWait())
     .action((cluster, { node, include, exclude, ...options }, self) =>
@@ -139,22 +145,18 @@ function addRunCommands(program: Command, perform: Perform): void {
 function addRestoreCommands(program: Command, perform: Perform): void {
   command(program, 'restore', 'bring a cluster, or a part of it, back in place')
     .addArgument(clusterArgument())
-    .addOption(
-      new Option('--backup <id>', 'backup ID, or latest')
-        .default('latest')
-        .argParser(checkedBy(z.union([z.literal('latest'), runId]))),
-    )
+    .addOption(backupOption())
     .addOption(
       new Option(
         '--only-backed-up-datacenters',
         'replicate keyspaces that are created again in the datacenters alone that the backup has nodes of',
       ).default(false),
     )
-    .addOption(new Option('--snapshot-only', 'of an incremental backup its base alone'))
-    .addOption(nodes())
-    .addOption(datacenter())
-    .addOption(include())
-    .addOption(exclude())
+    .addOption(snapshotOnlyOption())
+    .addOption(nodeOption())
+    .addOption(datacenterOption())
+    .addOption(includeOption())
+    .addOption(excludeOption())
     .addOption(
       new Option(
         '--online',
@@ -192,6 +194,32 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         ),
       );
   }
+}
+
+function addDownloadCommand(program: Command, perform: Perform): void {
+  command(program, 'download', 'files of a backup into a directory, verified, without Cassandra')
+    .addArgument(clusterArgument())
+    .addOption(
+      new Option('--to <directory>', 'is made where it is not there')
+        .makeOptionMandatory()
+        .argParser(checkedBy(z.string().min(1, 'expected a directory'))),
+    )
+    .addOption(backupOption())
+    .addOption(nodeOption())
+    .addOption(includeOption())
+    .addOption(excludeOption())
+    .addOption(
+      new Option(
+        '--prefix <path>',
+        'only files whose <keyspace>/<table>-<table ID>/<file> begins so; names Cassandra’s own keyspaces, too',
+      ).argParser(checkedBy(z.string().regex(/^[^/\0]/, 'expected the beginning of keyspace/table-id/file'))),
+    )
+    .addOption(snapshotOnlyOption())
+    .action((cluster, { node, snapshotOnly = false, ...options }, self) =>
+      perform(globals(self), (session) =>
+        download(session, cluster, { ...options, snapshotOnly, ...(node && { nodes: node }) }),
+      ),
+    );
 }
 
 function addClusterCommands(program: Command, perform: Perform): void {

@@ -89,8 +89,8 @@ export const UnknownBackup = defineError('UnknownBackup', {
 });
 export const NothingSelected = defineError('NothingSelected', {
   meaning:
-    'A node, a datacenter or a pattern of keyspaces that a backup is asked of matches nothing in the cluster.',
-  hint: 'Correct the request, the schedule or `keyspaces` in ringvault.yaml; names are case-sensitive, and Cassandra’s own keyspaces are chosen by Ringvault.',
+    'A node, a datacenter or a pattern of keyspaces that a backup is asked of matches nothing in the cluster; or what a download is asked of, prefix included, nothing in the backup.',
+  hint: 'Correct the request, the schedule or `keyspaces` in ringvault.yaml; names are case-sensitive, and Cassandra’s own keyspaces are chosen by Ringvault. Of a download, correct the option named.',
   exitCode: 4,
 });
 export const UnknownNode = defineError('UnknownNode', {
@@ -233,8 +233,20 @@ export const GcGracePassed = defineError('GcGracePassed', {
   exitCode: 3,
 });
 export const InsufficientSpace = defineError('InsufficientSpace', {
-  meaning: 'A data directory’s file system has less room than the restore needs and the reserve together.',
-  hint: 'Free space on the data directory named, or lower limits.reserveBytes, then start again.',
+  meaning:
+    'A data directory’s file system has less room than the restore needs and the reserve together; or that of a download’s directory less than its files need.',
+  hint: 'Free space on the directory named, or, for a restore, lower limits.reserveBytes, then start again.',
+  exitCode: 3,
+});
+export const DirectoryUnusable = defineError('DirectoryUnusable', {
+  meaning:
+    'The directory that files are to be downloaded to cannot be made or written, or another download is writing to it.',
+  hint: 'Name a directory that you may write to, or wait for the other download; then start again.',
+  exitCode: 3,
+});
+export const FileInTheWay = defineError('FileInTheWay', {
+  meaning: 'Where a file of the backup is to be downloaded to stands something else.',
+  hint: 'Nothing was overwritten. Move away what is named, or download into another directory: one holds the files of one backup.',
   exitCode: 3,
 });
 export const IncompatibleVersion = defineError('IncompatibleVersion', {
@@ -368,12 +380,12 @@ export const VaultNotEncrypted = defineError('VaultNotEncrypted', {
   hint: 'Something between the host and S3 drops headers of requests. Find it, and delete the object named: what lies there is not encrypted, and is taken for stored by the next attempt.',
 });
 export const EncryptionKeyDenied = defineError('EncryptionKeyDenied', {
-  meaning: 'KMS does not let the host, or the step, use the key that the data is encrypted with.',
+  meaning: 'KMS does not let the host, the step or the command use the key that the data is encrypted with.',
   hint: 'See that the key named exists and is enabled, and that its policy and the role’s let it be used. A key that the cluster had before belongs into `encryption.formerKmsKeyArns`; one that is to be deleted can be kept: `aws kms cancel-key-deletion`.',
 });
 export const VaultDenied = defineError('VaultDenied', {
   meaning: 'S3 refused a call for lack of permission.',
-  hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand.',
+  hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand. What your own credentials need for the command is in docs/operations.md.',
 });
 export const ManifestConflict = defineError('ManifestConflict', {
   meaning: 'Under the key of this run’s manifest stand other bytes.',

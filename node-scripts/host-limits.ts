@@ -23,6 +23,12 @@ export interface RateLimit {
   close(): void;
 }
 
+export const UNLIMITED: RateLimit = {
+  bytesPerSecond: () => undefined,
+  onChange: () => undefined,
+  close: () => undefined,
+};
+
 export async function openRateLimit(
   { paths, document, log }: Pick<ActionContext, 'paths' | 'document' | 'log'>,
   name: RateName,

@@ -15,7 +15,8 @@ export async function tryLock(directory: string): Promise<HeldLock | 'held'> {
   await makeDirectory(directory);
   const self = await identityOf(process.pid);
   const temporary = join(directory, `.lock-${randomBytes(8).toString('hex')}`);
-  await writeSynced(temporary, JSON.stringify(self));
+  // Where there is no /proc nobody knows who lives: the lock holds nobody off.
+  await writeSynced(temporary, JSON.stringify(self ?? null));
   try {
     for (;;) {
       const newest = await newestNumber(directory);

@@ -1,6 +1,5 @@
-// Tells how far an action is: one small object, overwritten at most once a second, which nothing depends on.
-import type { Logger } from 'pino';
-import type { Clock, ObjectStore } from '../adapters/ports.ts';
+// Tells how far a transfer is, at most once a second; nothing depends on it.
+import type { Clock } from '../adapters/ports.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
 import type { Progress, ToldErrorRecord } from '../contracts/runs.ts';
 
@@ -22,19 +21,19 @@ export interface ProgressReporter {
   /** Undefined where the total is not known (yet). */
   bytesLeft(): number | undefined;
   state(state: 'running' | 'waiting'): void;
-  /** Writes the last word. */
+  /** Tells the last word. */
   end(state: 'succeeded' | 'failed', error?: ToldErrorRecord): Promise<void>;
 }
 
 export function progressReporter(options: {
-  store: ObjectStore;
+  /** Does not fail. It is the same object each time. */
+  tell(progress: Progress): Promise<void>;
   clock: Clock;
-  log: Logger;
-  key: string;
+  /** Or the backup that is downloaded. */
   runId: string;
   phase: string;
 }): ProgressReporter {
-  const { store, clock, log, key, runId, phase } = options;
+  const { tell, clock, runId, phase } = options;
   const current: Progress = {
     formatVersion: FORMAT_VERSION,
     runId,
@@ -52,7 +51,7 @@ export function progressReporter(options: {
   const bytesMoved = () => Math.max(current.bytesDone, current.bytesSkipped + current.bytesTransferred);
   const bytesLeft = () =>
     current.bytesTotal === undefined ? undefined : Math.max(0, current.bytesTotal - bytesMoved());
-  const write = async () => {
+  const tellNow = async () => {
     changed = false;
     const now = clock.now();
     current.updatedAt = now.toISOString();
@@ -60,15 +59,11 @@ export function progressReporter(options: {
     const left = bytesLeft();
     current.bytesPerSecond = perSecond === undefined ? undefined : Math.round(perSecond);
     current.secondsLeft = perSecond && left !== undefined ? Math.ceil(left / perSecond) : undefined;
-    try {
-      await store.put(key, JSON.stringify(current), 'overwrite');
-    } catch (error) {
-      log.warn({ err: error }, 'progress was not written');
-    }
+    await tell(current);
   };
   const loop = (async () => {
     while (!ended.signal.aborted) {
-      if (changed) await write();
+      if (changed) await tellNow();
       await clock.sleep(INTERVAL_MS, ended.signal);
     }
   })();
@@ -96,7 +91,7 @@ export function progressReporter(options: {
       await loop;
       current.state = state;
       if (error) current.error = error;
-      await write();
+      await tellNow();
     },
   };
 }

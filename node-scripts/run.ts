@@ -6,6 +6,7 @@ import { type ActionDocument, actionDocument, actions } from '../contracts/actio
 import { describeIssues, parseDocument } from '../contracts/documents.ts';
 import { InvalidDocument, RunEnded, tellError } from '../contracts/errors.ts';
 import { vaultLayout } from '../contracts/layout.ts';
+import type { Progress } from '../contracts/runs.ts';
 import type { ActionContext, HostPorts } from './context.ts';
 import { isThere } from './durable-files.ts';
 import { failPoints } from './fail-points.ts';
@@ -144,7 +145,14 @@ async function carryOut(context: ActionContext, options: RunOptions): Promise<un
 function startProgress(options: RunOptions, document: ActionDocument): ProgressReporter {
   const { store, clock, log, instanceArn, runId, actionId } = options;
   const key = vaultLayout(options.prefix).progress(instanceArn, actionId);
-  return progressReporter({ store, clock, log, key, runId, phase: document.phase });
+  const tell = async (current: Progress) => {
+    try {
+      await store.put(key, JSON.stringify(current), 'overwrite');
+    } catch (error) {
+      log.warn({ err: error }, 'progress was not written');
+    }
+  };
+  return progressReporter({ tell, clock, runId, phase: document.phase });
 }
 
 function startSession(

@@ -1,12 +1,15 @@
-// Progress of a run on stderr while it is watched: a bar a node on a terminal, a line a change anywhere else.
+// Progress of a run or a download on stderr: a bar a node on a terminal, a line a change anywhere else.
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { ENDED_STATUSES } from '../../contracts/runs.ts';
 import { NODES_SHOWN, type NodeView, type RunView } from '../run-view.ts';
 import type { Terminal } from '../terminal.ts';
 import { formatBytes, formatSeconds } from './format.ts';
 
+/** A download has no run. */
+type Shown = Partial<Pick<RunView, 'run'>> & Pick<RunView, 'nodes'>;
+
 export interface Display {
-  show(view: RunView): void;
+  show(view: Shown): void;
   close(): void;
 }
 
@@ -22,7 +25,7 @@ class LineDisplay implements Display {
     this.#terminal = terminal;
   }
 
-  show(view: RunView): void {
+  show(view: Shown): void {
     if (view.run) this.#tell('run', `run ${view.run.runId}: ${view.run.status}`);
     if (view.nodes.length > NODES_SHOWN) {
       this.#tell('nodes', `nodes: ${phaseCounts(view.nodes)}`);
@@ -60,7 +63,7 @@ class BarDisplay implements Display {
     });
   }
 
-  show(view: RunView): void {
+  show(view: Shown): void {
     if (view.nodes.length > NODES_SHOWN) {
       const done = view.nodes.filter((node) => isOver(node)).length;
       this.#update('nodes', done, view.nodes.length, phaseCounts(view.nodes));

@@ -44,7 +44,7 @@ export function matchNodes(described: readonly DescribedHost[], backup: Restorab
   const leftOut: DescribedHost[] = [];
   const problems: string[] = [];
   const mapped = backup.manifest.nodes.flatMap((node) => {
-    const parts = backup.chain.flatMap((link) => partOf(link, node.hostId) ?? []);
+    const parts = partsOf(backup, node.hostId);
     const header = parts.at(-1)?.header;
     const host = findHost(described, node);
     if (parts.length < backup.chain.length) {
@@ -68,6 +68,11 @@ export function matchNodes(described: readonly DescribedHost[], backup: Restorab
     problems.push(`got ${host.instanceId} with host ID ${known}, which the backup does not have`);
   }
   return { mapped, leftOut, problems };
+}
+
+/** Of the chain, the base first; fewer than it has backups where one lacks the node. */
+export function partsOf({ chain }: Pick<RestorableBackup, 'chain'>, hostId: string): MappedNode['parts'] {
+  return chain.flatMap((link) => partOf(link, hostId) ?? []);
 }
 
 function partOf({ manifest, headers }: ChainLink, hostId: string): MappedNode['parts'][number] | undefined {

@@ -41,17 +41,22 @@ export async function readDocument<Schema extends z.ZodType>(
 
 /** @throws BackupDamaged where there is none, or one with another SHA-256 */
 export async function readPinned<Schema extends z.ZodType>(
-  { vault }: Vault,
+  ports: Vault,
   key: string,
   sha256: string,
   schema: Schema,
 ): Promise<z.infer<Schema>> {
+  return parseDocument(schema, (await readPinnedBytes(ports, key, sha256)).toString(), key);
+}
+
+/** @throws BackupDamaged where there is nothing, or something with another SHA-256 */
+export async function readPinnedBytes({ vault }: Vault, key: string, sha256: string): Promise<Buffer> {
   const stored = await vault.get(key);
   const got = stored ? `one of SHA-256 ${sha256Of(stored.body)}` : 'nothing';
   if (!stored || sha256Of(stored.body) !== sha256) {
     throw new BackupDamaged(`${key}: got ${got}, expected a document of SHA-256 ${sha256}`);
   }
-  return parseDocument(schema, stored.body.toString(), key);
+  return stored.body;
 }
 
 /** Creates what a retry creates again with the same bytes. @throws ManifestConflict where others stand there */

@@ -11,7 +11,7 @@ import { HEADER_BYTES, type OpenChunk, openHeader, RangeOpener, sealedRange } fr
 import { FileCutter } from './file-cutter.ts';
 import { inOrder } from './in-order.ts';
 import type { Pace } from './pace.ts';
-import { temporaryOf, type WrongFile } from './part-file.ts';
+import { mustBeFree, temporaryOf, type WrongFile } from './part-file.ts';
 import { RangedFile } from './ranged-file.ts';
 
 /** Bytes that were changed on their way are asked for again. */
@@ -38,7 +38,10 @@ export interface FetchFile {
   sizeBytes: number;
   /** In the object. */
   offset: number;
-  ownership: { uid: number; gid: number; fileMode: number };
+  /** Without it, of whoever fetches it, and only his to read. */
+  ownership?: { uid: number; gid: number; fileMode: number };
+  /** What else has its name is left as it is, and the file refused; without it, that is replaced. */
+  keepsOthers?: true;
 }
 
 export interface FetchPorts {
@@ -62,11 +65,15 @@ export const RANGES: Ranges = { from: 256 * 1024 ** 2, bytes: 64 * 1024 ** 2, at
 
 /**
  * @returns the bytes of files that were not there already
- * @throws BackupDamaged InsufficientSpace VaultUnavailable VaultDenied
+ * @throws BackupDamaged InsufficientSpace FileInTheWay VaultUnavailable VaultDenied
  */
 export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<number> {
   const missing: FetchFile[] = [];
-  for (const file of job.files) if (!(await isRight(file, ports.signal))) missing.push(file);
+  for (const file of job.files) {
+    if (await isRight(file, ports.signal)) continue;
+    mustBeFree(file);
+    missing.push(file);
+  }
   let left = missing;
   for (let attempt = 1; left.length > 0; attempt += 1) {
     const wrong = await fetchOnce(ports, job, left);
@@ -85,7 +92,8 @@ export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<num
 
 /** From an attempt before, or linked: read again, rather than believed. */
 async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSignal): Promise<boolean> {
-  if (statSync(target, { throwIfNoEntry: false })?.size !== sizeBytes) return false;
+  const found = statSync(target, { throwIfNoEntry: false });
+  if (!found?.isFile() || found.size !== sizeBytes) return false;
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(target, { highWaterMark: READ_BYTES })) {
     signal.throwIfAborted();

@@ -1,14 +1,16 @@
 // Fetches objects, in worker threads where these can reach the vault themselves, else in this thread.
 import { Worker } from 'node:worker_threads';
-import type { FailedAttempt } from '../../adapters/ports.ts';
+import type { Clock, DataKeys, FailedAttempt, ObjectStore } from '../../adapters/ports.ts';
 import { errorFrom, type ToldError } from '../../contracts/errors.ts';
 import type { RateLimit } from '../host-limits.ts';
-import { type FetchJob, type FetchPorts, fetchObject } from './fetch-object.ts';
+import { type FetchJob, type FetchPorts, fetchObject, RANGES } from './fetch-object.ts';
+import { paceOf } from './pace.ts';
 
 /** What a worker thread opens the vault by. */
 export interface Vault {
   bucket: string;
-  region: string;
+  /** Else that of the environment. */
+  region?: string;
 }
 
 export interface Fetcher {
@@ -17,7 +19,25 @@ export interface Fetcher {
   close(): Promise<void>;
 }
 
-export function fetcherInThisThread(ports: FetchPorts): Fetcher {
+export interface FetcherPorts {
+  store: ObjectStore;
+  dataKeys: DataKeys;
+  clock: Clock;
+  vault?: Vault;
+}
+
+export function openFetcher(
+  { store, dataKeys, clock, vault }: FetcherPorts,
+  options: ThreadOptions,
+): Fetcher {
+  if (vault) return fetcherInThreads(vault, options);
+  const { rate, signal, onBytes, onFailedAttempt } = options;
+  store.onFailedAttempt(onFailedAttempt);
+  const pace = paceOf(rate.bytesPerSecond, clock);
+  return fetcherInThisThread({ store, dataKeys, signal, pace, onBytes, ranges: RANGES });
+}
+
+function fetcherInThisThread(ports: FetchPorts): Fetcher {
   return { fetch: (job) => fetchObject(ports, job), close: async () => undefined };
 }
 
@@ -49,7 +69,7 @@ interface Thread {
   failure?: Error;
 }
 
-export interface ThreadOptions {
+interface ThreadOptions {
   threads: number;
   clusterId: string;
   /** Of all threads together. */
@@ -59,7 +79,7 @@ export interface ThreadOptions {
   onFailedAttempt(why: FailedAttempt): void;
 }
 
-export function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
+function fetcherInThreads(vault: Vault, options: ThreadOptions): Fetcher {
   const { threads, clusterId, rate, signal } = options;
   const share = (perSecond: number | undefined) =>
     perSecond === undefined ? undefined : perSecond / threads;

@@ -1,8 +1,8 @@
-// A file on its way into staging: under a temporary name until it is whole, right and on the disk.
+// A file on its way to its place: under a temporary name until it is whole, right and on the disk.
 import type { Hash } from 'node:crypto';
-import { fchmodSync, fchownSync, fsync, openSync, renameSync, writeSync } from 'node:fs';
+import { fchmodSync, fchownSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { InsufficientSpace } from '../../contracts/errors.ts';
+import { FileInTheWay, InsufficientSpace } from '../../contracts/errors.ts';
 import { errorCode } from '../durable-files.ts';
 import type { FetchFile } from './fetch-object.ts';
 
@@ -29,16 +29,25 @@ export function openPart({ target }: FetchFile): number {
 }
 
 export function own({ descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>): void {
+  if (!file.ownership) return;
   const { uid, gid, fileMode } = file.ownership;
   fchownSync(descriptor, uid, gid);
   fchmodSync(descriptor, fileMode);
 }
 
-/** On the disk first. */
+/** @throws FileInTheWay where something has its name that may not be replaced */
+export function mustBeFree({ target, keepsOthers }: FetchFile): void {
+  if (!keepsOthers || !lstatSync(target, { throwIfNoEntry: false })) return;
+  throw new FileInTheWay(`${target}: it is there, and is not the file of the backup`);
+}
+
+/** On the disk first. @throws FileInTheWay */
 export async function nameIfRight({ file, descriptor, sha256 }: PartFile): Promise<WrongFile[]> {
   await sync(descriptor);
   const got = sha256.digest('hex');
   if (got !== file.sha256) return [{ file, got: `SHA-256 ${got}` }];
+  // It took a while.
+  mustBeFree(file);
   renameSync(temporaryOf(file.target), file.target);
   return [];
 }

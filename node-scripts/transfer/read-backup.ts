@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import type { BackupSource } from '../../contracts/actions.ts';
+import type { ActionDocument, BackupSource } from '../../contracts/actions.ts';
 import { describeIssues, parseDocument } from '../../contracts/documents.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
 import { type ListedFile, listedFile, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
@@ -18,9 +18,13 @@ export interface NodeBackup {
   files(): AsyncGenerator<ListedFile>;
 }
 
-type ReadContext = Pick<ActionContext, 'store' | 'layout' | 'document' | 'directory'>;
+export interface ReadContext extends Pick<ActionContext, 'store' | 'layout'> {
+  document: Pick<ActionDocument, 'clusterId'>;
+  /** Keeps the listing meanwhile. */
+  directory: string;
+}
 
-/** The listing is kept in the action's directory meanwhile. @throws BackupDamaged */
+/** @throws BackupDamaged */
 export async function readNodeBackup(context: ReadContext, source: BackupSource): Promise<NodeBackup> {
   const { layout, document } = context;
   const headerKey = layout.nodeHeader(document.clusterId, source.backupId, source.instanceArn);

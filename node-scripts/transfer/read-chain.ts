@@ -2,10 +2,7 @@
 import type { BackupSource } from '../../contracts/actions.ts';
 import { IncrementsDiffer } from '../../contracts/errors.ts';
 import type { ListedFile, NodeHeader, TableTotals } from '../../contracts/manifests.ts';
-import type { ActionContext } from '../context.ts';
-import { type NodeBackup, readNodeBackup } from './read-backup.ts';
-
-type ReadContext = Pick<ActionContext, 'store' | 'layout' | 'document' | 'directory'>;
+import { type NodeBackup, type ReadContext, readNodeBackup } from './read-backup.ts';
 
 /** @param sources the base first @throws BackupDamaged IncrementsDiffer */
 export async function readNodeChain(

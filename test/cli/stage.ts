@@ -2,6 +2,7 @@
 
 import { memoryCatalog } from '../../adapters/catalog-memory.ts';
 import { manualClock } from '../../adapters/clock-manual.ts';
+import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
 import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
 import type { ExecutionStatus, Lock } from '../../adapters/ports.ts';
 import type { Deployment } from '../../cli/deployment.ts';
@@ -52,6 +53,7 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
   const clock = manualClock(new Date(START));
   const store = memoryObjectStore({ clock });
   const layout = vaultLayout('');
+  const dataKeys = memoryDataKeys('demo');
   const catalog = memoryCatalog({ clock });
   const story: Moment[] = [];
   const started: Array<{ workflow: string; input: unknown }> = [];
@@ -74,6 +76,7 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
     clock,
     store,
     layout,
+    dataKeys: () => dataKeys,
     executions: {
       async start(workflow, input) {
         started.push({ workflow, input });
@@ -108,7 +111,7 @@ export function stage(options: { interactive?: boolean; typed?: string } = {}) {
   const know = (clusterId: string) =>
     store.put(layout.configuration(clusterId, 'c'.repeat(64)), '{}', 'create');
   return {
-    ...{ type, know, remember, store, layout, catalog, story, started, stopped, output, interrupt },
+    ...{ type, know, remember, store, layout, dataKeys, catalog, story, started, stopped, output, interrupt },
     deployment,
   };
 }

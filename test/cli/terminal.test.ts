@@ -82,7 +82,7 @@ it('tells a line a node where there is no terminal, when its phase, files or byt
       ...uploading,
       progress: uploading.progress && { ...uploading.progress, filesDone, bytesDone },
     };
-    display.show({ executionArn: arnOf('backup'), execution: undefined, run: undefined, nodes: [node] });
+    display.show({ nodes: [node] });
   };
   show(7, 2048);
   show(7, 2048);

@@ -1,9 +1,16 @@
 // `ringvault` as a person types it: the shipped command, on the operator's own credentials, against the deployed stack.
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { isSystemKeyspace } from '../../contracts/ring.ts';
+import { datasetStage } from './dataset-stage.ts';
 import { addRows } from './small-dataset.ts';
 import { type Stage, sharedStage } from './stage.ts';
+import { STATE_DIRECTORY } from './state-directory.ts';
+import { readStoredBackup } from './stored-backup.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -65,4 +72,37 @@ test('a restore is not begun where nobody can be asked, and an unknown run is an
   const status = await ringvault('status', 'beta', '20200101t000000z-00000000');
   expect(status.exitCode).not.toBe(0);
   expect(status.stderr).toContain('UnknownRun: ');
+});
+
+test('download brings the files of a backup as its nodes had them, and again, nothing', async () => {
+  const { backup } = await datasetStage();
+  const to = join(STATE_DIRECTORY, 'downloaded');
+  await rm(to, { recursive: true, force: true });
+  const download = async () => {
+    const { exitCode, stdout, stderr } = await ringvault(
+      ...['download', 'alpha', '--backup', backup.runId, '--to', to, '--json'],
+    );
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    return JSON.parse(stdout);
+  };
+  const first = await download();
+  expect(first.downloadedBytes).toBe(first.bytes);
+  const { files } = await readStoredBackup(stage, 'alpha', backup.runId);
+  const stored = files.filter(({ path }) => !isSystemKeyspace(path.replace(/\/.*/, '')));
+  // Of the node with two data directories each has a directory of its own.
+  const below = (path: string) => relative(to, path).replace(/^[^/]+\/(?:data\d\/)?/, '');
+  const entries = await readdir(to, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile() && entry.parentPath !== to)
+    .map((entry) => join(entry.parentPath, entry.name));
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const sha256 = createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+      return `${below(path)} ${sha256}`;
+    }),
+  );
+  expect(found.sort()).toEqual(stored.map(({ path, sha256 }) => `${path} ${sha256}`).sort());
+  expect(await download()).toMatchObject({ files: stored.length, downloadedBytes: 0 });
 });

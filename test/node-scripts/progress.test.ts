@@ -1,7 +1,6 @@
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
-import { progress } from '../../contracts/runs.ts';
+import { type Progress, progress } from '../../contracts/runs.ts';
 import { progressReporter } from '../../node-scripts/progress.ts';
 
 const KEY = 'progress/one.json';
@@ -14,8 +13,10 @@ it('tells the rate of the last quarter of a minute, and the time that is left at
     now: () => new Date(nowMs),
     sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 1)),
   };
-  const log = pino({ level: 'silent' });
-  const reporter = progressReporter({ store, clock, log, key: KEY, runId: RUN, phase: 'upload' });
+  const tell = async (current: Progress) => {
+    await store.put(KEY, JSON.stringify(current), 'overwrite');
+  };
+  const reporter = progressReporter({ tell, clock, runId: RUN, phase: 'upload' });
   const written = async () => {
     await expect
       .poll(() => JSON.parse(store.objects.get(KEY)?.toString() ?? '{}').updatedAt)
