@@ -222,11 +222,15 @@ async function putParts(
   return object.partCrc32.flatMap((_, index) => parts.get(index + 1) ?? []);
 }
 
-/** A failed abort leaves parts that the bucket's lifecycle removes. */
+/** One that fails is left to the next attempt, which still knows of the upload, and at last to the bucket's lifecycle. */
 export async function abort({ client, Bucket }: Target, { key, upload }: Beginning): Promise<void> {
   const UploadId = upload.id();
   if (UploadId === undefined) return;
-  await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
+  try {
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }));
+  } catch (error) {
+    if (!isUploadGone(error)) return;
+  }
   await upload.ended();
 }
 

@@ -1,9 +1,10 @@
 // The vault in S3. Every body that is sent carries a checksum header, so that S3 refuses other bytes than were meant.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
-import { isCutShort, isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
+import { isCutShort, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
+import { attributesOf } from './object-store-s3-head.ts';
 import { bodyOf, openObject } from './object-store-s3-read.ts';
 import { receiveObject, receivingClient } from './object-store-s3-receive.ts';
 import { putStreamToS3 } from './object-store-s3-stream.ts';
@@ -14,7 +15,7 @@ import {
   putObjectToS3,
   type Target,
 } from './object-store-s3-upload.ts';
-import type { FailedAttempt, ObjectAttributes, ObjectStore } from './ports.ts';
+import type { FailedAttempt, ObjectStore } from './ports.ts';
 
 export interface S3ObjectStoreOptions {
   bucket: string;
@@ -129,24 +130,6 @@ function listenForFailures(client: S3Client, listener: (why: FailedAttempt) => v
     },
     { step: 'deserialize', name: 'listenForFailures', priority: 'high', override: true },
   );
-}
-
-async function attributesOf(
-  client: S3Client,
-  Bucket: string,
-  Key: string,
-): Promise<ObjectAttributes | undefined> {
-  try {
-    const head = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
-    const whole = head.ChecksumType === 'COMPOSITE' ? undefined : head.ChecksumSHA256;
-    return {
-      sizeBytes: head.ContentLength ?? 0,
-      ...(whole && { sha256: Buffer.from(whole, 'base64').toString('hex') }),
-    };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw namedS3Error(error, 'HeadObject', Key);
-  }
 }
 
 async function* listKeys(

@@ -1,0 +1,35 @@
+// What S3 says of an object without its bytes.
+import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { isMissing, isUnexplained, namedS3Error } from './object-store-s3-errors.ts';
+import type { ObjectAttributes } from './ports.ts';
+
+/** @throws VaultUnavailable, VaultDenied, EncryptionKeyDenied */
+export async function attributesOf(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+): Promise<ObjectAttributes | undefined> {
+  try {
+    const head = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
+    const whole = head.ChecksumType === 'COMPOSITE' ? undefined : head.ChecksumSHA256;
+    return {
+      sizeBytes: head.ContentLength ?? 0,
+      ...(whole && { sha256: Buffer.from(whole, 'base64').toString('hex') }),
+    };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (isUnexplained(error)) throw await explained(client, Bucket, Key, error);
+    throw namedS3Error(error, 'HeadObject', Key);
+  }
+}
+
+/** The answer to a HEAD has no body that could say why: a key that is disabled, credentials that have expired. A GET's has. */
+async function explained(client: S3Client, Bucket: string, Key: string, refusal: unknown): Promise<Error> {
+  try {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=0-0' }));
+    await Body?.transformToByteArray();
+  } catch (error) {
+    return namedS3Error(error, 'GetObject', Key);
+  }
+  return namedS3Error(refusal, 'HeadObject', Key);
+}
