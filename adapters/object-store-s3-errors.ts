@@ -30,9 +30,14 @@ export function isExisting(error: unknown): boolean {
   return statusOf(error) === 412;
 }
 
-/** Another conditional writer was at work, or an answer was lost after the upload was completed: look again. */
+/** Another conditional writer was at work at the same moment. */
+function isConflict(error: unknown): boolean {
+  return statusOf(error) === 409;
+}
+
+/** There was a conflict, or an answer was lost after the upload was completed: look again. */
 export function mustTryAgain(error: unknown): boolean {
-  return statusOf(error) === 409 || isUploadGone(error);
+  return isConflict(error) || isUploadGone(error);
 }
 
 /** What arrived was not what its checksum said. */
@@ -45,11 +50,16 @@ export function isCutShort(error: unknown): boolean {
   return nameOf(error) === 'IncompleteBody';
 }
 
+/** There is nothing to go on with: it is refused for good, the object is there, or S3 wants it begun anew after a conflict. */
+export function isOver(error: unknown): boolean {
+  return isRefusedForGood(error) || isExisting(error) || isConflict(error);
+}
+
 /**
  * S3 will never take this upload, whoever asks, and whenever. Of other refusals with 400, such as ExpiredToken, RequestTimeout and
  * those of KMS, the reason passes, and the parts that were sent are good.
  */
-export function isRefusedForGood(error: unknown): boolean {
+function isRefusedForGood(error: unknown): boolean {
   return isOtherBytes(error) || REFUSED_FOR_GOOD.includes(nameOf(error));
 }
 

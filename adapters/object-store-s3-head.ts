@@ -1,5 +1,6 @@
 // What S3 says of an object without its bytes.
 import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { VaultDenied } from '../contracts/errors.ts';
 import { isMissing, isUnexplained, namedS3Error } from './object-store-s3-errors.ts';
 import type { ObjectAttributes } from './ports.ts';
 
@@ -20,6 +21,16 @@ export async function attributesOf(
     if (isMissing(error)) return undefined;
     if (isUnexplained(error)) throw await explained(client, Bucket, Key, error);
     throw namedS3Error(error, 'HeadObject', Key);
+  }
+}
+
+/** False also where S3 does not say: of what is missing it says that it is denied, to who may not list. */
+export async function isStored(client: S3Client, Bucket: string, Key: string): Promise<boolean> {
+  try {
+    return (await attributesOf(client, Bucket, Key)) !== undefined;
+  } catch (error) {
+    if (error instanceof VaultDenied) return false;
+    throw error;
   }
 }
 

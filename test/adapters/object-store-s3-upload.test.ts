@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
-import type { NewObject, ObjectStore } from '../../adapters/ports.ts';
+import type { NewObject, NewStream, ObjectStore } from '../../adapters/ports.ts';
 import { refusal, ScriptedS3 } from './scripted-s3.ts';
 
 const PARTS = 10;
@@ -85,6 +85,97 @@ describe('an upload that is refused', () => {
     s3.next('AbortMultipartUpload', refusal('NoSuchUpload', 404));
     await expect(store.putObject(object)).rejects.toThrow('BadDigest');
     expect(journalled).toBeUndefined();
+  });
+});
+
+describe('an object in parts whose outcome is not known', () => {
+  const lostAnswer = (_: unknown, own: () => object): never => {
+    own();
+    // What the SDK's next attempt at the same request meets.
+    throw refusal('NoSuchUpload', 404);
+  };
+
+  const streamed = (): NewStream => ({
+    ...object,
+    async *body() {
+      yield Buffer.from(object.body);
+    },
+  });
+
+  it('is looked for before anything is sent again', async () => {
+    s3.next('CompleteMultipartUpload', lostAnswer);
+    expect(await store.putObject(object)).toBe('exists');
+    expect([s3.count('UploadPart'), s3.count('CreateMultipartUpload'), journalled]).toEqual([
+      PARTS,
+      1,
+      undefined,
+    ]);
+  });
+
+  it('is looked for by the next attempt, too', async () => {
+    s3.next('CompleteMultipartUpload', (_, own) => {
+      own();
+      throw refusal('InternalError', 500);
+    });
+    await expect(store.putObject(object)).rejects.toThrow('InternalError');
+    expect(await store.putObject(object)).toBe('exists');
+    expect([s3.count('UploadPart'), journalled]).toEqual([PARTS, undefined]);
+  });
+
+  it('is not sent again where another host has stored it', async () => {
+    s3.next('CompleteMultipartUpload', () => {
+      s3.objects.add('large');
+      throw refusal('ConditionalRequestConflict', 409);
+    });
+    expect(await store.putObject(object)).toBe('exists');
+    expect([s3.count('UploadPart'), s3.uploads.size, journalled]).toEqual([PARTS, 0, undefined]);
+  });
+
+  it('is begun anew after each conflict, once the upload before is aborted', async () => {
+    for (let conflict = 1; conflict <= 2; conflict += 1) {
+      s3.next('CompleteMultipartUpload', refusal('ConditionalRequestConflict', 409));
+    }
+    expect(await store.putObject(object)).toBe('created');
+    expect(s3.calls.filter((call) => /^(Create|Complete|Abort|Head)/.test(call))).toEqual([
+      ...['CreateMultipartUpload', 'CompleteMultipartUpload u1', 'AbortMultipartUpload u1', 'HeadObject'],
+      ...['CreateMultipartUpload', 'CompleteMultipartUpload u2', 'AbortMultipartUpload u2', 'HeadObject'],
+      ...['CreateMultipartUpload', 'CompleteMultipartUpload u3'],
+    ]);
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  it.each(['putObject', 'putStream'] as const)(
+    'is left to the next %s where the abort fails',
+    async (how) => {
+      const put = () => (how === 'putObject' ? store.putObject(object) : store.putStream(streamed()));
+      s3.next('CompleteMultipartUpload', refusal('ConditionalRequestConflict', 409));
+      s3.next('AbortMultipartUpload', refusal('SlowDown', 503));
+      await expect(put()).rejects.toMatchObject({ name: 'VaultUnavailable', retryable: true });
+      expect(journalled).toBe('u1');
+      expect(await put()).toBe('created');
+      expect(s3.uploads.size).toBe(0);
+    },
+  );
+
+  it('is aborted by who remembers none, too', async () => {
+    const upload = { ...object.upload, id: () => undefined };
+    s3.next('CompleteMultipartUpload', refusal('ConditionalRequestConflict', 409));
+    expect(await store.putObject({ ...object, upload })).toBe('created');
+    expect(s3.uploads.size).toBe(0);
+    expect(await store.putObject({ ...object, upload })).toBe('exists');
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  it('is sent by a host that is denied to look, as of what is missing', async () => {
+    s3.next('CompleteMultipartUpload', refusal('ConditionalRequestConflict', 409));
+    s3.next('HeadObject', refusal('AccessDenied', 403));
+    expect(await store.putObject(object)).toBe('created');
+  });
+
+  it('is looked for where it is a stream, too', async () => {
+    s3.next('CompleteMultipartUpload', lostAnswer);
+    expect(await store.putStream(streamed())).toBe('exists');
+    expect([s3.count('UploadPart'), journalled]).toEqual([PARTS, undefined]);
   });
 });
 
