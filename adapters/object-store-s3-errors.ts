@@ -30,9 +30,14 @@ export function isExisting(error: unknown): boolean {
   return statusOf(error) === 412;
 }
 
-/** Another conditional writer was at work, or an answer was lost after the upload was completed: look again. */
+/** Another conditional writer was at work at the same moment. */
+function isConflict(error: unknown): boolean {
+  return statusOf(error) === 409;
+}
+
+/** There was a conflict, or an answer was lost after the upload was completed: look again. */
 export function mustTryAgain(error: unknown): boolean {
-  return statusOf(error) === 409 || isUploadGone(error);
+  return isConflict(error) || isUploadGone(error);
 }
 
 /** What arrived was not what its checksum said. */
@@ -45,13 +50,32 @@ export function isCutShort(error: unknown): boolean {
   return nameOf(error) === 'IncompleteBody';
 }
 
-/** S3 will never take this upload: InvalidPart, BadDigest and the like. */
-export function isRefusedForGood(error: unknown): boolean {
-  return statusOf(error) === 400;
+/** There is nothing to go on with: it is refused for good, the object is there, or S3 wants it begun anew after a conflict. */
+export function isOver(error: unknown): boolean {
+  return isRefusedForGood(error) || isExisting(error) || isConflict(error);
 }
+
+/**
+ * S3 will never take this upload, whoever asks, and whenever. Of other refusals with 400, such as ExpiredToken, RequestTimeout and
+ * those of KMS, the reason passes, and the parts that were sent are good.
+ */
+function isRefusedForGood(error: unknown): boolean {
+  return isOtherBytes(error) || REFUSED_FOR_GOOD.includes(nameOf(error));
+}
+
+const REFUSED_FOR_GOOD = [
+  ...['InvalidPart', 'InvalidPartOrder', 'InvalidPartNumber', 'EntityTooSmall', 'EntityTooLarge'],
+  // It was begun, or is sent, with what S3 does not take: the same again is refused again.
+  ...['InvalidArgument', 'InvalidDigest', 'InvalidRequest', 'MalformedXML'],
+];
 
 export function isUploadGone(error: unknown): boolean {
   return nameOf(error) === 'NoSuchUpload';
+}
+
+/** A refusal without a body, which would say why. */
+export function isUnexplained(error: unknown): boolean {
+  return statusOf(error) === 400;
 }
 
 /** S3 could not use the KMS key that an object is, or is to be, encrypted with. */
@@ -72,10 +96,6 @@ export function namedS3Error(error: unknown, operation: string, key: string): Er
     );
   }
   if (isOfKms(error)) return new EncryptionKeyDenied(`${operation} ${key}: got ${said}`, { cause: error });
-  if (status === 400 && operation === 'HeadObject') {
-    const remark = 'to HEAD S3 does not say why; as a rule its KMS key is disabled or gone';
-    return new EncryptionKeyDenied(`${operation} ${key}: got ${said} (${remark})`, { cause: error });
-  }
   if (status === 403) {
     const missing = operation === 'HeadObject' || operation === 'GetObject';
     const remark = missing ? ' (S3 also says so of an object that is missing, to who may not list)' : '';

@@ -1,9 +1,10 @@
 // Reading an S3 object as one stream that outlives connections: a broken one is continued where it broke.
 import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
+import { MAXIMUM_RETRY_DELAY, Retry } from '@smithy/core/retry';
 import { VaultUnavailable } from '../contracts/errors.ts';
 import { isBeyondEnd, isMissing, namedS3Error } from './object-store-s3-errors.ts';
-import type { ByteRange } from './ports.ts';
+import type { ByteRange, Clock, Random } from './ports.ts';
 
 /** Connections that may break one after another without a byte in between. */
 const MOST_BREAKS = 8;
@@ -14,6 +15,12 @@ interface Opened {
   start: number;
   /** The server's Date header. */
   servedAt: Date;
+}
+
+/** What a wait is made of. */
+export interface Waiting {
+  clock: Pick<Clock, 'sleep'>;
+  random: Random;
 }
 
 const EMPTY = { ContentLength: 0 };
@@ -49,18 +56,12 @@ export async function openObject(
   }
 }
 
-export function bodyOf(client: S3Client, Bucket: string, Key: string, opened: Opened): Readable {
-  return Readable.from(continued(client, Bucket, Key, opened), { objectMode: false });
+export function bodyOf(opened: Opened, rest: Rest): Readable {
+  return Readable.from(continued(opened, rest), { objectMode: false });
 }
 
-async function* continued(
-  client: S3Client,
-  Bucket: string,
-  Key: string,
-  opened: Opened,
-): AsyncGenerator<Buffer> {
-  const rest = new Rest(client, { Bucket, Key }, opened);
-  for (let body = opened.output.Body as Readable | undefined; ; ) {
+async function* continued({ output }: Opened, rest: Rest): AsyncGenerator<Buffer> {
+  for (let body = output.Body as Readable | undefined; ; ) {
     let cause: unknown;
     try {
       for await (const chunk of body ?? []) {
@@ -81,10 +82,12 @@ export class Rest {
   readonly #object: { Bucket: string; Key: string };
   readonly #opened: Opened;
   readonly #size: number;
+  readonly #waiting: Waiting;
   #done = 0;
   #breaks = 0;
 
-  constructor(client: S3Client, object: { Bucket: string; Key: string }, opened: Opened) {
+  constructor(client: S3Client, object: { Bucket: string; Key: string }, opened: Opened, waiting: Waiting) {
+    this.#waiting = waiting;
     this.#client = client;
     this.#object = object;
     this.#opened = opened;
@@ -101,7 +104,8 @@ export class Rest {
   }
 
   /**
-   * A connection to it, of the same object as before.
+   * A connection to it, of the same object as before, after a wait as before other requests that are made again: S3 breaks many
+   * connections at once.
    * @param cause what the connection before ended with, if not with its end
    * @throws VaultUnavailable, VaultDenied
    */
@@ -110,15 +114,25 @@ export class Rest {
     if (this.#done > this.#size || this.#breaks >= MOST_BREAKS) {
       throw new VaultUnavailable(`GetObject ${Key}: got ${this.#done} of ${this.#size} bytes`, { cause });
     }
+    const { clock, random } = this.#waiting;
+    const longest = Math.min(Retry.delay() * 2 ** this.#breaks, MAXIMUM_RETRY_DELAY);
+    await clock.sleep(random.next() * longest, abortSignal);
     this.#breaks += 1;
     const { output, start } = this.#opened;
     const Range = `bytes=${start + this.#done}-${start + this.#size - 1}`;
     const command = new GetObjectCommand({ ...this.#object, IfMatch: output.ETag, Range });
-    try {
-      return (await this.#client.send(command, { abortSignal })).Body as Readable;
-    } catch (error) {
+    const answer = await this.#client.send(command, { abortSignal }).catch((error: unknown) => {
       abortSignal?.throwIfAborted();
       throw namedS3Error(error, `GetObject ${Range}`, Key);
-    }
+    });
+    const body = answer.Body as Readable;
+    const status = answer.$metadata.httpStatusCode;
+    const got = answer.ContentRange;
+    if (status === 206 && got?.startsWith(`${Range.replace('=', ' ')}/`)) return body;
+    // Other bytes than those that are missing would be taken for them.
+    body.destroy();
+    throw new VaultUnavailable(
+      `GetObject ${Range} ${Key}: got ${status} of ${got ?? 'no range'}, expected 206`,
+    );
   }
 }

@@ -2,7 +2,7 @@
 // from where it broke.
 import type { Readable } from 'node:stream';
 import { S3Client } from '@aws-sdk/client-s3';
-import { openObject, Rest } from './object-store-s3-read.ts';
+import { openObject, Rest, type Waiting } from './object-store-s3-read.ts';
 import type { Receiver } from './ports.ts';
 import { ConnectionBroken, type Take } from './receiving-connection.ts';
 import { ReceivedBody, ReceivingHandler } from './receiving-handler.ts';
@@ -23,6 +23,7 @@ export async function receiveObject(
   client: S3Client,
   { Bucket, Key }: { Bucket: string; Key: string },
   { range, signal, begin, take }: Receiver,
+  waiting: Waiting,
 ): Promise<boolean> {
   const opened = await openObject(client, Bucket, Key, range, signal);
   if (!opened) return false;
@@ -33,7 +34,7 @@ export async function receiveObject(
     body?.destroy();
     throw error;
   }
-  const rest = new Rest(client, { Bucket, Key }, opened);
+  const rest = new Rest(client, { Bucket, Key }, opened, waiting);
   for (;;) {
     const cause = await receiveBody(body, (bytes) => {
       rest.received(bytes.length);

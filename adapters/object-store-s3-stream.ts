@@ -5,7 +5,16 @@ import { crc32 } from 'node:zlib';
 import { type CompletedPart, CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { joinedCrc32 } from './joined-crc32.ts';
 import { type Body, sendBody } from './object-store-s3-body.ts';
-import { abort, base64OfCrc32, begin, createOnce, putWhole, type Target } from './object-store-s3-upload.ts';
+import { isStored } from './object-store-s3-head.ts';
+import {
+  abort,
+  abortAfter,
+  base64OfCrc32,
+  begin,
+  createOnce,
+  putWhole,
+  type Target,
+} from './object-store-s3-upload.ts';
 import { pieces } from './pieces.ts';
 import type { NewStream } from './ports.ts';
 
@@ -13,14 +22,15 @@ import type { NewStream } from './ports.ts';
 export async function putStreamToS3(target: Target, object: NewStream): Promise<'created' | 'exists'> {
   // Of an attempt before, whose parts nobody knows to be right.
   await abort(target, object);
-  return createOnce('PutObject', object.key, async () => {
+  const write = async () => {
     try {
       await putOnce(target, object);
     } catch (error) {
-      await abort(target, object);
-      throw error;
+      await abortAfter(error, target, object);
     }
-  });
+  };
+  const isThere = () => isStored(target.client, target.Bucket, object.key);
+  return createOnce('PutObject', object.key, write, isThere);
 }
 
 async function putOnce(target: Target, object: NewStream): Promise<void> {

@@ -16,13 +16,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { FileUnstable, RingvaultError, VaultNotEncrypted } from '../contracts/errors.ts';
 import { type Body, sendBody } from './object-store-s3-body.ts';
-import {
-  isExisting,
-  isRefusedForGood,
-  isUploadGone,
-  mustTryAgain,
-  namedS3Error,
-} from './object-store-s3-errors.ts';
+import { isExisting, isOver, isUploadGone, mustTryAgain, namedS3Error } from './object-store-s3-errors.ts';
+import { isStored } from './object-store-s3-head.ts';
 import type { NewObject } from './ports.ts';
 
 export interface Target {
@@ -52,11 +47,15 @@ export function mustBeEncrypted(
 const MOST_CONFLICTS = 5;
 const CONFLICT_WAIT_MS = 200;
 
-/** Runs a conditional write, again where another writer was in the way. */
+/**
+ * Runs a conditional write, again where another writer was in the way.
+ * @param isThere for what is not sent again before it is known to be missing
+ */
 export async function createOnce(
   operation: string,
   key: string,
   write: () => Promise<void>,
+  isThere?: () => Promise<boolean>,
 ): Promise<'created' | 'exists'> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -67,22 +66,25 @@ export async function createOnce(
       if (error instanceof RingvaultError) throw error;
       if (!mustTryAgain(error) || attempt === MOST_CONFLICTS) throw namedS3Error(error, operation, key);
       await sleep(Math.random() * CONFLICT_WAIT_MS * attempt);
+      if (await isThere?.()) return 'exists';
     }
   }
 }
 
 /** @throws FileUnstable where the bytes are not those that were hashed, VaultUnavailable, VaultDenied */
 export async function putObjectToS3(target: Target, object: NewObject): Promise<'created' | 'exists'> {
+  const isThere = () => isStored(target.client, target.Bucket, object.key);
   if (object.partCrc32.length <= 1) {
-    return createOnce('PutObject', object.key, () => putWhole(target, object));
+    return createOnce('PutObject', object.key, () => putWhole(target, object), isThere);
   }
   // Tried once: whatever is wrong with it, a new one may go through.
   let earlier = object.upload.id();
-  const outcome = await createOnce('CompleteMultipartUpload', object.key, () => {
+  const write = () => {
     const id = earlier;
     earlier = undefined;
     return putInParts(target, object, id);
-  });
+  };
+  const outcome = await createOnce('CompleteMultipartUpload', object.key, write, isThere);
   if (outcome === 'exists') await abort(target, object);
   return outcome;
 }
@@ -106,7 +108,7 @@ export async function putWhole(
 async function putInParts(target: Target, object: NewObject, earlier: string | undefined): Promise<void> {
   const { client, Bucket } = target;
   const { id: UploadId, sent } =
-    (earlier && (await partsSent(target, object, earlier))) || (await begin(target, object));
+    earlier === undefined ? await begin(target, object) : await partsSent(target, object, earlier);
   try {
     const Parts = await putParts(target, object, UploadId, sent);
     await client.send(
@@ -121,7 +123,7 @@ async function putInParts(target: Target, object: NewObject, earlier: string | u
       }),
     );
   } catch (error) {
-    if (error instanceof FileUnstable || isRefusedForGood(error)) await abort(target, object);
+    if (error instanceof FileUnstable || isOver(error)) return abortAfter(error, target, object, UploadId);
     throw error;
   }
 }
@@ -150,26 +152,18 @@ export async function begin(target: Target, object: Beginning): Promise<Upload> 
   return { id, sent: [] };
 }
 
-/** Of an upload that an attempt before began the parts that are right; undefined where S3 knows of none. */
+/** Of an upload that an attempt before began the parts that are right. Where S3 does not know it any more, it may be completed. */
 async function partsSent(
   { client, Bucket }: Target,
   { key, partCrc32 }: NewObject,
   id: string,
-): Promise<Upload | undefined> {
+): Promise<Upload> {
   const sent: CompletedPart[] = [];
-  try {
-    for await (const { PartNumber = 0, ETag, ChecksumCRC32 } of listParts(client, {
-      Bucket,
-      Key: key,
-      UploadId: id,
-    })) {
-      const crc = partCrc32[PartNumber - 1];
-      if (crc === undefined || ChecksumCRC32 !== base64OfCrc32(crc)) continue;
-      sent.push({ PartNumber, ETag, ChecksumCRC32 });
-    }
-  } catch (error) {
-    if (isUploadGone(error)) return undefined;
-    throw error;
+  const upload = { Bucket, Key: key, UploadId: id };
+  for await (const { PartNumber = 0, ETag, ChecksumCRC32 } of listParts(client, upload)) {
+    const crc = partCrc32[PartNumber - 1];
+    if (crc === undefined || ChecksumCRC32 !== base64OfCrc32(crc)) continue;
+    sent.push({ PartNumber, ETag, ChecksumCRC32 });
   }
   return { id, sent };
 }
@@ -222,12 +216,34 @@ async function putParts(
   return object.partCrc32.flatMap((_, index) => parts.get(index + 1) ?? []);
 }
 
-/** A failed abort leaves parts that the bucket's lifecycle removes. */
-export async function abort({ client, Bucket }: Target, { key, upload }: Beginning): Promise<void> {
-  const UploadId = upload.id();
-  if (UploadId === undefined) return;
-  await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
-  await upload.ended();
+/** Ends the upload that failed. One that stays is left to the next attempt: another would be remembered in its place. */
+export async function abortAfter(
+  error: unknown,
+  target: Target,
+  object: Beginning,
+  id = object.upload.id(),
+): Promise<never> {
+  const isGone = await abort(target, object, id);
+  throw !isGone && mustTryAgain(error) ? namedS3Error(error, 'CompleteMultipartUpload', object.key) : error;
+}
+
+/**
+ * An abort that fails is left to the next attempt, which still knows of the upload, and at last to the bucket's lifecycle.
+ * @returns whether there is none any more
+ */
+export async function abort(
+  { client, Bucket }: Target,
+  { key, upload }: Beginning,
+  UploadId = upload.id(),
+): Promise<boolean> {
+  if (UploadId === undefined) return true;
+  try {
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }));
+  } catch (error) {
+    if (!isUploadGone(error)) return false;
+  }
+  if (upload.id() === UploadId) await upload.ended();
+  return true;
 }
 
 export function base64OfCrc32(value: number): string {

@@ -1,10 +1,12 @@
 // The vault in S3. Every body that is sent carries a checksum header, so that S3 refuses other bytes than were meant.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { isThrottlingError, isTransientError } from '@smithy/core/retry';
-import { isCutShort, isMissing, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
-import { bodyOf, openObject } from './object-store-s3-read.ts';
+import { systemClock } from './clock-system.ts';
+import { isCutShort, namedS3Error, type SdkError } from './object-store-s3-errors.ts';
+import { attributesOf } from './object-store-s3-head.ts';
+import { bodyOf, openObject, Rest, type Waiting } from './object-store-s3-read.ts';
 import { receiveObject, receivingClient } from './object-store-s3-receive.ts';
 import { putStreamToS3 } from './object-store-s3-stream.ts';
 import {
@@ -14,7 +16,8 @@ import {
   putObjectToS3,
   type Target,
 } from './object-store-s3-upload.ts';
-import type { FailedAttempt, ObjectAttributes, ObjectStore } from './ports.ts';
+import type { FailedAttempt, ObjectStore } from './ports.ts';
+import { systemRandom } from './random-system.ts';
 
 export interface S3ObjectStoreOptions {
   bucket: string;
@@ -23,10 +26,12 @@ export interface S3ObjectStoreOptions {
   client?: S3Client;
   /** S3 encrypts what is put with this key. */
   kmsKeyArn?: string;
+  /** Between the connections of one body. */
+  waiting?: Waiting;
 }
 
 export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
-  const { bucket: Bucket } = options;
+  const { bucket: Bucket, waiting = { clock: systemClock, random: systemRandom } } = options;
   const client = options.client ?? s3Client(options.region);
   signWithoutBody(client);
   client.config.logger = QUIET;
@@ -35,19 +40,21 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
   return {
     async get(key) {
       const opened = await openObject(client, Bucket, key);
-      return opened && { body: await buffer(bodyOf(client, Bucket, key, opened)), servedAt: opened.servedAt };
+      if (!opened) return undefined;
+      const rest = new Rest(client, { Bucket, Key: key }, opened, waiting);
+      return { body: await buffer(bodyOf(opened, rest)), servedAt: opened.servedAt };
     },
     async getStream(key, range) {
       const opened = await openObject(client, Bucket, key, range);
       if (!opened) return undefined;
       return {
-        body: bodyOf(client, Bucket, key, opened),
+        body: bodyOf(opened, new Rest(client, { Bucket, Key: key }, opened, waiting)),
         sizeBytes: opened.output.ContentLength ?? 0,
       };
     },
     receive(Key, receiver) {
       receiving ??= receivingClient(client);
-      return receiveObject(receiving, { Bucket, Key }, receiver);
+      return receiveObject(receiving, { Bucket, Key }, receiver, waiting);
     },
     put(key, body, mode) {
       const Body = Buffer.from(body);
@@ -129,25 +136,6 @@ function listenForFailures(client: S3Client, listener: (why: FailedAttempt) => v
     },
     { step: 'deserialize', name: 'listenForFailures', priority: 'high', override: true },
   );
-}
-
-async function attributesOf(
-  client: S3Client,
-  Bucket: string,
-  Key: string,
-): Promise<ObjectAttributes | undefined> {
-  try {
-    const head = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
-    const { ChecksumSHA256, ChecksumCRC32 } = head.ChecksumType === 'COMPOSITE' ? {} : head;
-    return {
-      sizeBytes: head.ContentLength ?? 0,
-      ...(ChecksumSHA256 && { sha256: Buffer.from(ChecksumSHA256, 'base64').toString('hex') }),
-      ...(ChecksumCRC32 && { crc32: Buffer.from(ChecksumCRC32, 'base64').readUInt32BE() }),
-    };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw namedS3Error(error, 'HeadObject', Key);
-  }
 }
 
 async function* listKeys(

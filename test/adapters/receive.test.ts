@@ -16,6 +16,8 @@ let requests: string[];
 let connections: Set<Socket>;
 /** Of the requests in their order; the last one of all that follow. */
 let answers: Answer[];
+/** Before another connection, in milliseconds. */
+let waits: number[];
 beforeEach(async () => {
   [requests, connections, answers] = [[], new Set(), []];
   server = createServer((socket) => {
@@ -37,7 +39,9 @@ beforeEach(async () => {
     forcePathStyle: true,
     maxAttempts: 3,
   });
-  store = s3ObjectStore({ bucket: 'bucket', client });
+  waits = [];
+  const clock = { sleep: async (milliseconds: number) => void waits.push(milliseconds) };
+  store = s3ObjectStore({ bucket: 'bucket', client, waiting: { clock, random: { next: () => 0.5 } } });
 });
 afterEach(async () => {
   for (const each of connections) each.destroy();
@@ -47,15 +51,21 @@ afterEach(async () => {
 const head = (length: number, status = '200 OK') =>
   `HTTP/1.1 ${status}\r\ndate: Sun, 22 Nov 2026 02:00:00 GMT\r\netag: "tag"\r\ncontent-length: ${length}\r\n\r\n`;
 const rest = (from: number) => body.subarray(from);
-const partial = (from: number) => head(body.length - from, from > 0 ? '206 Partial Content' : '200 OK');
-const well: Answer = (socket, _, from) => {
-  socket.write(partial(from));
+const partial = (request: string, from: number) =>
+  /^range: /im.test(request) ? ranged(from) : head(body.length);
+const ranged = (from: number) =>
+  head(
+    body.length - from,
+    `206 Partial Content\r\ncontent-range: bytes ${from}-${body.length - 1}/${body.length}`,
+  );
+const well: Answer = (socket, request, from) => {
+  socket.write(partial(request, from));
   socket.write(rest(from));
 };
 const cutAfter =
   (bytes: number): Answer =>
-  (socket, _, from) => {
-    socket.write(partial(from));
+  (socket, request, from) => {
+    socket.write(partial(request, from));
     socket.end(rest(from).subarray(0, bytes));
   };
 
@@ -86,6 +96,35 @@ it('gives up where every connection breaks without a byte', async () => {
     name: 'VaultUnavailable',
     message: expect.stringContaining('got 0 of 700000 bytes'),
   });
+  expect(waits).toEqual([25, 50, 100, 200, 400, 800, 1600, 3200]);
+});
+
+it('waits longer only for connections that break one after another without a byte', async () => {
+  answers = [cutAfter(0), cutAfter(0), cutAfter(100), cutAfter(0), cutAfter(100), well];
+  expect((await receive()).equals(body)).toBe(true);
+  expect(waits).toEqual([25, 50, 25, 50, 25]);
+});
+
+it('waits before a stream is continued, too', async () => {
+  answers = [cutAfter(100), cutAfter(0), well];
+  expect((await store.get('key'))?.body.equals(body)).toBe(true);
+  expect(waits).toEqual([25, 50]);
+});
+
+it.each<[string, (from: number) => string]>([
+  ['all of it', () => head(body.length)],
+  ['another range', (from) => ranged(from + 1)],
+  ['a range without its place', (from) => head(body.length - from, '206 Partial Content')],
+])('refuses %s where what is missing was asked for', async (_, answer) => {
+  const other: Answer = (socket, __, from) => {
+    socket.write(answer(from));
+    socket.end(rest(from));
+  };
+  answers = [cutAfter(100), other];
+  const refused = { name: 'VaultUnavailable', message: expect.stringContaining('bytes=100-699999') };
+  await expect(receive()).rejects.toMatchObject(refused);
+  answers = [cutAfter(100), other];
+  await expect(store.get('key')).rejects.toMatchObject(refused);
 });
 
 it.each<[string, Answer]>([
