@@ -1,8 +1,10 @@
 // download: the node's part of the backup into staging, verified file by file, while Cassandra serves.
+import { dirname } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
+import { isThere } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { openRateLimit } from '../host-limits.ts';
 import { giveWay } from '../priority.ts';
@@ -11,6 +13,7 @@ import { openHashCache } from '../transfer/hash-cache.ts';
 import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { mustKeepReserve } from '../transfer/reserve.ts';
 import { openStaging } from '../transfer/staging.ts';
 
 export async function download(
@@ -28,11 +31,13 @@ export async function download(
   const expected = totalsOfTables(backup.header, input.tables);
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
-  const { downloadsAtOnce: atOnce, hashesAtOnce: threads } = context.document.limits;
+  const { downloadsAtOnce: atOnce, hashesAtOnce: threads, reserveBytes } = context.document.limits;
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const placeOf = async (listed: ListedFile) => {
     const file = await staging.fileOf(listed);
     if (listed.pack === undefined) await local.linkTo(file.target, listed);
+    if (!(await isThere(file.target)))
+      await mustKeepReserve(dirname(file.target), file.sizeBytes, reserveBytes);
     return file;
   };
   try {

@@ -98,6 +98,16 @@ it('calls an object damaged that S3 denies, as it does to a host where it is gon
   });
 });
 
+it('ends before it takes the reserve, which Cassandra may have come near to since the check', async () => {
+  const document = host.document(RESTORE, 'download', { sources: [source], tables: [ORDERS] });
+  document.limits.reserveBytes = Number.MAX_SAFE_INTEGER;
+  const request = await host.request(document);
+  expect(await host.carryOut(request)).toBe('failed');
+  expect(host.callback.answers.get(request.taskToken)).toMatchObject({
+    error: { errorName: 'InsufficientSpace', message: expect.stringContaining('free by now') },
+  });
+});
+
 it('goes on after a failure, and does not fetch again what is right', async () => {
   const document = await host.request(
     host.document(RESTORE, 'download', { sources: [source], tables: [ORDERS] }),
