@@ -65,6 +65,8 @@ function notesOf(run: RunRecord): string[] {
     notes.push(`partial: ${describeSelection(run.selection ?? {})}`);
   }
   if (run.workflow === 'restore' && run.backupId) notes.push(`backup ${run.backupId}`);
+  if (run.workflow === 'restore' && run.selection) notes.push(`only ${describeSelection(run.selection)}`);
+  if (run.request['online'] === true) notes.push('online');
   if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);
   if (run.restoreRunId) notes.push(`of ${run.restoreRunId}`);
   if (run.recoveredRunId) notes.push(`of ${run.recoveredRunId}`);

@@ -3,6 +3,7 @@ import type { ActionName, ActionOutput } from '../../contracts/actions.ts';
 import { actionIdOf } from '../../contracts/identifiers.ts';
 import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
 import type { NodeOutcome, RunRecord } from '../../contracts/runs.ts';
+import { scopeOf } from '../../contracts/selection.ts';
 import { readDocument } from '../vault/documents.ts';
 import { findResult } from '../vault/results.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
@@ -42,9 +43,10 @@ export async function endedRestore(
 
 /** What a record says of its plan, whether it came to its end or not. */
 export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
-  const { backupId, operation, dryRun, online, restoreRunId } = plan;
-  if (operation !== 'restore') return { backupId, restoreRunId };
-  return { backupId, ...(!dryRun && !online && { undo: 'possible' as const }) };
+  const { backupId, operation, dryRun, online, selection, restoreRunId } = plan;
+  const about = { backupId, ...(scopeOf(selection) === 'part' && { selection }) };
+  if (operation !== 'restore') return { ...about, restoreRunId };
+  return { ...about, ...(!dryRun && !online && { undo: 'possible' as const }) };
 }
 
 async function nodeOutcome(

@@ -8,7 +8,7 @@ import { verifyRestore } from '../../lambdas/verify-restore.ts';
 import { answer, answerDescribe, ORDERS_ID, schema, USERS_ID } from './support/answers.ts';
 import { completedBackup } from './support/backup.ts';
 import { completedRestore, plannedRestore } from './support/restore.ts';
-import { configuration, hosts, newWorld, type World } from './support/world.ts';
+import { CLUSTER, configuration, hosts, newWorld, type World } from './support/world.ts';
 
 const [firstHost, secondHost] = hosts;
 if (!firstHost || !secondHost) throw new Error('two hosts');
@@ -152,11 +152,12 @@ describe('undo and release of a restore of a part', () => {
   it.each(['undo', 'release'])('%s: of the same nodes and tables', async (operation) => {
     const world = await backedUp();
     const chosen = { ...orders, nodes: [secondHost.instanceId] };
-    await completedRestore(world, { request: chosen });
+    const restored = await completedRestore(world, { request: chosen });
     const { plan, quietKey, nodesKey } = await planned(world, { operation }, { name: operation, at: 900 });
     expect(plan.tables.map(({ table }) => table)).toEqual(['Orders']);
     expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([secondHost.instanceId]);
     expect(plan.selection).toEqual(chosen);
+    expect(await world.catalog.readRun(CLUSTER, restored.runId)).toMatchObject({ selection: chosen });
     if (operation === 'undo') expect(quietKey).toBe(nodesKey);
   });
 });
