@@ -119,7 +119,7 @@ export const UnknownStack = defineError('UnknownStack', {
 // Refused
 export const NotConfirmed = defineError('NotConfirmed', {
   meaning:
-    'What would change a cluster that is up was not confirmed: to the command, or in the workflow’s input.',
+    'What would replace or delete data of a cluster was not confirmed: to the command, or in the workflow’s input.',
   hint: 'Type the cluster ID when asked, or give --yes where nobody can be asked; in an input repeat it as confirmCluster. Nothing was changed.',
   exitCode: 3,
 });

@@ -93,8 +93,8 @@ export const restorePlan = z.strictObject({
   selection,
   /** User tables that are restored. */
   tables: z.array(tableRef),
-  /** Whether the cluster has others, which must not lose a write. */
-  keepsTables: z.boolean(),
+  /** Whether tables or nodes stay as they are, which must not lose a write. */
+  settlesWrites: z.boolean(),
   online: z.boolean(),
   onlyBackedUpDatacenters: z.boolean(),
   /** In an order that can be applied one by one. */

@@ -24,7 +24,7 @@ export const backupRequest = z
   });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
-/** The cluster's ID once more: without it nothing of a cluster that is up is replaced or deleted. */
+/** The cluster's ID once more: without it nothing is replaced or deleted. */
 const confirmCluster = clusterId.optional();
 
 export const restoreRequest = z.union([
@@ -57,6 +57,8 @@ export const restoreRequest = z.union([
     operation: z.enum(['undo', 'release']),
     clusterId,
     restoreRunId: z.union([z.literal('latest'), runId]).default('latest'),
+    /** As for a restore: what an undo puts back may be as old. */
+    ignoreGcGrace: z.boolean().default(false),
     confirmCluster,
     requestedBy,
   }),

@@ -10,7 +10,7 @@ import { requireLock } from './locking/held-lock.ts';
 import { leftOnHosts, servedData, UNTOUCHED } from './planning/recovery-warnings.ts';
 import { findSubjectPlan } from './planning/subject-plan.ts';
 import { directionOf } from './planning/swap-direction.ts';
-import { FROM_STOP } from './planning/swap-phases.ts';
+import { FROM_STOP, WITHOUT_CLIENTS } from './planning/swap-phases.ts';
 import { findDocument, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { findResult } from './vault/results.ts';
 import { findManifest } from './vault/sealed-backups.ts';
@@ -85,8 +85,13 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
   const unknown = plan.nodes.filter((node) => !swaps.has(node.instanceId));
   if (plan.operation === 'release') return releaseSettlement(plan, swaps, unknown);
   const began = [...swaps.values()].some((swap) => swap !== startingSwap(plan));
-  if (!began && !(await stoppedAny(subject.runId, ports)))
-    return { ...NOTHING, warnings: [servedData(plan, plan.operation === 'undo')] };
+  const phases = (await ports.catalog.listNodes(subject.runId)).map(({ phase }) => phase);
+  const stopped = phases.some((phase) => FROM_STOP.includes(phase));
+  const served = servedData(plan, plan.operation === 'undo');
+  if (!began && (plan.online || !stopped)) {
+    if (!phases.some((phase) => WITHOUT_CLIENTS.includes(phase))) return { ...NOTHING, warnings: [served] };
+    return letClientsIn(plan, served, unknown);
+  }
   if (unknown.length > 0) {
     const named = unknown.map((node) => node.instanceId).join(', ');
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
@@ -127,9 +132,14 @@ async function swapsOf({ run }: Input, plan: RestorePlan, ports: StepPorts): Pro
   return swaps;
 }
 
-async function stoppedAny(subjectRunId: string, { catalog }: StepPorts): Promise<boolean> {
-  const nodes = await catalog.listNodes(subjectRunId);
-  return nodes.some((node) => FROM_STOP.includes(node.phase));
+/** No node was stopped yet: those that answer serve clients again, whatever became of the others. */
+function letClientsIn(plan: RestorePlan, served: string, unknown: RestorePlan['nodes']): Settlement {
+  const left = unknown.map(
+    ({ instanceId }) =>
+      `${instanceId} did not answer and may keep its clients out: run nodetool enablebinary on it once it is back`,
+  );
+  const started = plan.nodes.filter((node) => node.cassandra === 'up' && !unknown.includes(node));
+  return { ...NOTHING, started, warnings: [served, ...left] };
 }
 
 /** Cassandra serves throughout; what was deleted is deleted. */

@@ -38,6 +38,7 @@ import { findRestore } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { restoredPart } from './planning/restored-part.ts';
 import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
+import { requireSettled, whatStays } from './planning/what-stays.ts';
 import { readConfiguration, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { readResults, readRing, readSchema } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
@@ -64,7 +65,7 @@ export async function planRestore(
   const cluster = await readConfiguration(ports, run);
   const hosts = await readHosts(ports, hostsKey);
   const described = await readResults(ports, 'describe', { runId: run.runId, phase: 'describe', hosts });
-  requireConfirmed(request, described);
+  requireConfirmed(request);
   const plan =
     request.operation === 'restore'
       ? await planToRestore(ports, run, { request, described, cluster })
@@ -73,12 +74,11 @@ export async function planRestore(
 }
 
 /** @throws NotConfirmed */
-function requireConfirmed(request: RestoreRequest, described: readonly DescribedHost[]): void {
+function requireConfirmed(request: RestoreRequest): void {
   const changesNothing = request.operation === 'restore' && request.dryRun;
-  const isUp = described.some(({ result }) => result.cassandra === 'up');
-  if (changesNothing || !isUp || request.confirmCluster === request.clusterId) return;
+  if (changesNothing || request.confirmCluster === request.clusterId) return;
   throw new NotConfirmed(
-    `${request.operation} of a cluster that is up: got confirmCluster ${request.confirmCluster ?? '(none)'}, expected "${request.clusterId}"`,
+    `${request.operation}: got confirmCluster ${request.confirmCluster ?? '(none)'}, expected "${request.clusterId}"`,
   );
 }
 
@@ -94,9 +94,13 @@ async function planToRestore(
   { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
 ): Promise<RestorePlan> {
   const whole = await readBackup(ports, run.clusterId, request.backupId, request.snapshotOnly);
-  const selection = selectionOf(request);
-  const backup = restoredPart(whole, selection, knownHosts(described));
+  const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
+  // A node may be on another host by the time of an undo.
+  const selection = {
+    ...selectionOf(request),
+    ...(request.nodes && { nodes: nodes.map(({ header }) => header.hostId) }),
+  };
   requireAllowed(nodes, run.clusterId);
   requireReadable(nodes);
   const { onlyBackedUpDatacenters, dryRun } = request;
@@ -106,8 +110,11 @@ async function planToRestore(
     throw new SchemaConflict(difference.conflicts.join('; '));
   const { online } = request;
   if (online) requireImportable(nodes, backup);
-  else requireDrainable(nodes, live);
-  if (!online && !request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, ports.clock.now());
+  else requireSettled(whatStays(backup, difference), nodes);
+  if (!online && !request.ignoreGcGrace) {
+    const age = { from: backup.manifest.snapshotAt, now: ports.clock.now() };
+    requireWithinGcGrace(backup, live.schema, age);
+  }
   const operation = 'restore';
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live });
@@ -124,7 +131,7 @@ async function planToUndoOrRelease(
 ): Promise<RestorePlan> {
   const { operation } = request;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
-  const selection = selectionOf(restore.request);
+  const selection = restore.selection ?? selectionOf(restore.request);
   const whole = await readBackup(ports, run.clusterId, restore.backupId);
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
@@ -136,7 +143,9 @@ async function planToUndoOrRelease(
   const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
   if (operation === 'undo') {
     requireTablesOfUndo(restore.runId, live);
-    requireDrainable(nodes, live);
+    requireSettled(whatStays(backup, live.difference), nodes);
+    const age = { from: restore.startedAt, now: ports.clock.now() };
+    if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
   }
   const asked = { operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection };
   const plan = planOf(run, { ...asked, backup, nodes, live });
@@ -155,28 +164,6 @@ function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
   const problems = [...gone, ...difference.conflicts];
   if (problems.length === 0) return;
   throw new SchemaConflict(`the schema was changed since restore ${restoreRunId}: ${problems.join('; ')}`);
-}
-
-/**
- * The commit log of a node that is down goes aside undrained, with the writes to tables that stay as they are; hints for
- * a member that is down go aside undelivered.
- * @throws NodeDown where there are such tables
- */
-function requireDrainable(nodes: readonly MappedNode[], { difference, up }: Live): void {
-  const kept = difference?.liveOnly ?? [];
-  const down = nodes.map((node) => node.described).filter(({ result }) => result.cassandra === 'down');
-  if (kept.length === 0) return;
-  const away = [...new Set(up.flatMap((node) => node.notUpNormal))];
-  if (away.length > 0) {
-    throw new NodeDown(
-      `got ring members ${away.join(', ')}, expected all Up/Normal where tables are not restored: ${kept.join(', ')}. Hints for them could not be delivered before the stop`,
-    );
-  }
-  if (down.length === 0) return;
-  const named = down.map(({ host, result }) => `${host.instanceId} (${result.downReason ?? 'unknown why'})`);
-  throw new NodeDown(
-    `got ${named.join(', ')} down, expected every node up where tables are not restored: ${kept.join(', ')}. Writes to these may be in its commit log alone: start it first, so that it can be drained`,
-  );
 }
 
 async function readLive(
@@ -218,7 +205,7 @@ function planOf(
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
   const { operation, dryRun, online, onlyBackedUpDatacenters, selection, backup, nodes, live } = planned;
-  const kept = live.difference?.liveOnly.length;
+  const stays = whatStays(backup, live.difference);
   const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
     keyspace,
     table: name,
@@ -233,9 +220,8 @@ function planOf(
     snapshotAt: backup.manifest.snapshotAt,
     statements: [],
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
-    mayFailToDrain: kept === 0,
-    // Of a cluster that is all down nobody knows; there is nothing to settle either.
-    keepsTables: kept !== undefined && kept > 0,
+    mayFailToDrain: live.difference !== undefined && !stays.tables,
+    settlesWrites: stays.tables || stays.nodes,
     nodes: nodes.map(({ described: { host, result }, header, parts }) => ({
       ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId },
       sources: parts.map(({ source }) => source),
@@ -279,7 +265,8 @@ async function writePlan(
   plan: RestorePlan,
 ): Promise<StepOutput<'PlanRestore'>> {
   const { operation, dryRun, online, nodes } = plan;
-  const appliers = nodes.filter((node) => node.cassandra === 'up').slice(0, 1);
+  const isUp = (node: RestorePlan['nodes'][number]) => node.cassandra === 'up';
+  const appliers = nodes.filter(isUp).slice(0, 1);
   if (plan.statements.length > 0 && appliers.length === 0) {
     throw new NodeDown('got no node that is up, expected one to re-create what was dropped');
   }
@@ -289,7 +276,7 @@ async function writePlan(
   const nodesKey = await list('nodes', nodes);
   return {
     ...{ operation, dryRun, online, planKey, nodesKey },
-    quietKey: plan.keepsTables && !online ? nodesKey : '',
+    quietKey: plan.settlesWrites && !online ? await list('quiet', nodes.filter(isUp)) : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
     seedsKey: await list(
       'seeds',

@@ -82,10 +82,11 @@ async function totalsOf(plan: RestorePlan, ports: StepPorts): Promise<StepOutput
       const at = (phase: string) => ({ instanceArn, actionId: actionIdOf(plan.runId, phase) });
       const downloaded = await readResult(ports, 'download', at('download'));
       const phase = plan.online ? 'import' : 'place';
+      const placedOrTaken = plan.online ? 'took in' : 'placed';
       const result = await readResult(ports, phase, at(phase));
       if (result.files !== downloaded.files || result.bytes !== downloaded.bytes) {
         problems.push(
-          `${instanceId} placed ${result.files} files of ${result.bytes} bytes, downloaded ${downloaded.files} of ${downloaded.bytes}`,
+          `${instanceId} ${placedOrTaken} ${result.files} files of ${result.bytes} bytes, downloaded ${downloaded.files} of ${downloaded.bytes}`,
         );
       }
       // A file that two of a chain have is placed once.

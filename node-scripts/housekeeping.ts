@@ -16,7 +16,8 @@ export async function forgetOldActions({ paths, clock, log }: ActionContext): Pr
     await rm(path, { recursive: true, force: true });
     log.info({ path }, 'what an action left long ago is deleted');
   }
-  for (const path of await untouchedSince(dirname(paths.log('any')), before)) await rm(path, { force: true });
+  for (const path of await untouchedSince(dirname(paths.log('any')), before))
+    await rm(path, { recursive: true, force: true });
 }
 
 /** Copies of listings, which an action that succeeded needs no more. */

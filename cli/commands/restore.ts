@@ -64,7 +64,7 @@ function consequenceOf(manifest: ClusterManifest, chosen: Selection, online: boo
     `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
     ...partOf(manifest),
-    ...(asked ? [`Only a part of it is restored: ${asked}. The rest is left as it is.`] : []),
+    ...(asked ? [`Only a part of that is restored: ${asked}. The rest is left as it is.`] : []),
     ...(manifest.base
       ? [
           `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
@@ -79,6 +79,7 @@ const BESIDE = [
 ];
 
 const inPlace = (ofSome: boolean) => [
+  'So that what stays loses no write, clients may be kept out for some seconds before the stop.',
   `${ofSome ? 'These nodes' : 'All nodes'} are stopped and started; what was written since then is replaced. The data of now is kept aside on each`,
   'host until you run `ringvault release`, and `ringvault undo` brings it back.',
 ];

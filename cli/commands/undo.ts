@@ -1,4 +1,5 @@
 // `ringvault undo <cluster>`: puts back the data from before a restore.
+import { describeSelection } from '../../contracts/selection.ts';
 import type { Answer } from '../answer.ts';
 import { confirm } from '../confirm.ts';
 import type { Session } from '../deployment.ts';
@@ -12,7 +13,11 @@ export async function undo(
   options: { restoreRunId?: string; yes?: boolean; wait: boolean },
 ): Promise<Answer> {
   const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
-  const consequence = `Undoes restore ${restored.runId} of cluster ${clusterId}: all nodes are stopped and started, and serve the data from before it.\nWhat was written since the restore is given up.`;
+  const only = describeSelection(restored.selection ?? {});
+  const consequence = [
+    `Undoes restore ${restored.runId} of cluster ${clusterId}${only ? ` (${only})` : ''}: its nodes are stopped and started, and its tables are as`,
+    'before it. What was written to these since the restore is given up.',
+  ].join('\n');
   await confirm(session.terminal, clusterId, consequence, options.yes);
   const request = {
     operation: 'undo' as const,

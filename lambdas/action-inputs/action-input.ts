@@ -70,8 +70,10 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   'stop-clients': async () => ({}),
   'settle-writes': async () => ({}),
   async stop(asked, ports) {
-    const { mayFailToDrain, keepsTables } = await plan(asked, ports, restorePlan);
-    return { mayFailToDrain, mayLeaveHints: !keepsTables };
+    const { mayFailToDrain, settlesWrites, nodes } = await plan(asked, ports, restorePlan);
+    // On one that is down they lie since before.
+    const wasUp = nodeOf(nodes, asked).cassandra === 'up';
+    return { mayFailToDrain, mayLeaveHints: !(settlesWrites && wasUp) };
   },
   'put-back': restoreRunInput,
   'release-old': restoreRunInput,

@@ -1,6 +1,6 @@
 // What comes of it where some nodes are restored and the others keep what they have: old replicas beside newer ones. Pure.
 import { GcGracePassed } from '../../contracts/errors.ts';
-import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import { type SchemaTable, type SchemaView, unquoted } from '../../contracts/ring.ts';
 import type { DescribedHost } from './agreement.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
 
@@ -11,15 +11,16 @@ const NAMED = 10;
 /**
  * A replica that kept a deletion for gc_grace_seconds has forgotten it since: what was deleted would come back from the restored
  * one, to all of them.
+ * @param from when the data was live: the backup's snapshot, or what an undo puts back
  * @throws GcGracePassed
  */
 export function requireWithinGcGrace(
   { manifest, schema }: RestorableBackup,
   live: SchemaView | undefined,
-  now: Date,
+  { from, now }: { from: string; now: Date },
 ): void {
   if (manifest.leftOut.nodes === 0) return;
-  const ageSeconds = Math.floor((now.getTime() - Date.parse(manifest.snapshotAt)) / 1_000);
+  const ageSeconds = Math.floor((now.getTime() - Date.parse(from)) / 1_000);
   const past = schema.tables
     .filter((table) => table.kind === 'table')
     .map((table) => ({ table, graceSeconds: Math.min(...graceOf(table, [schema, ...(live ? [live] : [])])) }))
@@ -28,17 +29,20 @@ export function requireWithinGcGrace(
   if (past.length === 0) return;
   const named = `${past.slice(0, NAMED).join(', ')}${past.length > NAMED ? ', …' : ''}`;
   throw new GcGracePassed(
-    `backup ${manifest.backupId} is ${ageSeconds} s old and only some nodes are restored, expected it younger than gc_grace_seconds of ${named}`,
+    `the data of ${from} is ${ageSeconds} s old and only some nodes get it back, expected it younger than gc_grace_seconds of ${named}`,
   );
 }
+
+const GRACE = /\bgc_grace_seconds\s*=\s*(\d+)/;
+/** A comment may say anything. */
+const withoutText = (statement: string) => statement.replaceAll(/'(?:[^']|'')*'/g, "''");
 
 function graceOf({ keyspace, name }: SchemaTable, schemas: readonly SchemaView[]): number[] {
   return schemas.flatMap(({ statements }) =>
     statements
-      .filter((each) => each.type === 'table' && each.keyspace === keyspace && each.name === name)
-      .map(({ statement }) =>
-        Number(/\bgc_grace_seconds\s*=\s*(\d+)/.exec(statement)?.[1] ?? GC_GRACE_SECONDS),
-      ),
+      .filter(({ type }) => type === 'table')
+      .filter((each) => unquoted(each.keyspace) === keyspace && unquoted(each.name) === name)
+      .map(({ statement }) => Number(GRACE.exec(withoutText(statement))?.[1] ?? GC_GRACE_SECONDS)),
   );
 }
 

@@ -2,19 +2,17 @@
 import { NodeDown, SchemaConflict } from '../../contracts/errors.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
 import type { MappedNode } from './restore-nodes.ts';
+import { downNodes } from './what-stays.ts';
 
 /** @throws NodeDown SchemaConflict */
 export function requireImportable(
   nodes: readonly MappedNode[],
   { schema }: Pick<RestorableBackup, 'schema'>,
 ): void {
-  const down = nodes.filter(({ described }) => described.result.cassandra === 'down');
+  const down = downNodes(nodes);
   if (down.length > 0) {
-    const named = down.map(
-      ({ described: { host, result } }) => `${host.instanceId} (${result.downReason ?? 'unknown why'})`,
-    );
     throw new NodeDown(
-      `got ${named.join(', ')} down, expected every node up: Cassandra itself takes the tables in`,
+      `got ${down.join(', ')} down, expected every node up: Cassandra itself takes the tables in`,
     );
   }
   // A view of now that the backup does not have is a conflict of schemas.

@@ -13,7 +13,7 @@ export function servedData(
   restored: boolean,
 ): string {
   if (online)
-    return 'What of the tables was taken in before the end stays beside what they had; start the restore again for the rest';
+    return 'The cluster served throughout. What of the tables was taken in before the end, if anything, stays beside what they had; start the restore again for the rest';
   if (restored)
     return `The cluster serves the restored data; undo is possible: ringvault undo ${clusterId} ${restoreRunId}`;
   return `The cluster serves the data from before ${operation === 'undo' ? `restore ${restoreRunId}` : 'the restore'}`;

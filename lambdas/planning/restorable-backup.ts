@@ -9,6 +9,7 @@ import {
   type SchemaTable,
   type SchemaView,
   schemaView,
+  unquoted,
 } from '../../contracts/ring.ts';
 import { readPinned } from '../vault/documents.ts';
 import { READS_AT_ONCE } from '../vault/results.ts';
@@ -90,7 +91,8 @@ export function schemaOf(schema: SchemaView, tables: SchemaTable[]): SchemaView 
   const isOfTable = ({ type }: SchemaStatement) => TABLE_STATEMENTS.includes(type);
   const statements = schema.statements.filter(
     (each) =>
-      keyspaces.has(each.keyspace) && !(isOfTable(each) && leftOut.has(`${each.keyspace}.${each.name}`)),
+      keyspaces.has(unquoted(each.keyspace)) &&
+      !(isOfTable(each) && leftOut.has(`${unquoted(each.keyspace)}.${unquoted(each.name)}`)),
   );
   return { ...schema, tables, statements };
 }

@@ -1,5 +1,6 @@
 // What a person wants to read of a restore's plan before going on; small enough to travel through the workflow.
 import type { RestorePlan } from '../../contracts/plans.ts';
+import { describeSelection, scopeOf } from '../../contracts/selection.ts';
 import { bytesForPeople } from '../reporting/for-people.ts';
 
 const LISTED = 50;
@@ -10,6 +11,9 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
   return {
     operation: plan.operation,
     dryRun: plan.dryRun,
+    online: plan.online,
+    ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
+    clientsKeptOut: plan.settlesWrites && !plan.online,
     backupId: plan.backupId,
     ...goesOnFrom(plan),
     snapshotAt: plan.snapshotAt,

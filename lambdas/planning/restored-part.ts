@@ -17,7 +17,10 @@ export function restoredPart(
   chosen: Selection,
   hosts: readonly KnownHost[],
 ): RestorableBackup {
-  const { tables } = selectTables(backup.schema.tables, chosen.keyspaces);
+  const { tables, warnings } = selectTables(backup.schema.tables, chosen.keyspaces);
+  // What was meant to be kept would be replaced.
+  if (warnings.length > 0)
+    throw new NothingSelected(`${warnings.join('; ')} of backup ${backup.manifest.backupId}`);
   const indexes = chosenNodes(backup, chosen, hosts);
   const { manifest } = backup;
   return {

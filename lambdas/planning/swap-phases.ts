@@ -1,10 +1,4 @@
-// Phases from which on a node may be without clients, stopped or swapped.
-export const FROM_STOP: readonly string[] = [
-  'stop-clients',
-  'settle-writes',
-  'stop',
-  'place',
-  'put-back',
-  'start',
-  'describe-after',
-];
+// Phases from which on a node may be stopped or swapped.
+export const FROM_STOP: readonly string[] = ['stop', 'place', 'put-back', 'start', 'describe-after'];
+/** Phases in which a node may serve no clients, while it runs. */
+export const WITHOUT_CLIENTS: readonly string[] = ['stop-clients', 'settle-writes'];

@@ -2,9 +2,10 @@
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { SchemaConflict, SchemaDisagreement } from '../../contracts/errors.ts';
 import type { SchemaStatement } from '../../contracts/ring.ts';
+import { unquoted } from '../../contracts/ring.ts';
 import { type Cql, withCql } from '../cassandra/cql.ts';
 import { readKeyspaces, readSchemaVersions, readTables } from '../cassandra/schema.ts';
-import { columnChangeIn, splitStatements, tableIdIn, unquoted } from '../cassandra/statements.ts';
+import { columnChangeIn, splitStatements, tableIdIn } from '../cassandra/statements.ts';
 import type { ActionContext } from '../context.ts';
 
 const AGREEMENT_LIMIT_MS = 120_000;

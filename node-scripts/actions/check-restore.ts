@@ -33,16 +33,17 @@ export async function checkRestore(
   await mustReadFormats(context, backup.header);
   const mapped = mapDataDirectories(backup.header, data);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));
-  let last: { path: string; directory: string } | undefined;
+  // Files of one name in several directories follow each other.
+  let last = { path: '', directories: new Set<string>() };
   for await (const file of filesOfTables(backup.files(), input.tables)) {
     const directory = mapped[file.dataDirectory] ?? '';
-    // Files of one name in several directories follow each other.
-    if (last?.path === file.path && last.directory === directory) {
+    if (last.path !== file.path) last = { path: file.path, directories: new Set() };
+    if (last.directories.has(directory)) {
       throw new TopologyMismatch(
         `${file.path}: got ${data.length} data directories (${data.join(', ')}), expected ${backup.header.dataDirectories.join(', ')}: the backup has two files of this name, which would both go to ${directory}`,
       );
     }
-    last = { path: file.path, directory };
+    last.directories.add(directory);
     bytes.set(directory, (bytes.get(directory) ?? 0) + file.sizeBytes);
   }
   return mustHaveSpace(bytes, context.document.limits.reserveBytes);

@@ -2,20 +2,24 @@
 // finds nothing it can take succeeds.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { parseDocument } from '../../contracts/documents.ts';
 import { ImportIncomplete } from '../../contracts/errors.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { nodetool } from '../cassandra/nodetool.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile, isThere, writeDurably } from '../durable-files.ts';
+import { isMissingFile, readIfThere, writeDurably } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { mustHoldAll } from '../transfer/held-files.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
-import { mapDataDirectories, stagingRoot, tablePath, totalsOfTables } from '../transfer/placement.ts';
+import { mapDataDirectories, stagingRoot, tablePath } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 
 const NAMED = 5;
+/** Of what was staged, kept for a retry, which finds less. */
+const totals = z.strictObject({ files: z.int(), bytes: z.int() });
 
 export async function importTables(
   context: ActionContext,
@@ -29,10 +33,12 @@ export async function importTables(
   );
   // Cassandra moves what it takes: only before the first import everything is there.
   const begun = join(context.directory, 'import-begun');
-  if (!(await isThere(begun))) {
-    await mustHoldAll(context, backup, tables, staged, 'staging', linkedBefore(staged));
-    await writeDurably(begun, '');
-  }
+  const counted = await readIfThere(begun);
+  const total =
+    counted === undefined
+      ? await mustHoldAll(context, backup, tables, staged, 'staging', linkedBefore(staged))
+      : parseDocument(totals, counted, begun);
+  await writeDurably(begun, JSON.stringify(total));
   const roots = [...new Set(staged)];
   for (const table of tables) {
     await context.beforeDestroying(`import into ${table.keyspace}.${table.table}`);
@@ -41,14 +47,15 @@ export async function importTables(
     const full = wanted.filter(({ names }) => names.length > 0);
     if (full.length === 0) continue;
     const from = full.map(({ index }) => directories[index] ?? '');
-    await nodetool(context, 'import', table.keyspace, table.table, ...from);
+    // The rings were found to be the same. What the node had and does not own any more, before a cleanup, must not fail the rest.
+    await nodetool(context, 'import', '--no-tokens', table.keyspace, table.table, ...from);
     await context.failPoint('import.table');
     const left = (await Promise.all(from.map(sstablesIn))).flat();
     if (left.length > 0) throw notTaken(table.keyspace, table.table, left);
   }
   await context.beforeDestroying('delete what is left of staging');
   for (const root of roots) await rm(root, { recursive: true, force: true });
-  return { tables: tables.length, ...totalsOfTables(backup.header, tables) };
+  return { tables: tables.length, ...total };
 }
 
 /** Data.db of each SSTable; those of indexes lie deeper, and are made anew. */

@@ -22,7 +22,10 @@ export async function prepare(
       `got glibc ${glibcVersion ?? 'none'}, expected ${LEAST_GLIBC.join('.')} or later`,
     );
   }
-  await forgetOldActions(context);
+  // No reason not to back up.
+  await forgetOldActions(context).catch((error: unknown) =>
+    context.log.warn({ err: error }, 'what earlier actions left was not deleted'),
+  );
   return { architecture: process.arch, nodeVersion: process.version, glibcVersion };
 }
 

@@ -2,28 +2,32 @@
 // hints delivered.
 import type { ActionOutput } from '../../contracts/actions.ts';
 import { HintsPending } from '../../contracts/errors.ts';
-import { hintsWrittenAfterMs, mustHaveNoHints } from '../cassandra/hints.ts';
+import { hintsWrittenAfterMs, untilNoHints } from '../cassandra/hints.ts';
 import { clientRequests, nodetool } from '../cassandra/nodetool.ts';
 import type { ActionContext } from '../context.ts';
 
+/** Nobody is served meanwhile. */
 const LIMIT_MS = 300_000;
 const POLL_MS = 500;
 
 export async function settleWrites(context: ActionContext): Promise<ActionOutput<'settle-writes'>> {
   const { clock, signal } = context;
   const startedAt = clock.now().getTime();
-  while ((await clientRequests(context)) > 0) await clock.sleep(POLL_MS, signal);
-  await clock.sleep(await hintsWrittenAfterMs(context), signal);
-  await nodetool(context, 'replaybatchlog');
-  for (;;) {
-    signal.throwIfAborted();
-    const durationMs = clock.now().getTime() - startedAt;
-    try {
-      await mustHaveNoHints(context);
-      return { durationMs };
-    } catch (error) {
-      if (!(error instanceof HintsPending) || durationMs > LIMIT_MS) throw error;
+  const tookMs = () => clock.now().getTime() - startedAt;
+  for (let requests = await clientRequests(context); requests > 0; requests = await clientRequests(context)) {
+    if (tookMs() > LIMIT_MS) {
+      throw new HintsPending(
+        `got ${requests} requests of clients under way ${LIMIT_MS / 1_000} s after the CQL port was closed, expected none`,
+      );
     }
     await clock.sleep(POLL_MS, signal);
+    signal.throwIfAborted();
   }
+  const written = await hintsWrittenAfterMs(context);
+  await clock.sleep(written, signal);
+  await nodetool(context, 'replaybatchlog');
+  // What could not be replayed became hints.
+  await clock.sleep(written, signal);
+  await untilNoHints(context, LIMIT_MS);
+  return { durationMs: tookMs() };
 }

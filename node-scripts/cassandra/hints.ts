@@ -10,6 +10,22 @@ import { nodeDirectories } from './directories.ts';
 const WRITES_OVER_MS = 3_000;
 
 const NAMED = 5;
+const POLL_MS = 500;
+
+/** @throws HintsPending after the limit */
+export async function untilNoHints(context: ActionContext, limitMs: number): Promise<void> {
+  const { clock, signal } = context;
+  const deadline = clock.now().getTime() + limitMs;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await mustHaveNoHints(context);
+    } catch (error) {
+      if (!(error instanceof HintsPending) || clock.now().getTime() > deadline) throw error;
+    }
+    await clock.sleep(POLL_MS, signal);
+  }
+}
 
 /** How long after the last request of a client its hints are in files. */
 export async function hintsWrittenAfterMs({ paths, document }: ActionContext): Promise<number> {

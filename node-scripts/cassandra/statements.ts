@@ -1,5 +1,7 @@
 // CQL text as far as a schema's own statements need it: where one statement ends, and which ID a table is made with.
 
+import { unquoted } from '../../contracts/ring.ts';
+
 /** Splits at the semicolons outside quotes, dollar-quoted bodies and comments; empty statements are dropped. */
 export function splitStatements(text: string): string[] {
   const token =
@@ -31,9 +33,4 @@ export function columnChangeIn(statement: string): { kind: 'drop' | 'add'; colum
   const [, kind, column] = change.exec(statement) ?? [];
   if (!kind || !column) return undefined;
   return { kind: kind.toUpperCase() === 'DROP' ? 'drop' : 'add', column: unquoted(column) };
-}
-
-/** A name as the schema tables hold it: DESCRIBE quotes those that need it. */
-export function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }

@@ -42,7 +42,7 @@ describe('a restore online', () => {
     await answerDescribe(world, run, 'describe-after');
     const taken = { tables: 1, files: 9, bytes: 1_000 };
     await answer<'import'>(world, run, 'import', [taken, { ...taken, files: 8 }, taken]);
-    await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/placed 8 files/);
+    await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/took in 8 files/);
     await answer<'import'>(world, run, 'import', [taken, taken, taken]);
     expect(await verifyRestore({ run, planKey }, world)).toEqual({ nodes: 3, files: 27, bytes: 3_000 });
     await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);

@@ -1,7 +1,7 @@
 // Restores of a part of a backup: what was chosen is planned and nothing else, and what stays loses no write.
 import { describe, expect, it } from 'vitest';
 import { restorePlan } from '../../contracts/plans.ts';
-import type { SchemaView } from '../../contracts/ring.ts';
+import { type SchemaView, unquoted } from '../../contracts/ring.ts';
 import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';
@@ -30,13 +30,16 @@ async function planned(world: World, request: Record<string, unknown>, more = {}
 const without = (name: string): SchemaView => ({
   ...schema,
   tables: schema.tables.filter((table) => table.name !== name),
-  statements: schema.statements.filter((each) => each.name !== name),
+  statements: schema.statements.filter((each) => unquoted(each.name) !== name),
 });
 
 function withGrace(seconds: number): SchemaView {
   const statements = schema.statements.map((each) =>
-    each.name === 'Orders'
-      ? { ...each, statement: `${each.statement} AND gc_grace_seconds = ${seconds}` }
+    unquoted(each.name) === 'Orders'
+      ? {
+          ...each,
+          statement: `${each.statement} AND comment = 'gc_grace_seconds = 99999999' AND gc_grace_seconds = ${seconds}`,
+        }
       : each,
   );
   return { ...schema, statements };
@@ -47,10 +50,10 @@ describe('a restore of chosen tables', () => {
     const world = await backedUp();
     const { plan, quietKey, nodesKey, run } = await planned(world, orders);
     expect(plan.tables.map(({ table }) => table)).toEqual(['Orders']);
-    expect(plan).toMatchObject({ keepsTables: true, mayFailToDrain: false, selection: orders });
+    expect(plan).toMatchObject({ settlesWrites: true, mayFailToDrain: false, selection: orders });
     expect(plan.nodes.map(({ bytes }) => bytes)).toEqual([1_000, 1_000, 1_000]);
     expect(plan.warnings.join('; ')).toMatch(/not restored, left as they are: app\.users/);
-    expect(quietKey).toBe(nodesKey);
+    expect(await readHosts(world, quietKey)).toEqual(await readHosts(world, nodesKey));
     const [host] = await readHosts(world, nodesKey);
     if (!host) throw new Error('a host');
     const asked = { run, host, planKey: world.layout.plan(run.clusterId, run.runId), parameters: {} };
@@ -61,20 +64,20 @@ describe('a restore of chosen tables', () => {
 
   it('settles nothing where all tables are restored', async () => {
     const { plan, quietKey } = await planned(await backedUp(), {});
-    expect([plan.keepsTables, quietKey]).toEqual([false, '']);
+    expect([plan.settlesWrites, quietKey]).toEqual([false, '']);
   });
 
   it('re-creates what was chosen and dropped, and nothing that was not chosen', async () => {
     const world = await backedUp();
     const chosen = await planned(world, orders, { live: { schema: without('Orders') } });
-    expect(chosen.plan.statements.map(({ name }) => name)).toEqual(['Orders']);
+    expect(chosen.plan.statements.map(({ name }) => name)).toEqual(['"Orders"']);
     await world.catalog.release(chosen.run);
     const other = await planned(world, orders, {
       name: 'other',
       at: 900,
       live: { schema: without('users') },
     });
-    expect(other.plan).toMatchObject({ statements: [], keepsTables: false });
+    expect(other.plan).toMatchObject({ statements: [] });
   });
 
   it('is refused while a member of the ring is away: hints for it could not be delivered', async () => {
@@ -84,11 +87,18 @@ describe('a restore of chosen tables', () => {
     await expect(refused).rejects.toThrow(/got ring members 10\.0\.0\.9 \(DN\).*app\.users/);
   });
 
+  it('is refused where all nodes are down, too: the other tables may have writes in commit logs alone', async () => {
+    const down = { cassandra: 'down' as const };
+    const refused = planned(await backedUp(), orders, { more: { 0: down, 1: down, 2: down } });
+    await expect(refused).rejects.toMatchObject({ name: 'NodeDown' });
+  });
+
   it.each([
     ['keyspaces', { keyspaces: { include: ['shop'] } }],
     ['tables', { keyspaces: { exclude: ['*'] } }],
     ['nodes', { nodes: ['i-0badc0de'] }],
     ['a datacenter', { datacenter: 'dc9' }],
+    ['tables to leave out', { keyspaces: { exclude: ['app.Order'] } }],
   ])('refuses %s that the backup does not have', async (_what, request) => {
     await expect(planned(await backedUp(), request)).rejects.toMatchObject({ name: 'NothingSelected' });
   });
@@ -148,6 +158,26 @@ describe('a restore of chosen nodes', () => {
   });
 });
 
+describe('a restore of a node that is down', () => {
+  it('settles the writes of the nodes that are up, and bears with the hints of the one that is not', async () => {
+    const world = await backedUp();
+    const nodes = [firstHost.instanceId, secondHost.instanceId];
+    const more = {
+      0: { notUpNormal: ['10.0.0.2 (DN)'] },
+      1: { cassandra: 'down' as const },
+    };
+    const { plan, quietKey, run, nodesKey } = await planned(world, { nodes }, { more });
+    expect(plan).toMatchObject({ settlesWrites: true, mayFailToDrain: true });
+    const instances = (await readHosts(world, quietKey)).map(({ instanceId }) => instanceId);
+    expect(instances).toEqual([firstHost.instanceId]);
+    const planKey = world.layout.plan(run.clusterId, run.runId);
+    const inputs = (await readHosts(world, nodesKey)).map((host) =>
+      actionInputs.stop({ run, host, planKey, parameters: {}, cluster: configuration.cluster }, world),
+    );
+    expect((await Promise.all(inputs)).map(({ mayLeaveHints }) => mayLeaveHints)).toEqual([false, true]);
+  });
+});
+
 describe('undo and release of a restore of a part', () => {
   it.each(['undo', 'release'])('%s: of the same nodes and tables', async (operation) => {
     const world = await backedUp();
@@ -156,8 +186,33 @@ describe('undo and release of a restore of a part', () => {
     const { plan, quietKey, nodesKey } = await planned(world, { operation }, { name: operation, at: 900 });
     expect(plan.tables.map(({ table }) => table)).toEqual(['Orders']);
     expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([secondHost.instanceId]);
-    expect(plan.selection).toEqual(chosen);
-    expect(await world.catalog.readRun(CLUSTER, restored.runId)).toMatchObject({ selection: chosen });
-    if (operation === 'undo') expect(quietKey).toBe(nodesKey);
+    const selection = { ...orders, nodes: [secondHost.hostId] };
+    expect(plan.selection).toEqual(selection);
+    expect(await world.catalog.readRun(CLUSTER, restored.runId)).toMatchObject({ selection });
+    if (operation === 'undo')
+      expect(await readHosts(world, quietKey)).toEqual(await readHosts(world, nodesKey));
+  });
+
+  it('undo: of the same node, wherever it is by then', async () => {
+    const world = await backedUp();
+    await completedRestore(world, { request: { nodes: [firstHost.instanceId] } });
+    const moved = { 0: { hostId: secondHost.hostId }, 1: { hostId: firstHost.hostId } };
+    const asked = { name: 'undo', at: 900, more: moved };
+    const { plan } = await planned(world, { operation: 'undo' }, asked);
+    expect(plan.nodes.map(({ instanceId }) => instanceId)).toEqual([secondHost.instanceId]);
+  });
+
+  it('undo: is refused where the others may have forgotten deletions since the restore', async () => {
+    const world = await backedUp();
+    await completedRestore(world, { request: { nodes: [firstHost.instanceId] } });
+    world.clock.advance(12 * 86_400_000);
+    const undo = { operation: 'undo' };
+    await expect(planned(world, undo, { name: 'undo', at: 900 })).rejects.toMatchObject({
+      name: 'GcGracePassed',
+    });
+    const lock = await world.catalog.readLock(CLUSTER);
+    if (lock) await world.catalog.release({ ...lock, startedAt: '', configurationKey: '' });
+    const knowing = { ...undo, ignoreGcGrace: true };
+    expect((await planned(world, knowing, { name: 'knowing', at: 960 })).plan.nodes).toHaveLength(1);
   });
 });

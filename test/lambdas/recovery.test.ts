@@ -280,6 +280,18 @@ describe('PlanRecovery of a restore', () => {
     }
   });
 
+  it.each(['stop-clients', 'settle-writes'])(
+    'lets clients in again after %s, on the hosts that answer',
+    async (phase) => {
+      const { world, run } = await stoppedRestore(phase);
+      const { plan, history } = await recovered(world, run, ['none', undefined, 'none']);
+      const lists = [...(await readHosts(world, plan.seedsKey)), ...(await readHosts(world, plan.othersKey))];
+      expect(plan.direction).toBe('none');
+      expect(lists.map(({ instanceId }) => instanceId)).toEqual([hosts[0]?.instanceId, hosts[2]?.instanceId]);
+      expect(history?.warnings.join()).toMatch(/i-00000000000000002 did not answer.*nodetool enablebinary/);
+    },
+  );
+
   it('leaves nodes alone that were never stopped, reachable or not', async () => {
     const { world, run } = await stoppedRestore('download');
     const { plan } = await planned(world, run, ['none', undefined, 'none']);

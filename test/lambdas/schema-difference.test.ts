@@ -47,10 +47,10 @@ describe('the difference of two schemas', () => {
     expect(compareSchemas(schema, empty)).toMatchObject({ statements: schema.statements, conflicts: [] });
     const dropped = live((view) => {
       view.tables = view.tables.filter((each) => each.name !== 'Orders');
-      view.statements = view.statements.filter((each) => each.name !== 'Orders');
+      view.statements = view.statements.filter((each) => each.name !== '"Orders"');
     });
     const { statements, conflicts } = compareSchemas(schema, dropped);
-    expect(statements).toEqual([statementOf(schema, 'Orders')]);
+    expect(statements).toEqual([statementOf(schema, '"Orders"')]);
     expect(conflicts).toEqual([]);
   });
 

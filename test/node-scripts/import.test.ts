@@ -11,7 +11,7 @@ import { type HostWithSnapshot, hostWithSnapshot, RESTORE, RUN } from './host-wi
 const NODETOOL = `#!/bin/sh
 echo "$@" >> "$(dirname "$0")/asked"
 [ -e "$(dirname "$0")/broken" ] && exit 0
-keyspace=$2; table=$3; shift 3
+keyspace=$3; table=$4; shift 4
 for directory in "$@"; do rm -f "$directory"/*.db "$directory"/*.crc32 "$directory"/*.txt; done
 `;
 
@@ -45,7 +45,7 @@ it('names each table once, with its directories in all data directories, and lea
   const [files, bytes] = [expect.any(Number), expect.any(Number)];
   expect(answer).toEqual({ output: { tables: 2, files, bytes } });
   const directories = [0, 1].map((index) => join(staged(index), tablePath(ORDERS)));
-  expect(await asked()).toEqual([`import shop orders ${directories.join(' ')}`]);
+  expect(await asked()).toEqual([`import --no-tokens shop orders ${directories.join(' ')}`]);
   expect(await Promise.all([0, 1].map((index) => isThere(staged(index))))).toEqual([false, false]);
 });
 

@@ -47,7 +47,8 @@ export const schema: SchemaView = {
       statement: 'CREATE TYPE app.address (\n    street text\n);',
     },
     {
-      ...{ keyspace: 'app', type: 'table', name: 'Orders' },
+      // As DESCRIBE writes it.
+      ...{ keyspace: 'app', type: 'table', name: '"Orders"' },
       statement: `CREATE TABLE app."Orders" (key text PRIMARY KEY, value text) WITH ID = ${ORDERS_ID}`,
     },
     {
