@@ -1,7 +1,7 @@
 // Restores of a part of a backup: what was chosen comes back row by row, and nothing else loses a write.
 import { type Client, policies, types } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { errorOf } from '../../cli/run-view.ts';
+import { errorOf, type RunView } from '../../cli/run-view.ts';
 import type { ManagedCluster } from '../../local/installation.ts';
 import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterEach(() => stage.calm());
 
-/** Two tables on three nodes, each with all rows, and a backup of them. */
+/** Two tables on three nodes, each with all rows, and a backup of them, taken once. */
 async function backedUp() {
   const alpha = await stage.alpha();
   const client = await stage.client(alpha);
@@ -29,9 +29,12 @@ async function backedUp() {
     await client.execute(`TRUNCATE "${KEYSPACE}"."${table}"`);
     for (let id = 0; id < ROWS; id++) await insert(client, table, id, 'before');
   }
-  const request = { clusterId: 'alpha', keyspaces: { include: [KEYSPACE] } };
-  return { alpha, client, backup: stage.completed(await stage.run('backup', request)) };
+  backup ??= stage.run('backup', { clusterId: 'alpha', keyspaces: { include: [KEYSPACE] } });
+  return { alpha, client, backup: stage.completed(await backup) };
 }
+
+/** Of the rows that each test begins with. */
+let backup: Promise<RunView> | undefined;
 
 const insert = (client: Client, table: string, id: number, at: string) =>
   client.execute(`INSERT INTO "${KEYSPACE}"."${table}" (id, at) VALUES (?, ?)`, [id, at], AT_QUORUM);
@@ -46,6 +49,8 @@ function keepWriting(client: Client) {
       try {
         await insert(client, 'Kept', id, 'meanwhile');
         acknowledged.push(`${id} meanwhile`);
+        // The nodes need the cores, too.
+        await new Promise((resolve) => setTimeout(resolve, 20));
       } catch {
         refused.push(`${id} meanwhile`);
         await new Promise((resolve) => setTimeout(resolve, 100));
