@@ -19,6 +19,15 @@ export function describeIssues(error: z.ZodError): string {
     .join('\n');
 }
 
+/** Undefined where it is none; for what is checked by a schema next. */
+export function jsonIfAny(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Parses a stored JSON document.
  * @param what names the document in errors, e.g. its S3 key

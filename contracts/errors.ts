@@ -89,7 +89,7 @@ export const UnknownBackup = defineError('UnknownBackup', {
 });
 export const NothingSelected = defineError('NothingSelected', {
   meaning:
-    'A node, a datacenter or a pattern of keyspaces that a backup is asked of matches nothing in the cluster; or what a download is asked of, prefix included, nothing in the backup.',
+    'A node, a datacenter or a pattern of keyspaces that a backup is asked of matches nothing in the cluster; or what a restore or a download is asked of, prefix included, nothing in the backup.',
   hint: 'Correct the request, the schedule or `keyspaces` in ringvault.yaml; names are case-sensitive, and Cassandra’s own keyspaces are chosen by Ringvault. Of a download, correct the option named.',
   exitCode: 4,
 });

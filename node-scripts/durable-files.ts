@@ -1,5 +1,5 @@
 // Files that must be there after a crash: written beside, synced, renamed, and the directory synced.
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export function isMissingFile(error: unknown): boolean {
@@ -26,17 +26,22 @@ export async function makeDirectory(path: string): Promise<void> {
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
 }
 
-/** Replaces a file as a whole. Only the owner may read it. */
-export async function writeDurably(path: string, content: string | Buffer): Promise<void> {
-  await makeDirectory(dirname(path));
-  const temporary = `${path}.${process.pid}.new`;
-  const file = await open(temporary, 'w', 0o600);
+/** Its content is on the disk before it gets a name that counts. Only the owner may read it. */
+export async function writeSynced(path: string, content: string | Buffer): Promise<void> {
+  const file = await open(path, 'w', 0o600);
   try {
     await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** Replaces a file as a whole. Only the owner may read it. */
+export async function writeDurably(path: string, content: string | Buffer): Promise<void> {
+  await makeDirectory(dirname(path));
+  const temporary = `${path}.${process.pid}.new`;
+  await writeSynced(temporary, content);
   await rename(temporary, path);
   await syncDirectory(dirname(path));
 }
@@ -46,6 +51,16 @@ export async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (isMissingFile(error)) return undefined;
+    throw error;
+  }
+}
+
+/** None where there is no directory. */
+export async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isMissingFile(error)) return [];
     throw error;
   }
 }

@@ -1,8 +1,8 @@
 // What ended actions leave on a host: without this its disk would fill, slowly.
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ActionContext } from './context.ts';
-import { isMissingFile } from './durable-files.ts';
+import { namesIn } from './durable-files.ts';
 import { lockHolder } from './process-lock.ts';
 
 /** Nobody looks into what an action did so long ago; no run waits so long for one. */
@@ -35,11 +35,4 @@ async function untouchedSince(directory: string, beforeMs: number): Promise<stri
     if ((await stat(path)).mtimeMs < beforeMs) found.push(path);
   }
   return found;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
 }

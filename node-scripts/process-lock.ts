@@ -1,9 +1,10 @@
 // A lock held by a process for as long as it lives, race safe without flock: its files are numbered, the highest counts,
 // and link(2) lets one process alone make the next. A dead holder's file stays, so that numbers never come again.
 import { randomBytes } from 'node:crypto';
-import { link, open, readdir, rm, unlink } from 'node:fs/promises';
+import { link, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, isMissingFile, makeDirectory, readIfThere } from './durable-files.ts';
+import { jsonIfAny } from '../contracts/documents.ts';
+import { errorCode, makeDirectory, namesIn, readIfThere, writeSynced } from './durable-files.ts';
 import { identityOf, isAlive, type ProcessIdentity, processIdentity } from './processes.ts';
 
 export interface HeldLock {
@@ -43,38 +44,14 @@ export async function lockHolder(directory: string): Promise<ProcessIdentity | u
 const lockPath = (directory: string, number: number) => join(directory, `lock.${number}`);
 
 async function newestNumber(directory: string): Promise<number> {
-  try {
-    const numbers = (await readdir(directory)).map((name) => Number(/^lock\.(\d+)$/.exec(name)?.[1] ?? 0));
-    return Math.max(0, ...numbers);
-  } catch (error) {
-    if (isMissingFile(error)) return 0;
-    throw error;
-  }
+  const names = await namesIn(directory);
+  return Math.max(0, ...names.map((name) => Number(/^lock\.(\d+)$/.exec(name)?.[1] ?? 0)));
 }
 
 async function livingHolder(directory: string, number: number): Promise<ProcessIdentity | undefined> {
   const content = await readIfThere(lockPath(directory, number));
   if (content === undefined) return undefined;
-  const holder = processIdentity.safeParse(parsed(content)).data;
+  // Nobody's, where a crash left it empty or torn.
+  const holder = processIdentity.safeParse(jsonIfAny(content)).data;
   return holder && (await isAlive(holder)) ? holder : undefined;
-}
-
-/** Nobody's, where a crash left it empty or torn. */
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A name must not outlive a crash that its content does not. */
-async function writeSynced(path: string, content: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -18,7 +18,7 @@ import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
-import { namesIn } from '../swap/place-tables.ts';
+import { contentIn } from '../swap/place-tables.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 
@@ -52,7 +52,7 @@ export async function checkRestore(
 /** A node knows its host ID and tokens by its own table system.local; started without it, it joins as another node. */
 async function mustHaveIdentity(data: string[]): Promise<void> {
   for (const root of data) {
-    const names = await namesIn(join(root, 'system'));
+    const names = await contentIn(join(root, 'system'));
     if (names.some((name) => parseTableDirectory(name)?.table === 'local')) return;
   }
   throw new TopologyMismatch(

@@ -1,5 +1,5 @@
 // end-run: nothing of the ended run goes on on this host: it is marked, its programs are ended, its snapshots cleared.
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
@@ -7,7 +7,7 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import { snapshotTags } from '../cassandra/nodetool.ts';
 import { servesCql } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile, writeDurably } from '../durable-files.ts';
+import { namesIn, writeDurably } from '../durable-files.ts';
 import { lockHolder } from '../process-lock.ts';
 import { isAlive, killProcess } from '../processes.ts';
 import { swapState } from '../swap/state.ts';
@@ -78,13 +78,6 @@ async function endPrograms(context: ActionContext, endedRunId: string): Promise<
       context.signal.throwIfAborted();
     }
   }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
 }
 
 /** Data that were downloaded and never swapped in. */

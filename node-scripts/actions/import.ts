@@ -1,6 +1,6 @@
 // import: Cassandra takes the staged SSTables in while it serves; then looks that it took every one, since an import that
 // finds nothing it can take succeeds.
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
@@ -10,7 +10,7 @@ import { nodeDirectories } from '../cassandra/directories.ts';
 import { nodetool } from '../cassandra/nodetool.ts';
 import { parseFileName } from '../cassandra/sstable-files.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile, readIfThere, writeDurably } from '../durable-files.ts';
+import { namesIn, readIfThere, writeDurably } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { mustHoldAll } from '../transfer/held-files.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
@@ -60,10 +60,7 @@ export async function importTables(
 
 /** Data.db of each SSTable; those of indexes lie deeper, and are made anew. */
 async function sstablesIn(directory: string): Promise<string[]> {
-  const names = await readdir(directory).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
+  const names = await namesIn(directory);
   return names.filter((name) => parseFileName(name)?.component === 'Data.db');
 }
 

@@ -1,8 +1,7 @@
 // Hints: writes that this node keeps for others until these take them.
-import { readdir } from 'node:fs/promises';
 import { HintsPending } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile } from '../durable-files.ts';
+import { namesIn } from '../durable-files.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
 
@@ -36,10 +35,7 @@ export async function hintsWrittenAfterMs({ paths, document }: ActionContext): P
 /** Cassandra deletes a file when all in it is delivered. @throws HintsPending */
 export async function mustHaveNoHints(context: ActionContext): Promise<void> {
   const { hints } = await nodeDirectories(context);
-  const files = await readdir(hints).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
+  const files = await namesIn(hints);
   const pending = files.filter((name) => name.endsWith('.hints')).sort();
   if (pending.length === 0) return;
   const named = `${pending.slice(0, NAMED).join(', ')}${pending.length > NAMED ? ', …' : ''}`;

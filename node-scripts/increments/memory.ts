@@ -1,12 +1,12 @@
 // What a host remembers of a backup that an incremental may go on from. A host that lost it says so: that is a gap, not a loss.
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseDocument } from '../../contracts/documents.ts';
 import { InvalidDocument, NewerFormat } from '../../contracts/errors.ts';
 import { backupId, tableId } from '../../contracts/identifiers.ts';
 import type { ActionContext } from '../context.ts';
-import { isMissingFile, readIfThere, writeDurably } from '../durable-files.ts';
+import { namesIn, readIfThere, writeDurably } from '../durable-files.ts';
 
 const noted = z.strictObject({
   formatVersion: z.literal(1),
@@ -66,10 +66,7 @@ export async function forget(
   { paths }: Context,
   isPast: (backupId: string) => boolean = () => true,
 ): Promise<void> {
-  const names = await readdir(paths.increments).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
+  const names = await namesIn(paths.increments);
   for (const name of names) {
     if (isPast(name.slice(0, name.indexOf('.')))) await rm(join(paths.increments, name), { force: true });
   }

@@ -1,10 +1,9 @@
 // Swaps restored tables in: what the live directories hold goes aside, what is staged takes its place, snapshots and
 // incrementals of a table stay with it; commit log, hints and caches of the time before go aside too.
-import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { TableRef } from '../../contracts/actions.ts';
 import { parseTableDirectory } from '../cassandra/sstable-files.ts';
-import { isMissingFile, isThere, makeDirectory } from '../durable-files.ts';
+import { isThere, makeDirectory, namesIn } from '../durable-files.ts';
 import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, tablePath, undoneRoot } from '../transfer/placement.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
@@ -93,17 +92,12 @@ async function renamesOf(plan: SwapPlan): Promise<RenameStep[]> {
 }
 
 async function contentOf(plan: SwapPlan): Promise<Array<{ live: string; aside: string; emptied: string[] }>> {
-  return Promise.all(plan.emptied.map(async (each) => ({ ...each, emptied: await namesIn(each.live) })));
+  return Promise.all(plan.emptied.map(async (each) => ({ ...each, emptied: await contentIn(each.live) })));
 }
 
-/** Names in a directory, without our own; none where there is no directory. */
-export async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).filter((name) => name !== '.ringvault').sort();
-  } catch (error) {
-    if (isMissingFile(error)) return [];
-    throw error;
-  }
+/** What is Cassandra's in a directory, in order. */
+export async function contentIn(directory: string): Promise<string[]> {
+  return (await namesIn(directory)).filter((name) => name !== '.ringvault').sort();
 }
 
 /** Every directory that a rename goes into, and an empty one where nothing is staged. */
@@ -132,7 +126,7 @@ async function directoriesNamed(
 ): Promise<string[]> {
   const found: string[] = [];
   for (const { keyspace, table } of tables) {
-    for (const name of await namesIn(join(root, keyspace))) {
+    for (const name of await contentIn(join(root, keyspace))) {
       if (parseTableDirectory(name)?.table === table) found.push(`${keyspace}/${basename(name)}`);
     }
   }

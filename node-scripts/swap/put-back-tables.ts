@@ -6,7 +6,7 @@ import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
 import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
-import { KEPT_WITH_TABLE, namesIn, rootOf } from './place-tables.ts';
+import { contentIn, KEPT_WITH_TABLE, rootOf } from './place-tables.ts';
 import { journalPaths, type SwapPlan, type SwappedTable } from './plan.ts';
 
 /** Idempotent. @param before is called before the first rename of each table, and before anything is deleted */
@@ -39,9 +39,9 @@ async function renamesBack(plan: SwapPlan, isPlaceDone: boolean): Promise<Rename
   const steps: RenameStep[] = [];
   for (const table of plan.tables) steps.push(...(await tableBack(table)));
   for (const { live, aside, undone } of plan.emptied) {
-    const before = new Set(await namesIn(aside));
+    const before = new Set(await contentIn(aside));
     // Where the swap stopped before its content was all aside, what is still in place is from before.
-    const since = placed ? await namesIn(live) : (await namesIn(live)).filter((name) => before.has(name));
+    const since = placed ? await contentIn(live) : (await contentIn(live)).filter((name) => before.has(name));
     for (const name of since) steps.push({ from: join(live, name), to: join(undone, name) });
     for (const name of before) steps.push({ from: join(aside, name), to: join(live, name) });
   }
@@ -63,7 +63,7 @@ async function tableBack(table: SwappedTable): Promise<RenameStep[]> {
   if (table.existed && !isAside) return [];
   if (!table.existed && (await isThere(table.staged))) return [];
   if (!isLive) return isAside ? [{ from: aside, to: live }] : [];
-  const names = await namesIn(live);
+  const names = await contentIn(live);
   const kept = names.filter((name) => KEPT.includes(name));
   if (!isAside && kept.length > 0) {
     // Snapshots made since of a table that was not there before are nobody's to delete: they stay where they are.

@@ -1,8 +1,7 @@
 // How the swap of a restore stands on this host, as its journals say.
-import { readdir } from 'node:fs/promises';
 import type { SwapState } from '../../contracts/actions.ts';
 import { SwapConflict } from '../../contracts/errors.ts';
-import { isMissingFile, isThere } from '../durable-files.ts';
+import { isThere, namesIn } from '../durable-files.ts';
 import { renameJournal } from './journalled-renames.ts';
 import { journalPaths } from './plan.ts';
 
@@ -17,10 +16,7 @@ export async function swapState(journals: string, restoreRunId: string): Promise
 
 /** @throws SwapConflict where any restore's swap is half done on this host */
 export async function mustBeWhole(journals: string): Promise<void> {
-  const names = await readdir(journals).catch((error: unknown) => {
-    if (isMissingFile(error)) return [];
-    throw error;
-  });
+  const names = await namesIn(journals);
   for (const name of names) {
     const runId = /^(.+)\.place\.json$/.exec(name)?.[1];
     const state = runId && (await swapState(journals, runId));

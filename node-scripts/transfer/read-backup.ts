@@ -7,7 +7,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { ActionDocument, BackupSource } from '../../contracts/actions.ts';
-import { describeIssues, parseDocument } from '../../contracts/documents.ts';
+import { describeIssues, jsonIfAny, parseDocument } from '../../contracts/documents.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
 import { type ListedFile, listedFile, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
@@ -75,18 +75,9 @@ async function* readListing(path: string, key: string): AsyncGenerator<ListedFil
   let number = 0;
   for await (const line of linesOf(gunzip)) {
     number += 1;
-    const parsed = listedFile.safeParse(parsedJson(line));
+    const parsed = listedFile.safeParse(jsonIfAny(line));
     if (!parsed.success) throw new BackupDamaged(`${key}, line ${number}: ${describeIssues(parsed.error)}`);
     yield parsed.data;
-  }
-}
-
-/** Undefined is no file of a listing. */
-function parsedJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }
 
