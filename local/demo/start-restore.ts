@@ -11,7 +11,7 @@ const started = z.looseObject({ executionArn: z.string() });
 export async function startRestore(
   cloud: Cloud,
   stack: string,
-  request: { clusterId: string; backupId: string },
+  request: { clusterId: string; backupId: string; confirmCluster: string },
 ): Promise<{ executionArn: string; how: string }> {
   const stateMachineArn = cloud.stacks.find(stack)?.outputs['RestoreArn'] ?? '';
   const input = JSON.stringify(request);

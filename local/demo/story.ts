@@ -147,6 +147,7 @@ async function restore(stage: Stage, { runId }: RunRecord): Promise<void> {
   tell.stage('Restore');
   const { executionArn, how } = await startRestore(installation.cloud, STACK, {
     clusterId: CLUSTER_ID,
+    confirmCluster: CLUSTER_ID,
     backupId: runId,
   });
   tell.line(how);
