@@ -65,6 +65,8 @@ function cassandraYaml(options: NodeOptions): Record<string, unknown> {
     commitlog_sync_period: '10000ms',
     // What waits for it in tests need not wait long.
     hints_flush_period: '1s',
+    // Who reads at ONE from a node is answered from its own data, not from those of whoever was quicker lately.
+    dynamic_snitch: false,
     authenticator: options.authentication ? 'PasswordAuthenticator' : 'AllowAllAuthenticator',
     authorizer: options.authentication ? 'CassandraAuthorizer' : 'AllowAllAuthorizer',
     materialized_views_enabled: true,
@@ -92,7 +94,8 @@ function smallness(version: CassandraVersion): Record<string, unknown> {
     memtable_offheap_space: '64MiB',
     read_request_timeout: '15s',
     range_request_timeout: '30s',
-    write_request_timeout: '15s',
+    // A restore of some tables waits half as much again for writes under way.
+    write_request_timeout: '8s',
     counter_write_request_timeout: '15s',
     // Of all other requests, gossip's echo among them: nodes that drain at once wait for an answer that never comes.
     request_timeout: '5s',

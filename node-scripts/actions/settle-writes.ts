@@ -2,7 +2,7 @@
 // hints delivered.
 import type { ActionOutput } from '../../contracts/actions.ts';
 import { HintsPending } from '../../contracts/errors.ts';
-import { hintsWrittenAfterMs, untilNoHints } from '../cassandra/hints.ts';
+import { hintsFlushedAfterMs, untilNoHints, writesOverAfterMs } from '../cassandra/hints.ts';
 import { clientRequests, nodetool } from '../cassandra/nodetool.ts';
 import type { ActionContext } from '../context.ts';
 
@@ -23,11 +23,10 @@ export async function settleWrites(context: ActionContext): Promise<ActionOutput
     await clock.sleep(POLL_MS, signal);
     signal.throwIfAborted();
   }
-  const written = await hintsWrittenAfterMs(context);
-  await clock.sleep(written, signal);
+  await clock.sleep(await writesOverAfterMs(context), signal);
+  // It waits for the replicas itself; what these did not take became hints.
   await nodetool(context, 'replaybatchlog');
-  // What could not be replayed became hints.
-  await clock.sleep(written, signal);
+  await clock.sleep(await hintsFlushedAfterMs(context), signal);
   await untilNoHints(context, LIMIT_MS);
   return { durationMs: tookMs() };
 }

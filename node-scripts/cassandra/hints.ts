@@ -4,9 +4,10 @@ import type { ActionContext } from '../context.ts';
 import { namesIn } from '../durable-files.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
+import { writeTimeoutMs } from './nodetool.ts';
 
-/** Cassandra's time-out of writes, 2 s, and something over: a replica that has not answered by then is hinted. */
-const WRITES_OVER_MS = 3_000;
+/** For a hint to come from where it is made into the buffer, or from there into its file. */
+const MARGIN_MS = 1_000;
 
 const NAMED = 5;
 const POLL_MS = 500;
@@ -26,10 +27,16 @@ export async function untilNoHints(context: ActionContext, limitMs: number): Pro
   }
 }
 
-/** How long after the last request of a client its hints are in files. */
-export async function hintsWrittenAfterMs({ paths, document }: ActionContext): Promise<number> {
+/** How long after the last request of a client it is certain for each replica whether it took the write: one that has not
+ *  answered within the time-out is hinted, and Cassandra looks for those every half of its smallest time-out. */
+export async function writesOverAfterMs(context: ActionContext): Promise<number> {
+  return MARGIN_MS + 1.5 * (await writeTimeoutMs(context));
+}
+
+/** How long after a hint was made it is in a file. */
+export async function hintsFlushedAfterMs({ paths, document }: ActionContext): Promise<number> {
   const file = await readConfigurationFile(paths.fixed(document.cassandra.configFile));
-  return WRITES_OVER_MS + file.hintsFlushPeriodMs;
+  return MARGIN_MS + file.hintsFlushPeriodMs;
 }
 
 /** Cassandra deletes a file when all in it is delivered. @throws HintsPending */

@@ -84,6 +84,15 @@ export async function clientRequests(context: NodetoolContext): Promise<number> 
   return Number(active) + Number(pending);
 }
 
+/** For so long a coordinator waits for a replica's answer to a write, as the node has it now. @throws NodetoolFailed */
+export async function writeTimeoutMs(context: NodetoolContext): Promise<number> {
+  const answer = (await nodetool(context, 'gettimeout', 'write')).trim();
+  const [, timeout] = /(\d+) ms$/.exec(answer) ?? [];
+  if (timeout === undefined)
+    throw new NodetoolFailed(`nodetool gettimeout write: got ${answer}, expected milliseconds`);
+  return Number(timeout);
+}
+
 /** Whether each flush links what it wrote under backups/. @throws NodetoolFailed */
 export async function incrementalBackups(context: NodetoolContext): Promise<boolean> {
   return (await nodetool(context, 'statusbackup')).trim() === 'running';

@@ -33,26 +33,30 @@ async function backedUp() {
   return { alpha, client, backup: stage.completed(await backup) };
 }
 
+let nextRow = ROWS;
+
 /** Of the rows that each test begins with. */
 let backup: Promise<RunView> | undefined;
 
 const insert = (client: Client, table: string, id: number, at: string) =>
   client.execute(`INSERT INTO "${KEYSPACE}"."${table}" (id, at) VALUES (?, ?)`, [id, at], AT_QUORUM);
 
-/** Writes until it is told to end, through every failure. What was refused may have been written or not. */
+/** Writes until it is told to end, through every failure. What was refused may have been written or not. Each row is new,
+ *  and says when it was written. */
 function keepWriting(client: Client) {
   const acknowledged: string[] = [];
   const refused: string[] = [];
   let isOver = false;
   const writing = (async () => {
-    for (let id = ROWS; !isOver; id++) {
+    for (; !isOver; nextRow++) {
+      const at = new Date().toISOString();
       try {
-        await insert(client, 'Kept', id, 'meanwhile');
-        acknowledged.push(`${id} meanwhile`);
+        await insert(client, 'Kept', nextRow, at);
+        acknowledged.push(`${nextRow} ${at}`);
         // The nodes need the cores, too.
         await new Promise((resolve) => setTimeout(resolve, 20));
       } catch {
-        refused.push(`${id} meanwhile`);
+        refused.push(`${nextRow} ${at}`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
@@ -67,7 +71,7 @@ function keepWriting(client: Client) {
   };
 }
 
-/** What each node answers by itself: all of them replicate every row. */
+/** What each node answers from its own data: all of them replicate every row. */
 async function eachNodes(alpha: ManagedCluster, table: string): Promise<string[][]> {
   return Promise.all(
     alpha.cassandra.nodes.map(async ({ address }) => {
@@ -102,7 +106,8 @@ async function expectKept(alpha: ManagedCluster, ...writers: Array<ReturnType<ty
       (await differences()).every(({ lost }) => lost.length === 0) ? true : undefined,
     )
     .catch(() => undefined);
-  expect(await differences()).toEqual([none, none, none]);
+  const refusals = writers.map(({ refused }) => `from ${refused[0]} to ${refused.at(-1)}`).join();
+  expect(await differences(), `refused: ${refusals}`).toEqual([none, none, none]);
 }
 
 test('one table goes back, and the other keeps every write, on every node; undo likewise', async () => {

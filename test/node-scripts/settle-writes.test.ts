@@ -10,8 +10,10 @@ import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const RUN = '20261121t030000z-0a1b2c3d';
 const START = new Date('2026-11-21T03:00:00Z');
-/** Between two looks; for writes to end and hints to be flushed. */
-const OWN_WAITS_MS = [500, 3_000 + 1_000];
+/** Between two looks; for writes of 12 s to end; for hints to be flushed. */
+const WRITES_OVER_MS = 1_000 + 1.5 * 12_000;
+const HINTS_FLUSHED_MS = 1_000 + 1_500;
+const OWN_WAITS_MS = [500, WRITES_OVER_MS, HINTS_FLUSHED_MS];
 const HINTS = '0f7e9a52-0000-4000-8000-000000000000-1700000000000-2.hints';
 
 let host: HostUnderTest;
@@ -27,6 +29,7 @@ if [ "$1" = tpstats ]; then
   echo "Native-Transport-Requests         $left         0          51234         0                 0"
   echo $((left > 0 ? left - 1 : 0)) > ${root}/requests
 fi
+if [ "$*" = 'gettimeout write' ]; then echo 'Current timeout for type write: 12000 ms'; fi
 `;
 
 const asked = async () => (await readFile(join(host.root, 'asked'), 'utf8')).trim().split('\n');
@@ -41,7 +44,7 @@ beforeEach(async () => {
     await onSleep();
   };
   host = await hostUnderTest({ clock: { ...clock, sleep } });
-  await fakeNode(host, { hints_flush_period: '1s' });
+  await fakeNode(host, { hints_flush_period: '1500ms' });
   await write(join(host.root, 'requests'), '0');
   await write(join(host.root, 'nodetool'), nodetool(host.root));
   await chmod(join(host.root, 'nodetool'), 0o755);
@@ -82,11 +85,11 @@ describe('settle-writes', () => {
     });
   });
 
-  it('waits until requests are over and hints are in files, then has batches replayed', async () => {
+  it('waits until no replica can still fail to answer, has batches replayed, and until hints are in files', async () => {
     await write(join(host.root, 'requests'), '2');
     const answered = await run('settle-writes', {});
-    expect(answered).toEqual({ output: { durationMs: 2 * 500 + 2 * (3_000 + 1_000) } });
-    expect(await asked()).toEqual(['tpstats', 'tpstats', 'tpstats', 'replaybatchlog']);
+    expect(answered).toEqual({ output: { durationMs: 2 * 500 + WRITES_OVER_MS + HINTS_FLUSHED_MS } });
+    expect(await asked()).toEqual(['tpstats', 'tpstats', 'tpstats', 'gettimeout', 'replaybatchlog']);
   });
 
   it('waits for hints to be delivered', async () => {
