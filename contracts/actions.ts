@@ -29,6 +29,8 @@ export type TableRef = z.infer<typeof tableRef>;
 
 /** One node's part of a backup, pinned by hashes. */
 export const backupSource = z.strictObject({
+  /** Whose backup it is. */
+  clusterId,
   backupId,
   /** Of the host that took it: names its manifest. */
   instanceArn,

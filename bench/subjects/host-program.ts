@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type ActionInput, actions, type BackupSource } from '../../contracts/actions.ts';
 import { type BenchData, dataDirectoryOf, type StateName, tagOf } from '../data/states.ts';
 import { source } from '../paths.ts';
-import { INSTANCE_ARN, makeHost, newRunId, requestAction } from './host.ts';
+import { CLUSTER, INSTANCE_ARN, makeHost, newRunId, requestAction } from './host.ts';
 import { unpackHostBundle } from './host-bundle.ts';
 import type { Arena, Contestant, Subject } from './subject.ts';
 
@@ -50,7 +50,13 @@ async function contestant(arena: Arena, program: string): Promise<Contestant> {
       after = () => {
         const output = actions.upload.output.parse(arena.tasks.outputOf(command.token));
         const { headerSha256, listingSha256 } = output;
-        const backup = { backupId: run, instanceArn: INSTANCE_ARN, headerSha256, listingSha256 };
+        const backup = {
+          clusterId: CLUSTER,
+          backupId: run,
+          instanceArn: INSTANCE_ARN,
+          headerSha256,
+          listingSha256,
+        };
         newest = { state, backup };
         mustBe(output.files, arena.data.states[state].files);
       };

@@ -14,7 +14,7 @@ import type { Command } from '../measure/measure.ts';
 import { awsEnvironment } from './peer.ts';
 import type { Arena } from './subject.ts';
 
-const CLUSTER = 'bench';
+export const CLUSTER = 'bench';
 export const INSTANCE_ARN = 'arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0';
 const SECRET_ARN = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:bench-AbCdEf';
 const DAY_MS = 86_400_000;

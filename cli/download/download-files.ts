@@ -65,7 +65,7 @@ export async function downloadFiles(
   try {
     const documents = await readDocuments(ports, manifest);
     for (const [name, body] of documents) await directory.mustHoldOrLack(name, body);
-    const context = { ...deployment, document: { clusterId }, directory: directory.working, signal };
+    const context = { ...deployment, directory: directory.working, signal };
     const planned: PlannedNode[] = [];
     for (const node of nodes) {
       views.tell(node, { status: 'STARTED', phase: 'list' });
@@ -117,9 +117,9 @@ async function downloadNode(
   let state: 'succeeded' | 'failed' = 'failed';
   try {
     const dataKeys = deployment.dataKeys(clusterId);
-    const context = { ...deployment, dataKeys, document: { clusterId }, progress, signal };
+    const context = { ...deployment, dataKeys, progress, signal };
     const total = await fetchFiles(context, node.listed(), {
-      ...{ atOnce: OBJECTS_AT_ONCE, threads: THREADS, rate: UNLIMITED },
+      ...{ clusterId, atOnce: OBJECTS_AT_ONCE, threads: THREADS, rate: UNLIMITED },
       placeOf: (file) => directory.placeOf(node.placeOf(file), file),
     });
     state = 'succeeded';

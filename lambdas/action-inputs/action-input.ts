@@ -160,7 +160,8 @@ async function releaseInput(asked: ActionRequest, ports: Ports): Promise<ActionI
   const { instanceArn } = nodeOf(nodes, asked);
   const actionId = actionIdOf(asked.run.runId, 'upload');
   const { headerSha256, listingSha256 } = await readResult(ports, 'upload', { instanceArn, actionId });
-  return { source: { backupId, instanceArn, headerSha256, listingSha256 } };
+  const { clusterId } = asked.run;
+  return { source: { clusterId, backupId, instanceArn, headerSha256, listingSha256 } };
 }
 
 async function restoreRunInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'put-back'>> {

@@ -62,6 +62,7 @@ function sourceOf(manifest: ClusterManifest, { hostId, instanceArn }: Node): Bac
     manifest.nodes.find((each) => each.hostId === hostId) ??
     manifest.nodes.find((each) => each.instanceArn === instanceArn);
   if (!node) return undefined;
+  const { clusterId, backupId } = manifest;
   const { headerSha256, listingSha256 } = node;
-  return { backupId: manifest.backupId, instanceArn: node.instanceArn, headerSha256, listingSha256 };
+  return { clusterId, backupId, instanceArn: node.instanceArn, headerSha256, listingSha256 };
 }

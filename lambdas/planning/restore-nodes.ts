@@ -80,7 +80,8 @@ function partOf({ manifest, headers }: ChainLink, hostId: string): MappedNode['p
   const [node, header] = [manifest.nodes[index], headers[index]];
   if (!node || !header) return undefined;
   const { instanceArn, headerSha256, listingSha256 } = node;
-  return { header, source: { backupId: manifest.backupId, instanceArn, headerSha256, listingSha256 } };
+  const { clusterId, backupId } = manifest;
+  return { header, source: { clusterId, backupId, instanceArn, headerSha256, listingSha256 } };
 }
 
 /** A node that lost even its memory is known by the instance that it was backed up on. */

@@ -32,6 +32,7 @@ export async function download(
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
 
   const { downloadsAtOnce: atOnce, hashesAtOnce: threads, reserveBytes } = context.document.limits;
+  const { clusterId } = backup.header;
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const placeOf = async (listed: ListedFile) => {
     const file = await staging.fileOf(listed);
@@ -42,7 +43,7 @@ export async function download(
   };
   try {
     const total = await fetchFiles(context, filesOfTables(backup.files(), input.tables), {
-      ...{ atOnce, threads, rate, placeOf },
+      ...{ clusterId, atOnce, threads, rate, placeOf },
       fetched: () => context.failPoint('download.file'),
     });
     await staging.sync();

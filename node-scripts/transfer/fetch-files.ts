@@ -1,5 +1,5 @@
 // Fetches the files of a listing, object by object: many at once, fewer where the vault asks to slow down.
-import type { ActionDocument, ActionOutput } from '../../contracts/actions.ts';
+import type { ActionOutput } from '../../contracts/actions.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
 import type { RateLimit } from '../host-limits.ts';
@@ -11,11 +11,12 @@ import { inOrder } from './in-order.ts';
 import { byObject } from './wanted-objects.ts';
 
 interface FetchContext extends FetcherPorts, Pick<ActionContext, 'layout' | 'signal'> {
-  document: Pick<ActionDocument, 'clusterId'>;
   progress: Pick<ProgressReporter, 'add'>;
 }
 
 interface FetchOptions {
+  /** Whose objects they are. */
+  clusterId: string;
   /** Objects. */
   atOnce: number;
   threads: number;
@@ -30,10 +31,9 @@ interface FetchOptions {
 export async function fetchFiles(
   context: FetchContext,
   listed: AsyncIterable<ListedFile>,
-  { atOnce, threads, rate, placeOf, fetched }: FetchOptions,
+  { clusterId, atOnce, threads, rate, placeOf, fetched }: FetchOptions,
 ): Promise<ActionOutput<'download'>> {
-  const { layout, progress, document } = context;
-  const { clusterId } = document;
+  const { layout, progress } = context;
   const slots = adaptiveSlots(atOnce, context.clock);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import type { ActionDocument, BackupSource } from '../../contracts/actions.ts';
+import type { BackupSource } from '../../contracts/actions.ts';
 import { describeIssues, jsonIfAny, parseDocument } from '../../contracts/documents.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
 import { type ListedFile, listedFile, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
@@ -19,16 +19,16 @@ export interface NodeBackup {
 }
 
 export interface ReadContext extends Pick<ActionContext, 'store' | 'layout'> {
-  document: Pick<ActionDocument, 'clusterId'>;
   /** Keeps the listing meanwhile. */
   directory: string;
 }
 
 /** @throws BackupDamaged */
 export async function readNodeBackup(context: ReadContext, source: BackupSource): Promise<NodeBackup> {
-  const { layout, document } = context;
-  const headerKey = layout.nodeHeader(document.clusterId, source.backupId, source.instanceArn);
-  const listingKey = layout.nodeListing(document.clusterId, source.backupId, source.instanceArn);
+  const { layout } = context;
+  const { clusterId, backupId, instanceArn } = source;
+  const headerKey = layout.nodeHeader(clusterId, backupId, instanceArn);
+  const listingKey = layout.nodeListing(clusterId, backupId, instanceArn);
   const header = await readHeader(context, headerKey, source);
   if (header.listing.sha256 !== source.listingSha256) {
     throw new BackupDamaged(

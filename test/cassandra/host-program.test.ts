@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActionOutput, BackupSource, TableRef } from '../../contracts/actions.ts';
 import { type SchemaView, schemaView } from '../../contracts/ring.ts';
 import { type Cluster, startCluster } from '../../local/cassandra/cluster.ts';
-import { type HostUnderTest, hostUnderTest } from '../node-scripts/host-under-test.ts';
+import { CLUSTER, type HostUnderTest, hostUnderTest } from '../node-scripts/host-under-test.ts';
 
 const BACKUP = '20261121t020000z-0a1b2c3d';
 const SECOND = '20261121t030000z-0a1b2c3d';
@@ -91,7 +91,10 @@ describe('the host program on a real node', () => {
     return {
       taken,
       uploaded,
-      source: { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 },
+      source: {
+        clusterId: CLUSTER,
+        ...{ backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 },
+      },
     };
   }
 

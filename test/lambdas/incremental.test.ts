@@ -303,7 +303,7 @@ describe('an incremental', () => {
     const [node] = (await manifestOf(world, run.runId)).nodes;
     const { headerSha256, listingSha256, instanceArn } = node ?? {};
     expect(await inputOf('release-increments')).toEqual({
-      source: { backupId: run.runId, instanceArn, headerSha256, listingSha256 },
+      source: { clusterId: CLUSTER, backupId: run.runId, instanceArn, headerSha256, listingSha256 },
     });
   });
 });

@@ -56,6 +56,7 @@ export async function hostWithSnapshot(options: HostOptions = {}): Promise<HostW
     ...(previous && { previous: [previous] }),
   });
   const sourceOf: HostWithSnapshot['sourceOf'] = (run, { headerSha256, listingSha256 }) => ({
+    clusterId: CLUSTER,
     backupId: run,
     instanceArn,
     headerSha256,

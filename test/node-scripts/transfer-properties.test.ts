@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { fakeNode, ORDERS, TAG, tablePath, uploadInput, write } from './fake-node.ts';
-import { type HostUnderTest, hostUnderTest, KMS_KEY } from './host-under-test.ts';
+import { CLUSTER, type HostUnderTest, hostUnderTest, KMS_KEY } from './host-under-test.ts';
 
 const MIB = 1024 ** 2;
 const RUNS = ['20261121t020000z-0a1b2c3d', '20261121t030000z-0a1b2c3d'] as const;
@@ -103,7 +103,7 @@ async function backUp(host: HostUnderTest, run: string, previous: BackupSource |
   const answer = host.callback.answers.get(document.taskToken);
   if (!answer || !('output' in answer)) throw new Error(`got ${JSON.stringify(answer)}`);
   const { headerSha256, listingSha256 } = answer.output as BackupSource;
-  return { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
+  return { clusterId: CLUSTER, backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
 }
 
 async function restored(
