@@ -28,6 +28,7 @@ import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
 import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
+import { tokens } from './commands/tokens.ts';
 import { undo } from './commands/undo.ts';
 import { unregister } from './commands/unregister.ts';
 import type { Session } from './deployment.ts';
@@ -148,6 +149,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(backupOption())
     .addOption(
       new Option(
+        '--source-cluster <cluster>',
+        'whose backup it is: another cluster’s, restored to nodes with the same tokens',
+      ).argParser(checkedBy(clusterId)),
+    )
+    .addOption(
+      new Option(
         '--only-backed-up-datacenters',
         'replicate keyspaces that are created again in the datacenters alone that the backup has nodes of',
       ).default(false),
@@ -177,6 +184,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
       perform(globals(self), (session) =>
         restore(session, cluster, { ...options, ...chosenBy({ node, include, exclude }) }),
       ),
+    );
+  command(program, 'tokens', 'what the nodes of a new cluster are started with, for a backup to fit on them')
+    .addArgument(clusterArgument())
+    .addOption(backupOption())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => tokens(session, cluster, options)),
     );
   for (const [name, verb, description] of [
     ['undo', undo, 'put back the data from before a restore'],

@@ -181,6 +181,8 @@ export const clusterConfiguration = z
     /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
     compression: z.enum(['none', 'zstd']).default('none'),
     encryption: encryption.prefault({}),
+    /** Clusters of this file whose backups may be restored to this one: its hosts may read them then. */
+    restoresFrom: z.array(clusterId).default([]),
     /** Needed for backups of the kind `consistent`. */
     pause: pauseHook.optional(),
     schedules: z.array(schedule).default([]),
@@ -237,6 +239,14 @@ export const ringvaultConfiguration = z
   })
   .superRefine((configuration, context) => {
     for (const [id, cluster] of Object.entries(configuration.clusters)) {
+      for (const [index, source] of cluster.restoresFrom.entries()) {
+        if (source !== id && configuration.clusters[source]) continue;
+        context.addIssue({
+          code: 'custom',
+          path: ['clusters', id, 'restoresFrom', index],
+          message: `got "${source}", expected another cluster of this file`,
+        });
+      }
       const names = cluster.schedules.map((each) => each.name);
       for (const [index, name] of names.entries()) {
         if (names.indexOf(name) !== index) {

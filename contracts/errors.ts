@@ -259,6 +259,18 @@ export const TopologyMismatch = defineError('TopologyMismatch', {
   hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens.',
   exitCode: 3,
 });
+export const TokensMismatch = defineError('TokensMismatch', {
+  meaning:
+    'The nodes of the cluster that another one’s backup is restored to do not have its tokens, datacenters and racks.',
+  hint: 'Start the new cluster’s nodes, empty, with the tokens that `ringvault tokens <source cluster>` prints, in the same datacenters and racks.',
+  exitCode: 3,
+});
+export const SameClusterName = defineError('SameClusterName', {
+  meaning:
+    'The cluster that another one’s backup is restored to has the other’s cluster_name: their nodes could join each other.',
+  hint: 'Give the new cluster a cluster_name of its own in cassandra.yaml; a node that has started with the old one must be emptied first.',
+  exitCode: 3,
+});
 export const SchemaConflict = defineError('SchemaConflict', {
   meaning: 'The live schema has something under a name of the backup that is not the same thing.',
   hint: 'Bring the live schema to what the message names (rename or drop the table, or drop the index), then start again.',

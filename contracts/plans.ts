@@ -87,6 +87,8 @@ export const restorePlan = z.strictObject({
   dryRun: z.boolean(),
   /** The backup that is restored, or that the undone or released restore restored. */
   backupId,
+  /** Whose it is. */
+  sourceCluster: clusterId,
   snapshotAt: isoTime,
   /** The restore that is undone or released; for a restore its own run. */
   restoreRunId: runId,

@@ -33,6 +33,8 @@ export const restoreRequest = z.union([
       operation: z.literal('restore').default('restore'),
       clusterId,
       backupId: z.union([z.literal('latest'), backupId]).default('latest'),
+      /** Whose backup it is; the cluster's own without it. Another's is restored to nodes with the same tokens. */
+      sourceCluster: clusterId.optional(),
       /** True: checks everything, changes nothing, returns the plan. */
       dryRun: z.boolean().default(false),
       /** Keyspaces that are created again are replicated in the datacenters alone that the backup has nodes of. */
@@ -51,6 +53,10 @@ export const restoreRequest = z.union([
     .refine(({ online, keyspaces }) => !online || keyspaces?.include !== undefined, {
       path: ['online'],
       message: 'expected only with keyspaces.include: tables are brought back online by name',
+    })
+    .refine(({ online, sourceCluster }) => !online || sourceCluster === undefined, {
+      path: ['sourceCluster'],
+      message: 'expected none with online',
     }),
   z.strictObject({
     /** undo: puts back the data from before a restore. release: deletes it. */

@@ -98,6 +98,8 @@ export const runRecord = z.strictObject({
   snapshotSpreadMs: z.int().nonnegative().optional(),
   /** Of a backup: what was chosen, and what it therefore lacks. */
   selection: selection.optional(),
+  /** Of a restore: the cluster whose backup it was, where that is another. */
+  sourceCluster: clusterId.optional(),
   leftOut: z.strictObject({ nodes: count, tables: count }).optional(),
   /** Of a consistent backup: applications that stood still, and for how long at most. */
   pause: z.strictObject({ applications: count, longestMs: count }).optional(),

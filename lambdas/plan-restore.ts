@@ -2,7 +2,13 @@
 import type { TableRef } from '../contracts/actions.ts';
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
 import { FORMAT_VERSION } from '../contracts/documents.ts';
-import { NodeDown, NotConfirmed, SchemaConflict, TopologyMismatch } from '../contracts/errors.ts';
+import {
+  InvalidConfiguration,
+  NodeDown,
+  NotConfirmed,
+  SchemaConflict,
+  TopologyMismatch,
+} from '../contracts/errors.ts';
 import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
@@ -21,6 +27,7 @@ import {
 } from './planning/agreement.ts';
 import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
+import { inTermsOf, ROLES_STAY } from './planning/other-cluster.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
@@ -53,7 +60,7 @@ interface Live {
 }
 
 /**
- * @throws NotConfirmed GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
+ * @throws NotConfirmed TokensMismatch SameClusterName GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
  *   RestoreNotAllowed NodeDown RingDisagreement SchemaDisagreement InvalidConfiguration BackupDamaged RunEnded
  */
 export async function planRestore(
@@ -93,7 +100,9 @@ async function planToRestore(
   run: RunRef,
   { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
 ): Promise<RestorePlan> {
-  const whole = await readBackup(ports, run.clusterId, request.backupId, request.snapshotOnly);
+  const { sourceCluster = run.clusterId } = request;
+  requireReadableBy(cluster, run.clusterId, sourceCluster);
+  const whole = await readSource(ports, run, described, { ...request, sourceCluster });
   const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
   // A node may be on another host by the time of an undo.
@@ -116,11 +125,12 @@ async function planToRestore(
     requireWithinGcGrace(backup, live.schema, age);
   }
   const operation = 'restore';
-  const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection } as const;
+  const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, sourceCluster } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live });
   requireSpace(nodes, plan, cluster.limits);
   const beside = online ? BESIDE_WHAT_THERE_IS : [];
-  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut)];
+  const roles = sourceCluster === run.clusterId ? [] : [ROLES_STAY];
+  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut), ...roles];
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
 }
 
@@ -132,7 +142,8 @@ async function planToUndoOrRelease(
   const { operation } = request;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
   const selection = restore.selection ?? selectionOf(restore.request);
-  const whole = await readBackup(ports, run.clusterId, restore.backupId);
+  const { sourceCluster = run.clusterId, backupId } = restore;
+  const whole = await readSource(ports, run, described, { sourceCluster, backupId, snapshotOnly: false });
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const { mapped, problems } = matchNodes(described, backup);
@@ -147,10 +158,41 @@ async function planToUndoOrRelease(
     const age = { from: restore.startedAt, now: ports.clock.now() };
     if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
   }
-  const asked = { operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection };
+  const asked = {
+    ...{ operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection, sourceCluster },
+  };
   const plan = planOf(run, { ...asked, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
+}
+
+/** @throws InvalidConfiguration */
+function requireReadableBy(cluster: ClusterConfiguration, clusterId: string, sourceCluster: string): void {
+  if (sourceCluster === clusterId || cluster.restoresFrom.includes(sourceCluster)) return;
+  const known = cluster.restoresFrom.join(', ') || 'none';
+  throw new InvalidConfiguration(
+    `restoresFrom of ${clusterId}: got ${known}, expected "${sourceCluster}", whose backup its hosts would have to read`,
+  );
+}
+
+interface Source {
+  sourceCluster: string;
+  backupId: string;
+  snapshotOnly: boolean;
+}
+
+/** Of another cluster: in terms of this one. */
+async function readSource(
+  ports: StepPorts,
+  run: RunRef,
+  described: readonly DescribedHost[],
+  { sourceCluster, backupId, snapshotOnly }: Source,
+): Promise<RestorableBackup> {
+  const backup = await readBackup(ports, sourceCluster, backupId, snapshotOnly);
+  if (sourceCluster === run.clusterId) return backup;
+  const { host } = requireOneRing(described.flatMap((each) => upHost(each) ?? []));
+  const actionId = actionIdOf(run.runId, 'describe');
+  return inTermsOf(await readRing(ports, { instanceArn: host.instanceArn, actionId }), backup);
 }
 
 function knownHosts(described: readonly DescribedHost[]) {
@@ -199,12 +241,23 @@ function planOf(
     online: boolean;
     onlyBackedUpDatacenters: boolean;
     selection: Selection;
+    sourceCluster: string;
     backup: RestorableBackup;
     nodes: MappedNode[];
     live: Live;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
-  const { operation, dryRun, online, onlyBackedUpDatacenters, selection, backup, nodes, live } = planned;
+  const {
+    operation,
+    dryRun,
+    online,
+    onlyBackedUpDatacenters,
+    selection,
+    sourceCluster,
+    backup,
+    nodes,
+    live,
+  } = planned;
   const stays = whatStays(backup, live.difference);
   const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
     keyspace,
@@ -216,7 +269,7 @@ function planOf(
     workflow: 'restore',
     ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, online },
     ...{ selection, tables, onlyBackedUpDatacenters },
-    backupId: backup.manifest.backupId,
+    ...{ sourceCluster, backupId: backup.manifest.backupId },
     snapshotAt: backup.manifest.snapshotAt,
     statements: [],
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.

@@ -7,6 +7,7 @@ import type { SchemaView } from '../contracts/ring.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import { requireOneRing, requireOneSchema, requireUp } from './planning/agreement.ts';
+import { inTermsOf } from './planning/other-cluster.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { readBackup } from './planning/restorable-backup.ts';
 import { backedUpDatacenters, requireSameRing } from './planning/restore-nodes.ts';
@@ -29,10 +30,12 @@ export async function verifyRestore(
     const up = requireUp(await readResults(ports, 'describe', asked));
     const { host } = requireOneRing(up);
     requireOneSchema(up);
-    const whole = await readBackup(ports, plan.clusterId, plan.backupId);
-    const backup = restoredPart(whole, plan.selection, plan.nodes);
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
-    requireSameRing(await readRing(ports, by), backup);
+    const ring = await readRing(ports, by);
+    const stored = await readBackup(ports, plan.sourceCluster, plan.backupId);
+    const whole = plan.sourceCluster === plan.clusterId ? stored : inTermsOf(ring, stored);
+    const backup = restoredPart(whole, plan.selection, plan.nodes);
+    requireSameRing(ring, backup);
     requireSameHosts(plan, up);
     const live = await readSchema(ports, by);
     const restored = plan.onlyBackedUpDatacenters
@@ -49,7 +52,7 @@ export async function verifyRestore(
 
 /** Whatever is not as the backup says: after the swap that is one failure, with one hint. */
 async function asIncomplete(check: () => Promise<void>): Promise<void> {
-  const told = ['NodeDown', 'RingDisagreement', 'SchemaDisagreement', 'TopologyMismatch'];
+  const told = ['NodeDown', 'RingDisagreement', 'SchemaDisagreement', 'TopologyMismatch', 'TokensMismatch'];
   try {
     await check();
   } catch (cause) {

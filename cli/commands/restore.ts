@@ -12,6 +12,8 @@ import { startRun } from '../start.ts';
 interface RestoreOptions extends Selection {
   /** A backup ID or "latest". */
   backup: string;
+  /** Whose; the cluster's own without it. */
+  sourceCluster?: string;
   dryRun?: boolean;
   onlyBackedUpDatacenters: boolean;
   snapshotOnly?: boolean;
@@ -32,23 +34,29 @@ export async function restore(session: Session, clusterId: string, options: Rest
     ignoreGcGrace = false,
     online = false,
     onlyBackedUpDatacenters,
+    sourceCluster,
   } = options;
   if (!dryRun) {
-    const consequence = consequenceOf(manifest, selectionOf(options), online);
+    const consequence = consequenceOf(clusterId, manifest, selectionOf(options), online);
     await confirm(session.terminal, clusterId, consequence, options.yes);
   }
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
     ...{ ...selectionOf(options), ignoreGcGrace, online },
+    ...(sourceCluster && { sourceCluster }),
     ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);
 }
 
-async function restored(session: Session, clusterId: string, { backup, snapshotOnly }: RestoreOptions) {
-  const manifest = await requireBackup(session.deployment, clusterId, backup);
+async function restored(
+  { deployment }: Session,
+  clusterId: string,
+  { backup, sourceCluster = clusterId, snapshotOnly }: RestoreOptions,
+) {
+  const manifest = await requireBackup(deployment, sourceCluster, backup);
   if (!snapshotOnly || !manifest.base) return manifest;
-  return requireBackup(session.deployment, clusterId, manifest.base.backupId);
+  return requireBackup(deployment, sourceCluster, manifest.base.backupId);
 }
 
 function partOf({ selection, leftOut }: ClusterManifest): string[] {
@@ -58,10 +66,17 @@ function partOf({ selection, leftOut }: ClusterManifest): string[] {
   ];
 }
 
-function consequenceOf(manifest: ClusterManifest, chosen: Selection, online: boolean): string {
+function consequenceOf(
+  clusterId: string,
+  manifest: ClusterManifest,
+  chosen: Selection,
+  online: boolean,
+): string {
   const asked = describeSelection(chosen);
+  const source = `${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes)`;
+  const isOther = manifest.clusterId !== clusterId;
   return [
-    `Restores cluster ${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes) from backup ${manifest.backupId}:`,
+    `Restores cluster ${isOther ? `${clusterId} from another one’s, of ${source},` : `${source} from`} backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
     ...partOf(manifest),
     ...(asked ? [`Only a part of that is restored: ${asked}. The rest is left as it is.`] : []),

@@ -64,7 +64,8 @@ function notesOf(run: RunRecord): string[] {
   if (run.leftOut && (run.leftOut.nodes > 0 || run.leftOut.tables > 0)) {
     notes.push(`partial: ${describeSelection(run.selection ?? {})}`);
   }
-  if (run.workflow === 'restore' && run.backupId) notes.push(`backup ${run.backupId}`);
+  if (run.workflow === 'restore' && run.backupId)
+    notes.push(`backup ${run.backupId}${run.sourceCluster ? ` of ${run.sourceCluster}` : ''}`);
   if (run.workflow === 'restore' && run.selection) notes.push(`only ${describeSelection(run.selection)}`);
   if (run.request['online'] === true) notes.push('online');
   if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);

@@ -70,24 +70,32 @@ export class ClusterKeys extends Construct {
 
   /** Of a cluster's hosts. What they encrypted once they must be able to read, whether they still encrypt or not. */
   hostStatements(clusterId: string): PolicyStatement[] {
-    const key = this.of(clusterId);
-    const ofCluster = {
-      StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterId },
-    };
-    const statement = (actions: string[], resources: readonly string[]) =>
-      new PolicyStatement({ actions, resources: [...resources], conditions: ofCluster });
+    const { arn, clientSide } = this.of(clusterId);
     return [
-      this.throughS3(['kms:Decrypt'], key.all),
-      this.throughS3(['kms:GenerateDataKey'], [key.arn]),
-      statement(['kms:Decrypt'], key.all),
-      ...(key.clientSide ? [statement(['kms:GenerateDataKey'], [key.arn])] : []),
+      ...this.readStatements(clusterId),
+      this.throughS3(['kms:GenerateDataKey'], [arn]),
+      ...(clientSide ? [this.directly(['kms:GenerateDataKey'], [arn], clusterId)] : []),
     ];
+  }
+
+  /** Of hosts that read a cluster's backups. */
+  readStatements(clusterId: string): PolicyStatement[] {
+    const { all } = this.of(clusterId);
+    return [this.throughS3(['kms:Decrypt'], all), this.directly(['kms:Decrypt'], all, clusterId)];
   }
 
   private of(clusterId: string): ClusterKey {
     const key = this.keys.get(clusterId);
     if (!key) throw new Error(`got no key of ${clusterId}`);
     return key;
+  }
+
+  /** For data keys, which are bound to their cluster. */
+  private directly(actions: string[], resources: readonly string[], clusterId: string): PolicyStatement {
+    const conditions = {
+      StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterId },
+    };
+    return new PolicyStatement({ actions, resources: [...resources], conditions });
   }
 
   private throughS3(actions: string[], resources: readonly string[]): PolicyStatement {

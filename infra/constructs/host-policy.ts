@@ -27,6 +27,7 @@ export function hostPolicy(scope: Construct, props: HostPolicyProps): ManagedPol
     statements: [
       ...vaultStatements(props),
       ...props.keys.hostStatements(props.clusterId),
+      ...sourceStatements(props),
       ...bundleStatements(props),
       ...serviceStatements(props),
     ],
@@ -59,6 +60,23 @@ function vaultStatements(props: HostPolicyProps): PolicyStatement[] {
       actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
       resources: keys(objects, ownManifests),
     }),
+  ];
+}
+
+/** Of clusters whose backups may be restored to this one. */
+function sourceStatements({ cluster, bucket, prefix, keys }: HostPolicyProps): PolicyStatement[] {
+  if (cluster.restoresFrom.length === 0) return [];
+  const folders = cluster.restoresFrom.flatMap((source) => [
+    `clusters/${source}/objects/*`,
+    `clusters/${source}/backups/*`,
+  ]);
+  return [
+    new PolicyStatement({
+      sid: 'ReadBackupsOfOthers',
+      actions: ['s3:GetObject'],
+      resources: folders.map((each) => bucket.arnForObjects(`${prefix}${each}`)),
+    }),
+    ...cluster.restoresFrom.flatMap((source) => keys.readStatements(source)),
   ];
 }
 

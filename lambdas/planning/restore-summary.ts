@@ -15,6 +15,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
     clientsKeptOut: plan.settlesWrites && !plan.online,
     backupId: plan.backupId,
+    ...(plan.sourceCluster !== plan.clusterId && { sourceCluster: plan.sourceCluster }),
     ...goesOnFrom(plan),
     snapshotAt: plan.snapshotAt,
     restoreRunId: plan.restoreRunId,

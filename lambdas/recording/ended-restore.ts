@@ -43,8 +43,12 @@ export async function endedRestore(
 
 /** What a record says of its plan, whether it came to its end or not. */
 export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
-  const { backupId, operation, dryRun, online, selection, restoreRunId } = plan;
-  const about = { backupId, ...(scopeOf(selection) === 'part' && { selection }) };
+  const { clusterId, sourceCluster, backupId, operation, dryRun, online, selection, restoreRunId } = plan;
+  const about = {
+    backupId,
+    ...(scopeOf(selection) === 'part' && { selection }),
+    ...(sourceCluster !== clusterId && { sourceCluster }),
+  };
   if (operation !== 'restore') return { ...about, restoreRunId };
   return { ...about, ...(!dryRun && !online && { undo: 'possible' as const }) };
 }

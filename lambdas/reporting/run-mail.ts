@@ -48,6 +48,7 @@ function facts(record: RunRecord): string[] {
     ['Ended', record.endedAt && `${record.endedAt} (${durationForPeople(took ?? 0)})`],
     ['Failed step', record.failedStep],
     ['Backup', record.backupId],
+    ['Of cluster', record.sourceCluster],
     ['Goes on from', record.baseBackupId],
     ['Only', record.selection && describeSelection(record.selection)],
     ['Left out', leftOut(record)],

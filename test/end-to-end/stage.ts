@@ -33,6 +33,7 @@ const CASSANDRA: Record<string, Omit<ClusterOptions, 'directory'>> = {
   beta: { nodes: 1, clusterName: HOSTILE_NAME },
   gamma: { nodes: 2, datacenters: ['dc1', 'dc2'], version: '4.1.10' },
   delta: { nodes: 1 },
+  epsilon: { nodes: 2, datacenters: ['dc1', 'dc2'], racks: ['a', 'b'], dataDirectories: [2, 1] },
 };
 const LOOK_EVERY_MS = 100;
 const PHASE_WITHIN_MS = 180_000;
@@ -50,6 +51,8 @@ export interface Stage {
   gamma(): Promise<ManagedCluster>;
   /** One node, which can be restored. */
   delta(): Promise<ManagedCluster>;
+  /** Cassandra 5.0, new and empty; its nodes have gamma's tokens, and racks of other names. */
+  epsilon(): Promise<ManagedCluster>;
   start(workflow: AskedWorkflow, request: object): Promise<string>;
   /** Starts a run and waits until it, and the Recover that may follow, has ended. */
   run(workflow: AskedWorkflow, request: object): Promise<RunView>;
@@ -123,6 +126,7 @@ async function startStage(): Promise<Stage> {
     beta: madeOnce(() => installation.startCluster('beta')),
     gamma: madeOnce(() => installation.startCluster('gamma')),
     delta: madeOnce(() => installation.startCluster('delta')),
+    epsilon: madeOnce(() => installation.startCluster('epsilon')),
     start,
     run: async (workflow, request) => end(await start(workflow, request)),
     end,

@@ -57,6 +57,11 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
       /timezone: got "Mars\/Phobos", expected an IANA time zone[\s\S]+windowMinutes: got 721, expected/,
     ],
     [
+      'backups of a cluster that is not in the file, or is itself',
+      '      restoresFrom: [nobody, demo]',
+      /restoresFrom\[0\]: got "nobody", expected another[\s\S]+restoresFrom\[1\]: got "demo", expected another/,
+    ],
+    [
       'a heartbeat that Step Functions would refuse',
       '      policy: { heartbeatSeconds: 60, actionTimeoutSeconds: 60 }',
       /policy\.heartbeatSeconds: expected less than actionTimeoutSeconds/,
