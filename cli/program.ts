@@ -89,6 +89,11 @@ const excludeOption = () =>
   new Option('--exclude <pattern...>', 'without these').argParser(collectedBy(tablePatterns.shape.exclude));
 const datacenterOption = () =>
   new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
+const ignoreGcGraceOption = () =>
+  new Option(
+    '--ignore-gc-grace',
+    'of some nodes alone, though others may have forgotten deletions since then',
+  );
 const snapshotOnlyOption = () => new Option('--snapshot-only', 'of an incremental backup its base alone');
 const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
 const noWait = () => new Option('--no-wait', 'return at once');
@@ -170,12 +175,7 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         'of the tables of --include: beside what they have now, by import, while Cassandra serves',
       ),
     )
-    .addOption(
-      new Option(
-        '--ignore-gc-grace',
-        'restore some nodes alone though others may have forgotten deletions since the backup',
-      ),
-    )
+    .addOption(ignoreGcGraceOption())
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())
@@ -191,22 +191,26 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .action((cluster, options, self) =>
       perform(globals(self), (session) => tokens(session, cluster, options)),
     );
-  for (const [name, verb, description] of [
-    ['undo', undo, 'put back the data from before a restore'],
-    ['release', release, 'delete the data that a restore kept aside'],
-  ] as const) {
+  const ofRestore = (name: string, description: string) =>
     command(program, name, description)
       .addArgument(clusterArgument())
-      .addArgument(runArgument('run ID of the restore; the newest that can be by default'))
-      .addOption(yes())
-      .addOption(wait())
-      .addOption(noWait())
-      .action((cluster, run, options, self) =>
-        perform(globals(self), (session) =>
-          verb(session, cluster, { ...options, ...(run && { restoreRunId: run }) }),
-        ),
-      );
-  }
+      .addArgument(runArgument('run ID of the restore; the newest that can be by default'));
+  const named = (run: string | undefined) => (run ? { restoreRunId: run } : {});
+  ofRestore('undo', 'put back the data from before a restore')
+    .addOption(ignoreGcGraceOption())
+    .addOption(yes())
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, run, options, self) =>
+      perform(globals(self), (session) => undo(session, cluster, { ...options, ...named(run) })),
+    );
+  ofRestore('release', 'delete the data that a restore kept aside')
+    .addOption(yes())
+    .addOption(wait())
+    .addOption(noWait())
+    .action((cluster, run, options, self) =>
+      perform(globals(self), (session) => release(session, cluster, { ...options, ...named(run) })),
+    );
 }
 
 function addDownloadCommand(program: Command, perform: Perform): void {

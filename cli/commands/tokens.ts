@@ -1,22 +1,20 @@
 // `ringvault tokens <cluster>`: what the nodes of a new cluster must be started with, so that a backup fits on them.
-import { parseDocument } from '../../contracts/documents.ts';
-import { InvalidDocument } from '../../contracts/errors.ts';
-import { type RingNode, ringView } from '../../contracts/ring.ts';
+import type { RingNode } from '../../contracts/ring.ts';
 import type { Answer } from '../answer.ts';
 import type { Session } from '../deployment.ts';
+import { readRing } from '../download/documents.ts';
 import { requireBackup } from '../lookup.ts';
 
-/** @throws UnknownCluster UnknownBackup NoBackup InvalidDocument */
+/** @throws UnknownCluster UnknownBackup NoBackup BackupDamaged */
 export async function tokens(
-  { deployment: { store, layout }, deployment }: Session,
+  { deployment }: Session,
   clusterId: string,
   { backup }: { backup: string },
 ): Promise<Answer> {
-  const { backupId } = await requireBackup(deployment, clusterId, backup);
-  const key = layout.backupRing(clusterId, backupId);
-  const stored = await store.get(key);
-  if (!stored) throw new InvalidDocument(`${key}: it is gone`);
-  const { clusterName, partitioner, nodes } = parseDocument(ringView, stored.body.toString(), key);
+  const manifest = await requireBackup(deployment, clusterId, backup);
+  const { store: vault, layout } = deployment;
+  const { clusterName, partitioner, nodes } = await readRing({ vault, layout }, manifest);
+  const { backupId } = manifest;
   return {
     document: { clusterId, backupId, clusterName, partitioner, nodes },
     text: [
@@ -34,7 +32,7 @@ function byPlace(one: RingNode, other: RingNode): number {
 
 const settingsOf = ({ datacenter, rack, address, tokens: own }: RingNode, partitioner: string) =>
   [
-    '',
+    '---',
     `# ${address}: datacenter ${JSON.stringify(datacenter)}, rack ${JSON.stringify(rack)}`,
     `partitioner: ${partitioner}`,
     `num_tokens: ${own.length}`,

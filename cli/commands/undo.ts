@@ -10,7 +10,7 @@ import { startRun } from '../start.ts';
 export async function undo(
   session: Session,
   clusterId: string,
-  options: { restoreRunId?: string; yes?: boolean; wait: boolean },
+  options: { restoreRunId?: string; ignoreGcGrace?: boolean; yes?: boolean; wait: boolean },
 ): Promise<Answer> {
   const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
   const only = describeSelection(restored.selection ?? {});
@@ -23,6 +23,7 @@ export async function undo(
     operation: 'undo' as const,
     clusterId,
     restoreRunId: restored.runId,
+    ...(options.ignoreGcGrace && { ignoreGcGrace: true }),
     confirmCluster: clusterId,
   };
   return startRun(session, 'restore', request, options.wait);

@@ -5,11 +5,22 @@ import { parseDocument } from '../../contracts/documents.ts';
 import { BackupDamaged } from '../../contracts/errors.ts';
 import type { VaultLayout } from '../../contracts/layout.ts';
 import { type ClusterManifest, clusterManifest } from '../../contracts/manifests.ts';
-import { readPinnedBytes } from '../../lambdas/vault/documents.ts';
+import { type RingView, ringView } from '../../contracts/ring.ts';
+import { readPinned, readPinnedBytes } from '../../lambdas/vault/documents.ts';
+
+interface Ports {
+  vault: ObjectStore;
+  layout: VaultLayout;
+}
+
+/** As of the backup. @throws BackupDamaged */
+export function readRing(ports: Ports, { clusterId, backupId, ring }: ClusterManifest): Promise<RingView> {
+  return readPinned(ports, ports.layout.backupRing(clusterId, backupId), ring.sha256, ringView);
+}
 
 /** Byte by byte as the vault has them. @throws BackupDamaged */
 export async function readDocuments(
-  ports: { vault: ObjectStore; layout: VaultLayout },
+  ports: Ports,
   manifest: ClusterManifest,
 ): Promise<Array<[name: string, body: Buffer]>> {
   const { vault, layout } = ports;

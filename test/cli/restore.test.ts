@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { vaultLayout } from '../../contracts/layout.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import { arnOf, RUN, record, stage } from './stage.ts';
@@ -138,6 +140,48 @@ it('a cluster without a sealed backup has nothing to restore: exit 4', async () 
   expect(output.stderr).toContain('NoBackup: ');
 });
 
+it('restores another cluster’s backup to the one that is named, and says whose it is', async () => {
+  const { type, story, started, output } = await withBackups({ interactive: true, typed: 'twin' });
+  story.push(done());
+  expect(await type('restore twin --source-cluster demo')).toBe(0);
+  expect(output.stderr).toContain(
+    `Restores cluster twin from another one’s, of demo (Test Cluster, 1 nodes), backup ${RUN}`,
+  );
+  expect(started.map(({ input }) => input)).toMatchObject([
+    { clusterId: 'twin', sourceCluster: 'demo', backupId: RUN, confirmCluster: 'twin' },
+  ]);
+});
+
+it('prints what the nodes of a new cluster are started with, by datacenter and rack', async () => {
+  const { type, store, output } = await withBackups();
+  const node = (number: number, rack: string) => ({
+    hostId: `0000000${number}-0000-4000-8000-000000000000`,
+    ...{ address: `10.0.0.${number}`, datacenter: 'dc1', rack, tokens: [`-${number}`, `${number}`] },
+  });
+  const ring = { clusterName: 'Test Cluster', partitioner: 'P', nodes: [node(1, 'b\nx: y'), node(2, 'a')] };
+  const key = vaultLayout('').backupRing('demo', RUN);
+  await store.put(key, JSON.stringify(ring), 'create');
+  const sha256 = createHash('sha256').update(JSON.stringify(ring)).digest('hex');
+  const sealed = JSON.stringify({ ...manifest(RUN), ring: { sha256 } });
+  await store.put(vaultLayout('').clusterManifest('demo', RUN), sealed, 'overwrite');
+  expect(await type('tokens demo')).toBe(0);
+  const settings = { partitioner: 'P', num_tokens: 2, auto_bootstrap: false };
+  // Comments, and one document a node.
+  const [, ...nodes] = parseAllDocuments(`---\n${output.stdout}`).map((each) => each.toJS());
+  expect(nodes).toEqual([
+    { ...settings, initial_token: '-2,2' },
+    { ...settings, initial_token: '-1,1' },
+  ]);
+  expect(output.stdout).toContain('# 10.0.0.1: datacenter "dc1", rack "b\\nx: y"\n');
+});
+
+it('says so where the ring is not the one that was sealed', async () => {
+  const { type, store, output } = await withBackups();
+  await store.put(vaultLayout('').backupRing('demo', RUN), '{}', 'create');
+  expect(await type('tokens demo')).toBe(5);
+  expect(output.stderr).toContain('BackupDamaged: ');
+});
+
 it.each(['undo', 'release'] as const)(
   '%s is about the newest restore whose old data is kept',
   async (operation) => {
@@ -160,6 +204,14 @@ it.each(['undo', 'release'] as const)(
     ]);
   },
 );
+
+it('undo goes on over gc_grace_seconds where it is told to', async () => {
+  const { type, remember, story, started } = await withBackups();
+  await remember(record({ workflow: 'restore', undo: 'possible' }));
+  story.push(done());
+  expect(await type('undo demo --yes --ignore-gc-grace')).toBe(0);
+  expect(started[0]?.input).toMatchObject({ operation: 'undo', ignoreGcGrace: true });
+});
 
 it.each(['undo', 'release'])(
   '%s without a restore whose old data is kept is refused: exit 3',
