@@ -256,7 +256,7 @@ export const IncompatibleVersion = defineError('IncompatibleVersion', {
 });
 export const TopologyMismatch = defineError('TopologyMismatch', {
   meaning: 'The nodes of the cluster, by host ID and tokens, are not those of the backup.',
-  hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens.',
+  hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens. New nodes are a new cluster: see `ringvault tokens`, and restore with --source-cluster.',
   exitCode: 3,
 });
 export const TokensMismatch = defineError('TokensMismatch', {

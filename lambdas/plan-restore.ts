@@ -34,6 +34,7 @@ import {
   backedUpDatacenters,
   bytesOf,
   type MappedNode,
+  type MatchedNodes,
   mapNodes,
   matchNodes,
   requireAllowed,
@@ -143,11 +144,16 @@ async function planToUndoOrRelease(
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
   const selection = restore.selection ?? selectionOf(restore.request);
   const { sourceCluster = run.clusterId, backupId } = restore;
-  const whole = await readSource(ports, run, described, { sourceCluster, backupId, snapshotOnly: false });
+  const { datacenter } = selection;
+  const source = { sourceCluster, backupId, datacenter, snapshotOnly: false };
+  const whole = await readSource(ports, run, described, source);
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
-  const { mapped, problems } = matchNodes(described, backup);
-  const nodes = operation === 'release' ? mapped : mapNodes(described, backup).mapped;
+  const matched = matchNodes(described, backup);
+  const { problems, mapped } = backup.isOfOthers ? await stillThere(ports, restore.runId, matched) : matched;
+  if (operation === 'undo' && problems.length > 0)
+    throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
+  const nodes = mapped;
   if (nodes.length === 0) throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
   requireAllowed(nodes, run.clusterId);
   const onlyBackedUpDatacenters = restore.request['onlyBackedUpDatacenters'] === true;
@@ -175,9 +181,27 @@ function requireReadableBy(cluster: ClusterConfiguration, clusterId: string, sou
   );
 }
 
+/** What tells the nodes of another cluster's backup, their tokens, a node has too that took the place of one that was restored. */
+async function stillThere(
+  { catalog }: Pick<StepPorts, 'catalog'>,
+  restoreRunId: string,
+  { mapped, problems }: MatchedNodes,
+): Promise<Pick<MatchedNodes, 'mapped' | 'problems'>> {
+  const restored = new Set((await catalog.listNodes(restoreRunId)).map(({ hostId }) => hostId));
+  const isNew = ({ header }: MappedNode) => !restored.has(header.hostId);
+  const inPlaceOfOthers = mapped
+    .filter(isNew)
+    .map(
+      ({ described: { host }, header }) =>
+        `got ${host.instanceId} with host ID ${header.hostId}, which was not restored`,
+    );
+  return { mapped: mapped.filter((node) => !isNew(node)), problems: [...problems, ...inPlaceOfOthers] };
+}
+
 interface Source {
   sourceCluster: string;
   backupId: string;
+  datacenter?: string | undefined;
   snapshotOnly: boolean;
 }
 
@@ -186,13 +210,14 @@ async function readSource(
   ports: StepPorts,
   run: RunRef,
   described: readonly DescribedHost[],
-  { sourceCluster, backupId, snapshotOnly }: Source,
+  { sourceCluster, backupId, datacenter, snapshotOnly }: Source,
 ): Promise<RestorableBackup> {
   const backup = await readBackup(ports, sourceCluster, backupId, snapshotOnly);
   if (sourceCluster === run.clusterId) return backup;
   const { host } = requireOneRing(described.flatMap((each) => upHost(each) ?? []));
   const actionId = actionIdOf(run.runId, 'describe');
-  return inTermsOf(await readRing(ports, { instanceArn: host.instanceArn, actionId }), backup);
+  const ring = await readRing(ports, { instanceArn: host.instanceArn, actionId });
+  return inTermsOf(ring, backup, datacenter);
 }
 
 function knownHosts(described: readonly DescribedHost[]) {

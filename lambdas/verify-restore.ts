@@ -33,7 +33,8 @@ export async function verifyRestore(
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
     const ring = await readRing(ports, by);
     const stored = await readBackup(ports, plan.sourceCluster, plan.backupId);
-    const whole = plan.sourceCluster === plan.clusterId ? stored : inTermsOf(ring, stored);
+    const whole =
+      plan.sourceCluster === plan.clusterId ? stored : inTermsOf(ring, stored, plan.selection.datacenter);
     const backup = restoredPart(whole, plan.selection, plan.nodes);
     requireSameRing(ring, backup);
     requireSameHosts(plan, up);

@@ -76,7 +76,9 @@ function consequenceOf(
   const source = `${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes)`;
   const isOther = manifest.clusterId !== clusterId;
   return [
-    `Restores cluster ${isOther ? `${clusterId} from another one’s, of ${source},` : `${source} from`} backup ${manifest.backupId}:`,
+    isOther
+      ? `Restores cluster ${clusterId} from backup ${manifest.backupId} of another cluster, ${source}:`
+      : `Restores cluster ${source} from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
     ...partOf(manifest),
     ...(asked ? [`Only a part of that is restored: ${asked}. The rest is left as it is.`] : []),

@@ -78,10 +78,10 @@ export class ClusterKeys extends Construct {
     ];
   }
 
-  /** Of hosts that read a cluster's backups. */
-  readStatements(clusterId: string): PolicyStatement[] {
-    const { all } = this.of(clusterId);
-    return [this.throughS3(['kms:Decrypt'], all), this.directly(['kms:Decrypt'], all, clusterId)];
+  /** Of hosts that read backups of these clusters. */
+  readStatements(...clusterIds: string[]): PolicyStatement[] {
+    const all = [...new Set(clusterIds.flatMap((each) => this.of(each).all))];
+    return [this.throughS3(['kms:Decrypt'], all), this.directly(['kms:Decrypt'], all, ...clusterIds)];
   }
 
   private of(clusterId: string): ClusterKey {
@@ -91,9 +91,13 @@ export class ClusterKeys extends Construct {
   }
 
   /** For data keys, which are bound to their cluster. */
-  private directly(actions: string[], resources: readonly string[], clusterId: string): PolicyStatement {
+  private directly(
+    actions: string[],
+    resources: readonly string[],
+    ...clusterIds: string[]
+  ): PolicyStatement {
     const conditions = {
-      StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterId },
+      StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterIds },
     };
     return new PolicyStatement({ actions, resources: [...resources], conditions });
   }

@@ -1,5 +1,5 @@
 // What a cluster's hosts may do: the one managed policy to be attached to their instances' role. A host is not trusted
-// more than it must be: it deletes nothing, lists nothing in the vault, and sees no other cluster.
+// more than it must be: it deletes nothing, lists nothing in the vault, and sees no other cluster but those of `restoresFrom`.
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
@@ -76,7 +76,7 @@ function sourceStatements({ cluster, bucket, prefix, keys }: HostPolicyProps): P
       actions: ['s3:GetObject'],
       resources: folders.map((each) => bucket.arnForObjects(`${prefix}${each}`)),
     }),
-    ...cluster.restoresFrom.flatMap((source) => keys.readStatements(source)),
+    ...keys.readStatements(...cluster.restoresFrom),
   ];
 }
 

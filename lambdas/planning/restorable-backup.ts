@@ -35,6 +35,8 @@ export interface RestorableBackup {
   headers: NodeHeader[];
   /** The base first. */
   chain: ChainLink[];
+  /** Whether it was taken on another cluster's instances. */
+  isOfOthers: boolean;
 }
 
 /** @param backupId or `latest` @param snapshotOnly of an incremental backup its base alone @throws UnknownBackup NoBackup BackupDamaged NewerFormat */
@@ -56,7 +58,7 @@ export async function readBackup(
   const chain: ChainLink[] = [];
   for (const link of manifests) chain.push({ manifest: link, headers: await readHeaders(ports, link) });
   const { headers = [] } = chain.at(-1) ?? {};
-  return { manifest, ring, schema: heldSchema(schema, headers), headers, chain };
+  return { manifest, ring, schema: heldSchema(schema, headers), headers, chain, isOfOthers: false };
 }
 
 function readHeaders(ports: Ports, { clusterId, backupId, nodes }: ClusterManifest): Promise<NodeHeader[]> {

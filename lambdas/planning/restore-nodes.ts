@@ -46,7 +46,7 @@ export function matchNodes(described: readonly DescribedHost[], backup: Restorab
   const mapped = backup.manifest.nodes.flatMap((node) => {
     const parts = partsOf(backup, node.hostId);
     const header = parts.at(-1)?.header;
-    const host = findHost(described, node);
+    const host = findHost(described, node, backup.isOfOthers);
     if (parts.length < backup.chain.length) {
       problems.push(`got no part of node ${node.hostId} in a backup that it goes on from`);
       return [];
@@ -85,11 +85,14 @@ function partOf({ manifest, headers }: ChainLink, hostId: string): MappedNode['p
 }
 
 /** A node that lost even its memory is known by the instance that it was backed up on. */
-function findHost(described: readonly DescribedHost[], node: { hostId: string; instanceArn: string }) {
-  return (
-    described.find(({ result }) => result.hostId === node.hostId) ??
-    described.find(({ host, result }) => !result.hostId && host.instanceArn === node.instanceArn)
-  );
+function findHost(
+  described: readonly DescribedHost[],
+  node: { hostId: string; instanceArn: string },
+  isOfOthers: boolean,
+) {
+  const known = described.find(({ result }) => result.hostId === node.hostId);
+  if (known || isOfOthers) return known;
+  return described.find(({ host, result }) => !result.hostId && host.instanceArn === node.instanceArn);
 }
 
 /**

@@ -27,10 +27,10 @@ export async function untilNoHints(context: ActionContext, limitMs: number): Pro
   }
 }
 
-/** How long after the last request of a client it is certain for each replica whether it took the write: one that has not
- *  answered within the time-out is hinted, and Cassandra looks for those every half of its smallest time-out. */
+/** How long after the last request of a client each replica has taken its writes, or they are hinted: Cassandra looks every half
+ *  of its smallest time-out for who has not answered within that of writes. Batches are replayed after twice as long. */
 export async function writesOverAfterMs(context: ActionContext): Promise<number> {
-  return MARGIN_MS + 1.5 * (await writeTimeoutMs(context));
+  return MARGIN_MS + 2 * (await writeTimeoutMs(context));
 }
 
 /** How long after a hint was made it is in a file. */

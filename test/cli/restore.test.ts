@@ -145,7 +145,7 @@ it('restores another cluster’s backup to the one that is named, and says whose
   story.push(done());
   expect(await type('restore twin --source-cluster demo')).toBe(0);
   expect(output.stderr).toContain(
-    `Restores cluster twin from another one’s, of demo (Test Cluster, 1 nodes), backup ${RUN}`,
+    `Restores cluster twin from backup ${RUN} of another cluster, demo (Test Cluster, 1 nodes):`,
   );
   expect(started.map(({ input }) => input)).toMatchObject([
     { clusterId: 'twin', sourceCluster: 'demo', backupId: RUN, confirmCluster: 'twin' },

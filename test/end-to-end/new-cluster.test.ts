@@ -84,6 +84,11 @@ test('every row, index, view and counter comes back on other nodes, which never 
   );
   for (const each of [client, restored])
     expect((await each.execute('SELECT peer FROM system.peers')).rows).toHaveLength(1);
+
+  // Before it there was nothing.
+  stage.completed(await stage.run('restore', { clusterId: NEW, operation: 'undo' }));
+  for (const table of [...TABLES, 'OrdersByWhen'])
+    expect(await rows(restored, `"${KEYSPACE}"."${table}"`)).toEqual([]);
 });
 
 test('refused where the configuration does not say that the hosts may read the source’s backups', async () => {

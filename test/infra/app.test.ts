@@ -94,7 +94,7 @@ it('is a construct for another app, with a vault prefix and two clusters', () =>
   });
   // The other cluster brings its own.
   template.resourceCountIs('AWS::KMS::Key', 1);
-  const ofUsers = { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': 'users' } };
+  const ofUsers = { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': ['users'] } };
   const Statement = [
     { Action: 'kms:Decrypt', Resource: [kmsKey('own'), kmsKey('former')], Condition: ofUsers },
     { Action: 'kms:GenerateDataKey', Resource: kmsKey('own'), Condition: ofUsers },

@@ -48,7 +48,7 @@ it('lets them unwrap data keys that are bound to those clusters', () => {
   const decrypts = allowed('copy', 'kms:Decrypt').filter((each) => each.includes(kmsKey('orders')));
   expect(decrypts).toEqual([
     expect.stringContaining('"kms:ViaService"'),
-    `${kmsKey('orders')} {"StringEquals":{"kms:EncryptionContext:ringvault:cluster":"orders"}}`,
+    `${kmsKey('orders')} {"StringEquals":{"kms:EncryptionContext:ringvault:cluster":["orders"]}}`,
   ]);
 });
 

@@ -144,7 +144,7 @@ describe('a host', () => {
     const ofKms = statements.filter((each) => actionsOf(each).some((action) => action.startsWith('kms:')));
     expect(ofKms.map((each) => [actionsOf(each).join(), each.Condition])).toEqual([
       ['kms:Decrypt,kms:GenerateDataKey', { StringEquals: { 'kms:ViaService': expect.anything() } }],
-      ['kms:Decrypt', { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': 'demo' } }],
+      ['kms:Decrypt', { StringEquals: { 'kms:EncryptionContext:ringvault:cluster': ['demo'] } }],
     ]);
     expect(new Set(ofKms.flatMap(resourceTexts))).toEqual(new Set([`<${keyId}.Arn>`]));
   });

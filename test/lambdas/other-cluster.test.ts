@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { clusterConfiguration } from '../../contracts/configuration.ts';
 import { restorePlan } from '../../contracts/plans.ts';
 import type { RingView } from '../../contracts/ring.ts';
+import { inTermsOf } from '../../lambdas/planning/other-cluster.ts';
+import { readBackup } from '../../lambdas/planning/restorable-backup.ts';
 import { readDocument } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';
 import { answerDescribe, ring, schema } from './support/answers.ts';
@@ -27,6 +29,11 @@ function twinRing(more: Partial<RingView> = {}): RingView {
     ...more,
   };
 }
+
+/** The same with one node that is another. */
+const change = (index: number, more: object) => ({
+  nodes: twinRing().nodes.map((node, each) => (each === index ? { ...node, ...more } : node)),
+});
 
 const described = (ofAll: object = {}) =>
   Object.fromEntries(
@@ -102,9 +109,6 @@ describe('a restore of another cluster’s backup', () => {
     await expect(plannedRestore(await backedUp(), restore)).rejects.toMatchObject({ name: 'NodeDown' });
   });
 
-  const change = (index: number, more: object) => ({
-    nodes: twinRing().nodes.map((node, each) => (each === index ? { ...node, ...more } : node)),
-  });
   const misfits: Array<[string, Partial<RingView>, RegExp]> = [
     ['a node is missing', { nodes: twinRing().nodes.slice(1) }, /got no node with the tokens of 00000003/],
     ['a node has other tokens', change(1, { tokens: ['7'] }), /got no node with the tokens of 00000001/],
@@ -153,6 +157,28 @@ describe('a restore of another cluster’s backup', () => {
     await expect(verified).rejects.toThrow(says);
   });
 
+  it.each(['undo', 'release'])(
+    '%s is of the nodes that were restored, and of none that has the tokens of one since',
+    async (operation) => {
+      const world = await backedUp();
+      await completedRestore(world, restoreOf(twinRing()));
+      const replaced = { hostId: hostIdOf(8) };
+      const planning = plannedRestore(world, {
+        ...{ name: operation, at: 900 },
+        more: { ...described(), 1: { ...replaced, clusterName: 'Twin' } },
+        live: { ring: twinRing(change(1, replaced)), schema },
+        request: { operation, clusterId: TWIN, confirmCluster: TWIN },
+      });
+      if (operation === 'undo') {
+        await expect(planning).rejects.toMatchObject({ name: 'TopologyMismatch' });
+        return expect(planning).rejects.toThrow(/with host ID 99999998-.*, which was not restored/);
+      }
+      const { nodes, warnings } = await readDocument(world, (await planning).planKey, restorePlan);
+      expect(nodes.map(({ hostId }) => hostId).sort()).toEqual([hostIdOf(0), hostIdOf(2)]);
+      expect(warnings.join()).toMatch(/which was not restored/);
+    },
+  );
+
   it('is undone on the same nodes', async () => {
     const world = await backedUp();
     const restore = await completedRestore(world, restoreOf(twinRing()));
@@ -164,5 +190,73 @@ describe('a restore of another cluster’s backup', () => {
     const plan = await readDocument(world, undo.planKey, restorePlan);
     expect(plan).toMatchObject({ sourceCluster: CLUSTER, restoreRunId: restore.runId });
     expect(plan.nodes.map(({ hostId }) => hostId).sort()).toEqual([0, 1, 2].map(hostIdOf));
+  });
+});
+
+describe('a part of another cluster’s backup', () => {
+  /** The last node is in a datacenter of its own. */
+  async function ofTwoDatacenters() {
+    const world = newWorld();
+    const { runId } = await completedBackup(world);
+    const backup = await readBackup(world, CLUSTER, runId);
+    const moved = <Node extends object>(nodes: Node[]) =>
+      nodes.with(2, { ...(nodes[2] as Node), datacenter: 'dc2' });
+    const headers = moved(backup.headers);
+    const { manifest } = backup;
+    return {
+      ...backup,
+      headers,
+      chain: [{ manifest, headers }],
+      ring: { ...ring, nodes: moved(ring.nodes) },
+    };
+  }
+  const standsFor = (source: number) => hostIdOf(SOURCES.indexOf(source));
+  /** Nodes with the tokens of the first datacenter's. */
+  const ofOne = twinRing({ nodes: twinRing().nodes.filter((_, index) => SOURCES[index] !== 2) });
+  const hostIdsOf = (nodes: ReadonlyArray<{ hostId: string }>) => nodes.map(({ hostId }) => hostId).sort();
+  const firstTwo = [standsFor(0), standsFor(1)].sort();
+
+  it('is one datacenter of it, where that is chosen: nobody stays who has newer data', async () => {
+    const backup = await ofTwoDatacenters();
+    expect(() => inTermsOf(ofOne, backup)).toThrow(/got no node with the tokens of 00000003/);
+    const translated = inTermsOf(ofOne, backup, 'dc1');
+    expect(translated.manifest.leftOut.nodes).toBe(0);
+    for (const nodes of [translated.manifest.nodes, translated.headers, translated.ring.nodes])
+      expect(hostIdsOf(nodes)).toEqual(firstTwo);
+    expect(hostIdsOf(translated.chain[0]?.headers ?? [])).toEqual(firstTwo);
+  });
+
+  it('is what a backup of one datacenter has, likewise', async () => {
+    const { manifest, headers, ...whole } = await ofTwoDatacenters();
+    const two = {
+      manifest: { ...manifest, nodes: manifest.nodes.slice(0, 2), leftOut: { nodes: 1, tables: 0 } },
+      headers: headers.slice(0, 2),
+    };
+    const translated = inTermsOf(ofOne, { ...whole, ...two, chain: [two] });
+    expect(translated.manifest.leftOut.nodes).toBe(0);
+    expect(hostIdsOf(translated.ring.nodes)).toEqual(firstTwo);
+  });
+
+  it('leaves the nodes of other datacenters here as they are', async () => {
+    const other = { hostId: hostIdOf(7), address: '10.9.0.7', datacenter: 'dc2', rack: 'r', tokens: ['9'] };
+    const live = { ...ofOne, nodes: [...ofOne.nodes, other] };
+    const translated = inTermsOf(live, await ofTwoDatacenters(), 'dc1');
+    expect(translated.manifest.leftOut.nodes).toBe(1);
+    expect(hostIdsOf(translated.ring.nodes)).toEqual([...firstTwo, other.hostId].sort());
+  });
+
+  it('is refused with keyspaces that have their rows on the whole ring', async () => {
+    const backup = await ofTwoDatacenters();
+    const statements = backup.schema.statements.map((each) => ({
+      ...each,
+      statement: each.statement.replace(
+        "'NetworkTopologyStrategy', 'dc1'",
+        "'SimpleStrategy', 'replication_factor'",
+      ),
+    }));
+    const simple = { ...backup, schema: { ...backup.schema, statements } };
+    expect(() => inTermsOf(ofOne, simple, 'dc1')).toThrow(/^app: got keyspaces that are replicated over/);
+    const { nodes } = ring;
+    expect(inTermsOf(twinRing(), { ...simple, ring: { ...ring, nodes } }).headers).toHaveLength(3);
   });
 });

@@ -10,8 +10,8 @@ import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const RUN = '20261121t030000z-0a1b2c3d';
 const START = new Date('2026-11-21T03:00:00Z');
-/** Between two looks; for writes of 12 s to end; for hints to be flushed. */
-const WRITES_OVER_MS = 1_000 + 1.5 * 12_000;
+/** Between two looks; for writes of 12 s to end, and batches to be old enough to be replayed; for hints to be flushed. */
+const WRITES_OVER_MS = 1_000 + 2 * 12_000;
 const HINTS_FLUSHED_MS = 1_000 + 1_500;
 const OWN_WAITS_MS = [500, WRITES_OVER_MS, HINTS_FLUSHED_MS];
 const HINTS = '0f7e9a52-0000-4000-8000-000000000000-1700000000000-2.hints';
