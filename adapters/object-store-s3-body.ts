@@ -18,7 +18,7 @@ export type Body = Pick<NewObject, 'key' | 'body' | 'sizeBytes' | 'pace' | 'sign
 /** The SDK sends a stream once; each attempt here makes it anew, with the SDK's own waits between. */
 export async function sendBody(object: Body, range: Range, send: Send): Promise<void> {
   if (typeof object.body !== 'string' && !object.pace?.isLimited())
-    return sendMemory(object, object.body, send);
+    return sendMemory(object, object.body.subarray(range.at, range.at + range.length), send);
   const strategy = new StandardRetryStrategy(MOST_ATTEMPTS);
   let token = await strategy.acquireInitialRetryToken('');
   for (;;) {
