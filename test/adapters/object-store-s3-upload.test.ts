@@ -56,6 +56,14 @@ describe('an upload that is refused', () => {
     expect([s3.count('UploadPart'), s3.count('CreateMultipartUpload')]).toEqual([PARTS + 1, 1]);
   });
 
+  it('for a clock that is off says so', async () => {
+    s3.next('CreateMultipartUpload', refusal('RequestTimeTooSkewed', 403));
+    await expect(store.putObject(object)).rejects.toMatchObject({
+      name: 'VaultDenied',
+      message: expect.stringMatching(/RequestTimeTooSkewed.*this host's clock is more than 15 minutes off/),
+    });
+  });
+
   it.each([
     'InvalidPart',
     'InvalidPartOrder',

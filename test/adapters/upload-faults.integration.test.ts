@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { NewObject } from '../../adapters/ports.ts';
 import { shared } from '../shared/shared.ts';
@@ -25,11 +25,13 @@ const faults = {
   'is done, and its answer lost': { isDone: true, answer: 'none' },
   'is done, and half answered': { isDone: true, answer: 'half' },
 } as const;
+type Credentials = { accessKeyId: string; secretAccessKey: string };
 type Fault = (typeof faults)[keyof typeof faults];
 const REQUESTS = ['POST ?uploads', 'PUT 1', 'PUT 3', 'POST ?uploadId'] as const;
 
 let server: Server;
 let upstream: URL;
+let connection: { endpoint: string; credentials: Credentials; region: string; forcePathStyle: true };
 let client: S3Client;
 const bytes = randomBytes(2 * PART_BYTES + 1);
 let directory: string;
@@ -37,6 +39,8 @@ let directory: string;
 let file: string;
 /** For the next request of this name. */
 let next: { name: string; fault: Fault } | undefined;
+/** Session tokens, in the order of the requests. */
+let tokens: unknown[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'upload-faults-'));
@@ -49,7 +53,8 @@ beforeAll(async () => {
   }).listen(0, upstream.hostname);
   await once(server, 'listening');
   const endpoint = `http://${upstream.hostname}:${(server.address() as AddressInfo).port}`;
-  client = new S3Client({ endpoint, credentials, region: 'eu-west-1', forcePathStyle: true });
+  connection = { endpoint, credentials, region: 'eu-west-1', forcePathStyle: true };
+  client = new S3Client(connection);
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
 });
 afterAll(async () => {
@@ -66,6 +71,7 @@ function nameOf({ method, url = '' }: IncomingMessage): string {
 }
 
 async function forward(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
+  tokens.push(asked.headers['x-amz-security-token']);
   const body = await buffer(asked);
   const fault = next?.name === nameOf(asked) ? next.fault : undefined;
   if (fault) next = undefined;
@@ -87,34 +93,32 @@ const cases = ['a file', 'memory'].flatMap((from) =>
   REQUESTS.flatMap((name) => Object.entries(faults).map(([how, fault]) => ({ from, name, how, fault }))),
 );
 
-describe('an upload in parts is whole, and leaves no other behind', () => {
-  let journalled: string | undefined;
-  let object: Omit<NewObject, 'body'>;
-
-  beforeEach(() => {
-    journalled = undefined;
-    const parts = [0, 1, 2].map((part) => crc32(bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)));
-    object = {
-      ...{ key: randomBytes(8).toString('hex'), sizeBytes: bytes.length },
-      ...{ sha256: createHash('sha256').update(bytes).digest('hex'), crc32: crc32(bytes) },
-      ...{ partCrc32: parts, partBytes: PART_BYTES, slot: (send) => send() },
-      upload: {
-        id: () => journalled,
-        async begun(id) {
-          journalled = id;
-        },
-        async ended() {
-          journalled = undefined;
-        },
+function objectOf(journal: { id?: string | undefined }): Omit<NewObject, 'body'> {
+  const parts = [0, 1, 2].map((part) => crc32(bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)));
+  return {
+    ...{ key: randomBytes(8).toString('hex'), sizeBytes: bytes.length },
+    ...{ sha256: createHash('sha256').update(bytes).digest('hex'), crc32: crc32(bytes) },
+    ...{ partCrc32: parts, partBytes: PART_BYTES, slot: (send) => send() },
+    upload: {
+      id: () => journal.id,
+      async begun(id) {
+        journal.id = id;
       },
-    };
-  });
+      async ended() {
+        journal.id = undefined;
+      },
+    },
+  };
+}
+
+describe('an upload in parts is whole, and leaves no other behind', () => {
   afterEach(() => {
     next = undefined;
   });
 
   it.each(cases)('of $from, where $name $how', async ({ from, name, fault }) => {
     const store = s3ObjectStore({ bucket: BUCKET, client });
+    const object = objectOf({});
     const put = () => store.putObject({ ...object, body: from === 'memory' ? bytes : file });
     next = { name, fault };
     // As the engine does, where an attempt fails.
@@ -128,4 +132,30 @@ describe('an upload in parts is whole, and leaves no other behind', () => {
     const isUnknown = name === 'POST ?uploads' && fault.isDone;
     expect(left).toHaveLength(isUnknown ? 1 : 0);
   });
+});
+
+it('asks for credentials anew once they are about to expire, within one upload and one download', async () => {
+  let asked = 0;
+  const renewed = async () => {
+    asked += 1;
+    const expiration = new Date(Date.now() + 1_000);
+    return { ...connection.credentials, sessionToken: `token-${asked}`, expiration };
+  };
+  const own = new S3Client({ ...connection, credentials: renewed });
+  try {
+    const store = s3ObjectStore({ bucket: BUCKET, client: own });
+    tokens = [];
+    const object = objectOf({});
+    expect(await store.putObject({ ...object, body: file })).toBe('created');
+    const uploads = new Set(tokens);
+    tokens = [];
+    for (const start of [0, 10]) {
+      const got = await store.getStream(object.key, { start, end: start + 10 });
+      expect(got && (await buffer(got.body))).toEqual(bytes.subarray(start, start + 10));
+    }
+    // Its beginning, its parts at once, its end; each range.
+    expect([uploads.size, new Set(tokens).size]).toEqual([3, 2]);
+  } finally {
+    own.destroy();
+  }
 });
