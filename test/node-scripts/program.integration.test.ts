@@ -21,7 +21,7 @@ import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
 import { shared } from '../shared/shared.ts';
 import { fakeNode, ORDERS, TAG, tablePath, uploadInput, writeSnapshot } from './fake-node.ts';
-import { type HostUnderTest, hostUnderTest } from './host-under-test.ts';
+import { CLUSTER, type HostUnderTest, hostUnderTest } from './host-under-test.ts';
 
 const BUCKET = 'host-program-test';
 const execute = promisify(execFile);
@@ -204,7 +204,8 @@ describe('the host program', () => {
     await host.allowRestore();
     // The snapshot's own files are not known, so that all is downloaded.
     await rm(host.paths.cache, { recursive: true, force: true });
-    const source = { backupId: run, instanceArn: host.instanceArn, headerSha256, listingSha256 };
+    const { instanceArn } = host;
+    const source = { clusterId: CLUSTER, backupId: run, instanceArn, headerSha256, listingSha256 };
     const restore = '20261121t020009z-0a1b2c3d';
     const download = await host.request(
       host.document(restore, 'download', { sources: [source], tables: [ORDERS] }),
