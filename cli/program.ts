@@ -77,16 +77,18 @@ const backupOption = () =>
     .default('latest')
     .argParser(checkedBy(z.union([z.literal('latest'), runId])));
 const nodeOption = () =>
-  new Option('--node <id...>', 'only these nodes, by instance ID or host ID').argParser(
+  new Option('--node <id>', 'only this node, by instance ID or host ID; may be given again').argParser(
     collectedBy(selectionFields.nodes),
   );
 const includeOption = () =>
   new Option(
-    '--include <pattern...>',
-    'only these keyspaces or keyspace.tables, * and ? for any characters',
+    '--include <pattern>',
+    'only such keyspaces or keyspace.tables, * and ? for any characters; may be given again',
   ).argParser(collectedBy(tablePatterns.shape.include));
 const excludeOption = () =>
-  new Option('--exclude <pattern...>', 'without these').argParser(collectedBy(tablePatterns.shape.exclude));
+  new Option('--exclude <pattern>', 'without such; may be given again').argParser(
+    collectedBy(tablePatterns.shape.exclude),
+  );
 const datacenterOption = () =>
   new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
 const ignoreGcGraceOption = () =>

@@ -42,8 +42,9 @@ it('backs up what was chosen of a cluster', async () => {
   const { type, story, started } = stage();
   const node = '3d1f3a52-4c3e-4a53-8f77-0b0b0b0b0b0b';
   story.push({ execution: { status: 'SUCCEEDED' }, run: record() });
-  const chosen = `--node ${INSTANCE} ${node} --datacenter dc1 --include app shop.* --exclude app.cache_?`;
-  expect(await type(`backup demo ${chosen}`)).toBe(0);
+  const chosen = `--node ${INSTANCE} --node ${node} --datacenter dc1 --exclude app.cache_? --include app --include shop.*`;
+  // An option takes nothing of what comes after its value.
+  expect(await type(`backup ${chosen} demo`)).toBe(0);
   expect(started[0]?.input).toMatchObject({
     nodes: [INSTANCE, node],
     datacenter: 'dc1',
