@@ -14,6 +14,7 @@ import { CLUSTER, configuration, hosts, newWorld, type World } from './support/w
 
 const TWIN = 'twin';
 const hostIdOf = (index: number) => `9999999${index}-0000-4000-8000-000000000000`;
+const hostIds = [0, 1, 2].map(hostIdOf);
 /** Which node of the source each node of the twin has the tokens of. */
 const SOURCES = [2, 0, 1];
 
@@ -84,6 +85,45 @@ describe('a restore of another cluster’s backup', () => {
     );
     expect(plan.statements.map(({ name }) => name)).toEqual(schema.statements.map(({ name }) => name));
     expect(plan.warnings.join('; ')).toMatch(/roles and permissions are not restored/);
+  });
+
+  it('goes on from a base with all increments since, each of the same node', async () => {
+    const world = await backedUp();
+    const [base] = await world.catalog.listRuns(CLUSTER);
+    const incremental = { name: 'first', at: 60, request: { kind: 'incremental' } };
+    const { runId } = await completedBackup(world, incremental);
+    const answered = await plannedRestore(world, {
+      ...restoreOf(twinRing()),
+      request: { ...request, backupId: runId },
+    });
+    const { nodes } = await readDocument(world, answered.planKey, restorePlan);
+    for (const { hostId, sources } of nodes) {
+      const { instanceArn } = hosts[SOURCES[hostIds.indexOf(hostId)] ?? -1] ?? {};
+      expect(sources).toMatchObject([
+        { clusterId: CLUSTER, backupId: base?.runId, instanceArn },
+        { clusterId: CLUSTER, backupId: runId, instanceArn },
+      ]);
+    }
+    const only = { ...request, backupId: runId, snapshotOnly: true };
+    await world.catalog.release(answered.run);
+    const alone = await plannedRestore(world, {
+      ...{ ...restoreOf(twinRing()), name: 'alone', at: 900, request: only },
+    });
+    expect(alone.summary).toMatchObject({ backupId: base?.runId, sourceCluster: CLUSTER });
+  });
+
+  it('is of the nodes that are named as they are here', async () => {
+    const world = await backedUp();
+    const nodes = [hosts[0]?.instanceId];
+    const answered = await plannedRestore(world, {
+      ...restoreOf(twinRing()),
+      request: { ...request, nodes },
+    });
+    const plan = await readDocument(world, answered.planKey, restorePlan);
+    expect(plan.nodes).toMatchObject([
+      { hostId: hostIdOf(0), sources: [{ instanceArn: hosts[SOURCES[0] ?? -1]?.instanceArn }] },
+    ]);
+    expect(plan.selection.nodes).toEqual([hostIdOf(0)]);
   });
 
   it('takes one of its own cluster for what it is', async () => {
