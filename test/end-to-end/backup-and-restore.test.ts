@@ -48,8 +48,16 @@ test('undo after a completed restore puts back the data from before, once', asyn
   expect(errorOf(await stage.run('restore', again))?.name).toBe('NothingToUndo');
 });
 
-test('release deletes the data from before a restore, which cannot be undone then', async () => {
+test('a backup, a restore and its release, which ends undo, leave a second cluster in the same vault as it was', async () => {
   const { stage, alpha } = dataset;
+  const beta = await stage.beta();
+  await addRows(await stage.client(beta));
+  stage.completed(await stage.run('backup', { clusterId: 'beta' }));
+  const before = await vaultOf('beta');
+  const runs = await stage.deployment.catalog.listRuns('beta');
+  expect(before.length).toBeGreaterThan(20);
+
+  stage.completed(await stage.run('backup', { clusterId: 'alpha' }));
   const restore = stage.completed(await stage.run('restore', restoreRequest()));
   const aside = async () => {
     const directories = alpha.cassandra.nodes.flatMap((node) => node.dataDirectories);
@@ -64,18 +72,7 @@ test('release deletes the data from before a restore, which cannot be undone the
   expect(await aside()).not.toContain(restore.runId);
   expect(errorOf(await stage.run('restore', { ...about, operation: 'undo' }))?.name).toBe('NothingToUndo');
   expect(await dataset.differences()).toEqual([]);
-});
 
-test('a second cluster in the same vault is untouched by a backup and a restore of the first', async () => {
-  const { stage } = dataset;
-  const beta = await stage.beta();
-  await addRows(await stage.client(beta));
-  stage.completed(await stage.run('backup', { clusterId: 'beta' }));
-  const before = await vaultOf('beta');
-  const runs = await stage.deployment.catalog.listRuns('beta');
-  stage.completed(await stage.run('backup', { clusterId: 'alpha' }));
-  stage.completed(await stage.run('restore', restoreRequest()));
-  expect(before.length).toBeGreaterThan(20);
   expect(await vaultOf('beta')).toEqual(before);
   expect(await stage.deployment.catalog.listRuns('beta')).toEqual(runs);
 });

@@ -31,10 +31,12 @@ test('a name that comes back with other content, after TRUNCATE and a restart: e
   await openShop(client, 'Truncated');
   const first = await backUp('Truncated');
   for (const table of ['Orders', 'Cache']) await client.execute(`TRUNCATE "Truncated"."${table}"`);
-  for (const node of cluster.cassandra.nodes) {
-    await node.stop();
-    await node.start();
-  }
+  await Promise.all(
+    cluster.cassandra.nodes.map(async (node) => {
+      await node.stop();
+      await node.start();
+    }),
+  );
   await cluster.cassandra.settled();
   await write(client, 'Truncated', 'after', 0);
   const second = await backUp('Truncated');
