@@ -12,7 +12,7 @@ import {
 import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
-import type { SchemaView } from '../contracts/ring.ts';
+import type { RingView, SchemaView } from '../contracts/ring.ts';
 import type { RunRef } from '../contracts/runs.ts';
 import { type Selection, selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
@@ -27,9 +27,9 @@ import {
 } from './planning/agreement.ts';
 import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
-import { inTermsOf, ROLES_STAY } from './planning/other-cluster.ts';
+import { ROLES_STAY } from './planning/other-cluster.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
-import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
+import type { RestorableBackup } from './planning/restorable-backup.ts';
 import {
   backedUpDatacenters,
   bytesOf,
@@ -42,6 +42,7 @@ import {
   requireSameRing,
   requireSpace,
 } from './planning/restore-nodes.ts';
+import { readSource } from './planning/restore-source.ts';
 import { findRestore } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { restoredPart } from './planning/restored-part.ts';
@@ -103,7 +104,8 @@ async function planToRestore(
 ): Promise<RestorePlan> {
   const { sourceCluster = run.clusterId } = request;
   requireReadableBy(cluster, run.clusterId, sourceCluster);
-  const whole = await readSource(ports, run, described, { ...request, sourceCluster });
+  const ring = () => liveRing(ports, run, described);
+  const whole = await readSource(ports, run.clusterId, { ...request, sourceCluster }, ring);
   const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
   // A node may be on another host by the time of an undo.
@@ -145,16 +147,16 @@ async function planToUndoOrRelease(
   const selection = restore.selection ?? selectionOf(restore.request);
   const { sourceCluster = run.clusterId, backupId } = restore;
   const { datacenter } = selection;
-  const source = { sourceCluster, backupId, datacenter, snapshotOnly: false };
-  const whole = await readSource(ports, run, described, source);
+  const ring = () => liveRing(ports, run, described);
+  const whole = await readSource(ports, run.clusterId, { sourceCluster, backupId, datacenter }, ring);
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const matched = matchNodes(described, backup);
-  const { problems, mapped } = backup.isOfOthers ? await stillThere(ports, restore.runId, matched) : matched;
-  if (operation === 'undo' && problems.length > 0)
+  const { mapped: nodes, problems } = backup.isOfOthers
+    ? await stillThere(ports, restore.runId, matched)
+    : matched;
+  if (nodes.length === 0 || (operation === 'undo' && problems.length > 0))
     throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
-  const nodes = mapped;
-  if (nodes.length === 0) throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
   requireAllowed(nodes, run.clusterId);
   const onlyBackedUpDatacenters = restore.request['onlyBackedUpDatacenters'] === true;
   const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
@@ -198,26 +200,14 @@ async function stillThere(
   return { mapped: mapped.filter((node) => !isNew(node)), problems: [...problems, ...inPlaceOfOthers] };
 }
 
-interface Source {
-  sourceCluster: string;
-  backupId: string;
-  datacenter?: string | undefined;
-  snapshotOnly: boolean;
-}
-
-/** Of another cluster: in terms of this one. */
-async function readSource(
+async function liveRing(
   ports: StepPorts,
   run: RunRef,
   described: readonly DescribedHost[],
-  { sourceCluster, backupId, datacenter, snapshotOnly }: Source,
-): Promise<RestorableBackup> {
-  const backup = await readBackup(ports, sourceCluster, backupId, snapshotOnly);
-  if (sourceCluster === run.clusterId) return backup;
+): Promise<RingView> {
   const { host } = requireOneRing(described.flatMap((each) => upHost(each) ?? []));
   const actionId = actionIdOf(run.runId, 'describe');
-  const ring = await readRing(ports, { instanceArn: host.instanceArn, actionId });
-  return inTermsOf(ring, backup, datacenter);
+  return readRing(ports, { instanceArn: host.instanceArn, actionId });
 }
 
 function knownHosts(described: readonly DescribedHost[]) {

@@ -7,10 +7,9 @@ import type { SchemaView } from '../contracts/ring.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import { requireOneRing, requireOneSchema, requireUp } from './planning/agreement.ts';
-import { inTermsOf } from './planning/other-cluster.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
-import { readBackup } from './planning/restorable-backup.ts';
 import { backedUpDatacenters, requireSameRing } from './planning/restore-nodes.ts';
+import { readSource } from './planning/restore-source.ts';
 import { restoredPart } from './planning/restored-part.ts';
 import { compareSchemas } from './planning/schema-difference.ts';
 import { readDocument } from './vault/documents.ts';
@@ -32,9 +31,8 @@ export async function verifyRestore(
     requireOneSchema(up);
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
     const ring = await readRing(ports, by);
-    const stored = await readBackup(ports, plan.sourceCluster, plan.backupId);
-    const whole =
-      plan.sourceCluster === plan.clusterId ? stored : inTermsOf(ring, stored, plan.selection.datacenter);
+    const source = { ...plan, datacenter: plan.selection.datacenter };
+    const whole = await readSource(ports, plan.clusterId, source, async () => ring);
     const backup = restoredPart(whole, plan.selection, plan.nodes);
     requireSameRing(ring, backup);
     requireSameHosts(plan, up);

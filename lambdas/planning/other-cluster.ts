@@ -27,8 +27,8 @@ export function inTermsOf(live: RingView, backup: RestorableBackup, chosen?: str
   const isIn = ({ datacenter }: RingNode) => datacenters.has(datacenter);
   requireByDatacenter(backup, live.nodes.every(isIn) && backup.ring.nodes.every(isIn));
   const standIns = standInsOf(live, backup, isIn);
-  const ofHere = [...standIns.values()];
-  const nodes = live.nodes.filter((node) => ofHere.includes(node) || !isIn(node));
+  const ofHere = new Set(standIns.values());
+  const nodes = live.nodes.filter((node) => ofHere.has(node) || !isIn(node));
   const chain = backup.chain.map((link) => linkOf(link, standIns));
   const { manifest, headers } = linkOf(backup, standIns);
   const leftOut = { ...manifest.leftOut, nodes: nodes.length - headers.length };

@@ -1,6 +1,6 @@
 // Files that do not stay as they are while they are read: what is told of them is true of some one moment, or nothing is.
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -33,14 +33,8 @@ const hash = () => hasher.hash({ paths: [path], keepUpTo: 0 });
 const soon = () => new Promise((resolve) => setTimeout(resolve, 5 * EVERY_MS));
 
 async function hashOfNow(): Promise<{ sha256: string; sizeBytes: number }> {
-  const file = await open(path);
-  const sha256 = createHash('sha256');
-  let sizeBytes = 0;
-  for await (const chunk of file.createReadStream() as AsyncIterable<Buffer>) {
-    sha256.update(chunk);
-    sizeBytes += chunk.length;
-  }
-  return { sha256: sha256.digest('hex'), sizeBytes };
+  const content = await readFile(path);
+  return { sha256: createHash('sha256').update(content).digest('hex'), sizeBytes: content.length };
 }
 
 describe('a file that changes once while it is read', () => {
