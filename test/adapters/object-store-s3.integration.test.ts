@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
@@ -15,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { NewObject, ObjectStore } from '../../adapters/ports.ts';
 import { shared } from '../shared/shared.ts';
+import { hashedObject } from './hashed-object.ts';
 import { objectStoreSuite } from './object-store.suite.ts';
 
 const PART_BYTES = 5 * 1024 ** 2;
@@ -197,14 +197,5 @@ describe('a multipart upload', () => {
 async function objectOf(key: string, bytes: Buffer, upload: NewObject['upload']): Promise<NewObject> {
   const path = join(directory, key);
   await writeFile(path, bytes);
-  const parts = Array.from({ length: bytes.length / PART_BYTES }, (_, index) =>
-    crc32(bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)),
-  );
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return {
-    ...{ key, sizeBytes: bytes.length, sha256, crc32: crc32(bytes), partCrc32: parts, partBytes: PART_BYTES },
-    body: path,
-    slot: (send) => send(),
-    upload,
-  };
+  return { ...hashedObject(bytes, PART_BYTES), key, body: path, upload };
 }

@@ -1,5 +1,5 @@
 // Each request of an upload in parts fails once, in each way that a network has, between the client and a real S3 server.
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
@@ -7,12 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { crc32 } from 'node:zlib';
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { NewObject } from '../../adapters/ports.ts';
 import { shared } from '../shared/shared.ts';
+import { hashedObject } from './hashed-object.ts';
 
 const BUCKET = 'upload-faults';
 const PART_BYTES = 5 * 1024 ** 2;
@@ -94,11 +94,9 @@ const cases = ['a file', 'memory'].flatMap((from) =>
 );
 
 function objectOf(journal: { id?: string | undefined }): Omit<NewObject, 'body'> {
-  const parts = [0, 1, 2].map((part) => crc32(bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)));
   return {
-    ...{ key: randomBytes(8).toString('hex'), sizeBytes: bytes.length },
-    ...{ sha256: createHash('sha256').update(bytes).digest('hex'), crc32: crc32(bytes) },
-    ...{ partCrc32: parts, partBytes: PART_BYTES, slot: (send) => send() },
+    ...hashedObject(bytes, PART_BYTES),
+    key: randomBytes(8).toString('hex'),
     upload: {
       id: () => journal.id,
       async begun(id) {
