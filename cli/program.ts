@@ -187,12 +187,6 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         restore(session, cluster, { ...options, ...chosenBy({ node, include, exclude }) }),
       ),
     );
-  command(program, 'tokens', 'what the nodes of a new cluster are started with, for a backup to fit on them')
-    .addArgument(clusterArgument())
-    .addOption(backupOption())
-    .action((cluster, options, self) =>
-      perform(globals(self), (session) => tokens(session, cluster, options)),
-    );
   const ofRestore = (name: string, description: string) =>
     command(program, name, description)
       .addArgument(clusterArgument())
@@ -269,6 +263,12 @@ function addClusterCommands(program: Command, perform: Perform): void {
   command(program, 'describe', 'what a registered cluster is: its nodes, tokens, data directories, keyspaces')
     .addArgument(clusterArgument())
     .action((cluster, _options, self) => perform(globals(self), (session) => describe(session, cluster)));
+  command(program, 'tokens', 'what the nodes of a new cluster are started with, for a backup to fit on them')
+    .addArgument(clusterArgument())
+    .addOption(backupOption())
+    .action((cluster, options, self) =>
+      perform(globals(self), (session) => tokens(session, cluster, options)),
+    );
 }
 
 function addHistoryCommands(program: Command, perform: Perform): void {

@@ -34,7 +34,6 @@ import {
   backedUpDatacenters,
   bytesOf,
   type MappedNode,
-  type MatchedNodes,
   mapNodes,
   matchNodes,
   requireAllowed,
@@ -43,7 +42,7 @@ import {
   requireSpace,
 } from './planning/restore-nodes.ts';
 import { readSource } from './planning/restore-source.ts';
-import { findRestore } from './planning/restore-subject.ts';
+import { findRestore, stillThere } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { restoredPart } from './planning/restored-part.ts';
 import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
@@ -181,23 +180,6 @@ function requireReadableBy(cluster: ClusterConfiguration, clusterId: string, sou
   throw new InvalidConfiguration(
     `restoresFrom of ${clusterId}: got ${known}, expected "${sourceCluster}", whose backup its hosts would have to read`,
   );
-}
-
-/** What tells the nodes of another cluster's backup, their tokens, a node has too that took the place of one that was restored. */
-async function stillThere(
-  { catalog }: Pick<StepPorts, 'catalog'>,
-  restoreRunId: string,
-  { mapped, problems }: MatchedNodes,
-): Promise<Pick<MatchedNodes, 'mapped' | 'problems'>> {
-  const restored = new Set((await catalog.listNodes(restoreRunId)).map(({ hostId }) => hostId));
-  const isNew = ({ header }: MappedNode) => !restored.has(header.hostId);
-  const inPlaceOfOthers = mapped
-    .filter(isNew)
-    .map(
-      ({ described: { host }, header }) =>
-        `got ${host.instanceId} with host ID ${header.hostId}, which was not restored`,
-    );
-  return { mapped: mapped.filter((node) => !isNew(node)), problems: [...problems, ...inPlaceOfOthers] };
 }
 
 async function liveRing(

@@ -1,7 +1,8 @@
-// Which restore an undo or a release is about.
+// Which restore an undo or a release is about, and which of its nodes are still there.
 import { NothingToUndo } from '../../contracts/errors.ts';
 import type { RunRecord } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
+import type { MappedNode, MatchedNodes } from './restore-nodes.ts';
 
 /** @param restoreRunId or `latest`. @throws NothingToUndo */
 export async function findRestore(
@@ -33,4 +34,21 @@ export async function findRestore(
     );
   }
   return { ...found, backupId: found.backupId };
+}
+
+/** What tells the nodes of another cluster's backup, their tokens, a node has too that took the place of one that was restored. */
+export async function stillThere(
+  { catalog }: Pick<StepPorts, 'catalog'>,
+  restoreRunId: string,
+  { mapped, problems }: MatchedNodes,
+): Promise<Pick<MatchedNodes, 'mapped' | 'problems'>> {
+  const restored = new Set((await catalog.listNodes(restoreRunId)).map(({ hostId }) => hostId));
+  const isNew = ({ header }: MappedNode) => !restored.has(header.hostId);
+  const inPlaceOfOthers = mapped
+    .filter(isNew)
+    .map(
+      ({ described: { host }, header }) =>
+        `got ${host.instanceId} with host ID ${header.hostId}, which was not restored`,
+    );
+  return { mapped: mapped.filter((node) => !isNew(node)), problems: [...problems, ...inPlaceOfOthers] };
 }
