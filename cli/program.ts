@@ -177,6 +177,17 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         'of the tables of --include: beside what they have now, by import, while Cassandra serves',
       ),
     )
+    .addOption(
+      new Option(
+        '--dead-node <id>',
+        'bring this node back, by host ID or the instance of the backup, on the host of --on: its own is gone',
+      ).argParser(checkedBy(z.union([instanceId, hostId]))),
+    )
+    .addOption(
+      new Option('--on <instance>', 'the empty host of --dead-node').argParser(checkedBy(instanceId)),
+    )
+    .addOption(new Option('--repair', 'repair the restored nodes at the end; the default with --dead-node'))
+    .addOption(new Option('--no-repair', 'do not'))
     .addOption(ignoreGcGraceOption())
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())

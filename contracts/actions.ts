@@ -70,6 +70,14 @@ const description = z.strictObject({
 });
 export type Description = z.infer<typeof description>;
 
+/** Of a host that has no node yet, and gets one with its identity. */
+const newHost = z
+  .strictObject({
+    /** What Cassandra reads on the other hosts: this one cannot be asked. */
+    readableFormats: z.array(z.string()),
+  })
+  .optional();
+
 const nothing = z.strictObject({});
 const swap = z.enum(['none', 'partly-placed', 'placed', 'partly-put-back', 'put-back', 'released']);
 export type SwapState = z.infer<typeof swap>;
@@ -186,7 +194,7 @@ export const actions = {
   },
   /** Guard file, space, formats: whatever refuses a restore on this host, before anything is changed. */
   'check-restore': {
-    input: z.strictObject({ sources, tables: z.array(tableRef) }),
+    input: z.strictObject({ sources, tables: z.array(tableRef), newHost }),
     output: z.strictObject({ requiredBytes: byteCount, freeBytes: byteCount }),
   },
   /** On one node, while the cluster serves: re-creates what was dropped, with its ID. */
@@ -224,6 +232,7 @@ export const actions = {
       tables: z.array(tableRef),
       /** Tables of the node itself whose data contradicts the restored (paxos, batches): swapped for nothing. */
       emptied: z.array(z.strictObject({ keyspace: z.string(), table: z.string() })),
+      newHost,
     }),
     output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
   },
@@ -233,7 +242,22 @@ export const actions = {
     output: z.strictObject({ tables: count }),
   },
   /** Starts Cassandra if it is down, waits until it serves CQL and sees itself Up/Normal. */
-  start: { input: nothing, output: z.strictObject({ hostId, durationMs: count }) },
+  start: {
+    input: z.strictObject({
+      /** The node has no schema of its own: until it has that of the others. */
+      awaitsSchema: z.boolean(),
+    }),
+    output: z.strictObject({ hostId, durationMs: count }),
+  },
+  /** Compares what the node has with its replicas, in full, and makes them equal. */
+  repair: {
+    input: z.strictObject({
+      /** All that are replicated where there are none; of one, all tables where none are named. */
+      keyspaces: z.array(z.strictObject({ keyspace: z.string(), tables: z.array(z.string()) })),
+      primaryRange: z.boolean(),
+    }),
+    output: z.strictObject({ durationMs: count }),
+  },
   /** Deletes what a restore kept aside. */
   'release-old': {
     input: z.strictObject({ restoreRunId: runId }),

@@ -175,6 +175,18 @@ export const NodeDown = defineError('NodeDown', {
   hint: 'Bring the node back to Up/Normal (nodetool status), then start again.',
   exitCode: 3,
 });
+export const NodeNotDead = defineError('NodeNotDead', {
+  meaning:
+    'A node that is to be brought back on another host may still be alive: a host of the cluster has it, or a node sees it as Up.',
+  hint: 'Two nodes with one identity would corrupt the ring. Stop the old host for good and take the cluster’s tag from it, wait until `nodetool status` says DN on every node, then start again.',
+  exitCode: 3,
+});
+export const HostNotEmpty = defineError('HostNotEmpty', {
+  meaning:
+    'A host that is to take a dead node’s place has a node, or had one: Cassandra runs, or its data directories hold tables.',
+  hint: 'See that it is the host you mean. Stop Cassandra on it, empty its data directories, delete /var/lib/ringvault/identity.json, then start again; Ringvault starts Cassandra itself.',
+  exitCode: 3,
+});
 export const UnmanagedNode = defineError('UnmanagedNode', {
   meaning: 'The ring has a member that none of the cluster’s hosts runs.',
   hint: 'A ring member runs on no host with the cluster’s tag that SSM manages: tag it, or remove it from the ring.',

@@ -99,6 +99,22 @@ export const restorePlan = z.strictObject({
   settlesWrites: z.boolean(),
   online: z.boolean(),
   onlyBackedUpDatacenters: z.boolean(),
+  /** Of a node that is brought back with its identity, on a host that has none. */
+  deadNode: z
+    .strictObject({
+      /** Hosts of the nodes that are up: the schema is theirs. */
+      others: hostList.min(1),
+      /** What each of these reads. The new host does not tell before its first start. */
+      readableFormats: z.array(z.string()),
+    })
+    .optional(),
+  /** Where the restored nodes are repaired at the end. */
+  repair: z
+    .strictObject({
+      /** Whether each repairs its primary ranges alone, because all are repaired. */
+      primaryRange: z.boolean(),
+    })
+    .optional(),
   /** In an order that can be applied one by one. */
   statements: z.array(schemaStatement),
   mayFailToDrain: z.boolean(),

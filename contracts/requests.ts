@@ -1,6 +1,6 @@
 // The inputs of the workflows, as a person, a schedule or the CLI gives them.
 import { z } from 'zod';
-import { backupId, backupKind, clusterId, executionArn, instanceId, runId } from './identifiers.ts';
+import { backupId, backupKind, clusterId, executionArn, hostId, instanceId, runId } from './identifiers.ts';
 import { selectionFields } from './selection.ts';
 
 const requestedBy = z.string().max(256).optional();
@@ -23,6 +23,8 @@ export const backupRequest = z
     message: 'expected only with kind "incremental"',
   });
 export type BackupRequest = z.infer<typeof backupRequest>;
+
+const NOT_OF_DEAD_NODE = ['nodes', 'datacenter', 'keyspaces', 'sourceCluster'] as const;
 
 /** The cluster's ID once more: without it nothing is replaced or deleted. */
 const confirmCluster = clusterId.optional();
@@ -47,8 +49,36 @@ export const restoreRequest = z.union([
       online: z.boolean().default(false),
       /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
       ignoreGcGrace: z.boolean().default(false),
+      /** One node is brought back with its identity (host ID, tokens), on another host: its own is gone. */
+      deadNode: z
+        .strictObject({
+          /** Its host ID, or the instance that it was backed up on. */
+          node: z.union([instanceId, hostId], 'an instance ID or a host ID'),
+          /** The new host, where Cassandra was not started yet. */
+          newInstanceId: instanceId,
+        })
+        .optional(),
+      /** Whether the restored nodes are repaired at the end; by default where a dead node was brought back. */
+      repair: z.boolean().optional(),
       confirmCluster,
       requestedBy,
+    })
+    .refine(
+      ({ deadNode, ...other }) =>
+        !deadNode ||
+        !(
+          NOT_OF_DEAD_NODE.some((field) => other[field] !== undefined) ||
+          other.online ||
+          other.onlyBackedUpDatacenters
+        ),
+      {
+        path: ['deadNode'],
+        message: `expected none of ${NOT_OF_DEAD_NODE.join(', ')}, online and onlyBackedUpDatacenters with it: it gets all that it had`,
+      },
+    )
+    .refine(({ online, repair }) => !online || !repair, {
+      path: ['repair'],
+      message: 'expected none with online: every node takes its own part in',
     })
     .refine(({ online, keyspaces }) => !online || keyspaces?.include !== undefined, {
       path: ['online'],

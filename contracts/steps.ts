@@ -175,6 +175,8 @@ export const steps = {
       operation: z.enum(['restore', 'undo', 'release']),
       dryRun: z.boolean(),
       online: z.boolean(),
+      /** A node is brought back on a host that has none. */
+      deadNode: z.boolean(),
       planKey: s3Key,
       nodesKey: s3Key,
       /** One node that is up: applies the schema. Empty where there is nothing to apply. */
@@ -183,6 +185,8 @@ export const steps = {
       quietKey: listKey,
       seedsKey: listKey,
       othersKey: listKey,
+      /** Nodes that are repaired at the end. */
+      repairKey: listKey,
       /** What a person wants to read before going on. */
       summary: z.record(z.string(), z.unknown()),
     }),

@@ -17,8 +17,8 @@ import { readConfiguration } from './vault/documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
-/** Phases that clean up: their failure is a warning of the run, and not its nodes' outcome. */
-const CLEANING: readonly string[] = ['clear-snapshot', 'release-increments', 'end-run'];
+/** What cleans up or comes after a run's own end: its failure is a warning of the run, and not its nodes' outcome. */
+const AFTERWARDS: readonly string[] = ['clear-snapshot', 'release-increments', 'end-run', 'repair'];
 
 export async function failAction(
   input: StepInput<'FailAction'>,
@@ -27,7 +27,7 @@ export async function failAction(
   const { run, host, action, phase, error } = input;
   const silent = error.Error === 'States.HeartbeatTimeout' || error.Error === 'States.Timeout';
   const told = silent ? tellError(await whyNotHeardOf(input, ports)) : tellCaught(error);
-  if (CLEANING.includes(action)) {
+  if (AFTERWARDS.includes(action)) {
     const warning = `${phase} on ${host.instanceId}: ${inOneLine(told)}`;
     await ports.catalog.amendRun(run.clusterId, run.runId, { warnings: [warning] });
     return told;

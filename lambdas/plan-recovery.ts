@@ -104,7 +104,7 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     started: plan.nodes.filter((node) => !down.includes(node)),
     warnings: [
       servedData(plan, direction === 'forward'),
-      ...down.map(
+      ...(plan.deadNode ? [] : down).map(
         ({ instanceId }) =>
           `${instanceId} was down before the ${plan.operation} and is not started: start it yourself`,
       ),

@@ -1,7 +1,4 @@
-// PlanRestore: what a restore, an undo or a release will do, refused here if at all: nothing has been changed yet.
-import type { TableRef } from '../contracts/actions.ts';
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
-import { FORMAT_VERSION } from '../contracts/documents.ts';
 import {
   InvalidConfiguration,
   NodeDown,
@@ -9,56 +6,36 @@ import {
   SchemaConflict,
   TopologyMismatch,
 } from '../contracts/errors.ts';
-import { actionIdOf } from '../contracts/identifiers.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
 import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
-import type { RingView, SchemaView } from '../contracts/ring.ts';
 import type { RunRef } from '../contracts/runs.ts';
-import { type Selection, selectionOf } from '../contracts/selection.ts';
+import { selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
-import {
-  type DescribedHost,
-  requireDatacenters,
-  requireOneRing,
-  requireOneSchema,
-  type UpHost,
-  upHost,
-} from './planning/agreement.ts';
-import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import type { DescribedHost } from './planning/agreement.ts';
+import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import { deadNodeWarnings, othersOf, requireDead, tablesOfNode, withNewHost } from './planning/dead-node.ts';
+import { knownHosts, type Live, liveRing, readLive } from './planning/live-cluster.ts';
 import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
-import { replicatedOnlyIn } from './planning/replication.ts';
-import type { RestorableBackup } from './planning/restorable-backup.ts';
+import { readBackup } from './planning/restorable-backup.ts';
 import {
-  backedUpDatacenters,
-  bytesOf,
-  type MappedNode,
   mapNodes,
   matchNodes,
   requireAllowed,
   requireReadable,
-  requireSameRing,
   requireSpace,
 } from './planning/restore-nodes.ts';
+import { damageOf, plannedNode, planOf } from './planning/restore-plan.ts';
 import { readSource } from './planning/restore-source.ts';
 import { findRestore, stillThere } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { restoredPart } from './planning/restored-part.ts';
-import { compareSchemas, type SchemaDifference } from './planning/schema-difference.ts';
 import { requireSettled, whatStays } from './planning/what-stays.ts';
 import { readConfiguration, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
-import { readResults, readRing, readSchema } from './vault/results.ts';
+import { readResults } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
-
-/** The cluster as it is now. `difference` and `schema` are undefined where no node is up to tell its schema. */
-interface Live {
-  described: DescribedHost[];
-  up: UpHost[];
-  difference: SchemaDifference | undefined;
-  schema: SchemaView | undefined;
-}
 
 /**
  * @throws NotConfirmed TokensMismatch SameClusterName GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
@@ -96,11 +73,14 @@ interface Asked<Request> {
   cluster: ClusterConfiguration;
 }
 
+type ToRestore = Extract<RestoreRequest, { operation: 'restore' }>;
+
 async function planToRestore(
   ports: StepPorts,
   run: RunRef,
-  { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'restore' }>>,
+  { request, described, cluster }: Asked<ToRestore>,
 ): Promise<RestorePlan> {
+  if (request.deadNode) return planToBringBack(ports, run, { request, described, cluster });
   const { sourceCluster = run.clusterId } = request;
   requireReadableBy(cluster, run.clusterId, sourceCluster);
   const ring = () => liveRing(ports, run, described);
@@ -119,7 +99,7 @@ async function planToRestore(
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
-  const { online } = request;
+  const { online, repair } = request;
   if (online) requireImportable(nodes, backup);
   else requireSettled(whatStays(backup, difference), nodes);
   if (!online && !request.ignoreGcGrace) {
@@ -128,12 +108,49 @@ async function planToRestore(
   }
   const operation = 'restore';
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, sourceCluster } as const;
-  const plan = planOf(run, { ...asked, backup, nodes, live });
+  const plan = planOf(run, { ...asked, backup, nodes, live, repair });
   requireSpace(nodes, plan, cluster.limits);
   const beside = online ? BESIDE_WHAT_THERE_IS : [];
   const roles = sourceCluster === run.clusterId ? [] : [ROLES_STAY];
-  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut), ...roles];
+  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut, repair), ...roles];
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
+}
+
+/** One node, with its identity, on a new host. */
+async function planToBringBack(
+  ports: StepPorts,
+  run: RunRef,
+  { request, described, cluster }: Asked<ToRestore>,
+): Promise<RestorePlan> {
+  const { deadNode, dryRun, snapshotOnly, repair = true } = request;
+  if (!deadNode) throw new Error('planToBringBack: got no dead node');
+  const { clusterId } = run;
+  const whole = await readBackup(ports, clusterId, request.backupId, snapshotOnly);
+  const backup = restoredPart(whole, { nodes: [deadNode.node] }, knownHosts(described));
+  const [hostId = ''] = backup.manifest.nodes.map((node) => node.hostId);
+  const hosts = withNewHost(described, hostId, deadNode);
+  const { mapped: nodes } = mapNodes(hosts, backup);
+  const others = othersOf(described);
+  requireAllowed(nodes, clusterId);
+  // Of the whole ring: the node's own tables know all its members.
+  const onlyBackedUpDatacenters = false;
+  const live = await readLive(ports, run, { described, cluster, backup: whole, onlyBackedUpDatacenters });
+  requireDead(live.up, await liveRing(ports, run, described), hostId);
+  const { snapshotAt } = backup.manifest;
+  if (!request.ignoreGcGrace)
+    requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
+  const asked = { operation: 'restore', dryRun, online: false, onlyBackedUpDatacenters } as const;
+  const selection = { nodes: [hostId] };
+  const plan = planOf(run, { ...asked, selection, sourceCluster: clusterId, backup, nodes, live, repair });
+  const tables = nodes.flatMap(tablesOfNode);
+  requireSpace(nodes, { tables }, cluster.limits);
+  const repairBefore = forgottenFrom(backup, live.schema, snapshotAt);
+  return {
+    ...plan,
+    ...{ restoreRunId: run.runId, tables, settlesWrites: false, deadNode: others },
+    nodes: nodes.map((node) => plannedNode(node, tables)),
+    warnings: [...damageOf(nodes), ...deadNodeWarnings({ snapshotAt, repairBefore, repairs: repair })],
+  };
 }
 
 async function planToUndoOrRelease(
@@ -182,20 +199,6 @@ function requireReadableBy(cluster: ClusterConfiguration, clusterId: string, sou
   );
 }
 
-async function liveRing(
-  ports: StepPorts,
-  run: RunRef,
-  described: readonly DescribedHost[],
-): Promise<RingView> {
-  const { host } = requireOneRing(described.flatMap((each) => upHost(each) ?? []));
-  const actionId = actionIdOf(run.runId, 'describe');
-  return readRing(ports, { instanceArn: host.instanceArn, actionId });
-}
-
-function knownHosts(described: readonly DescribedHost[]) {
-  return described.map(({ host, result }) => ({ instanceId: host.instanceId, hostId: result.hostId }));
-}
-
 /** Old files go back into the directories of the tables that they came from: these must be the live ones still. */
 function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
   if (!difference) return;
@@ -203,110 +206,6 @@ function requireTablesOfUndo(restoreRunId: string, { difference }: Live): void {
   const problems = [...gone, ...difference.conflicts];
   if (problems.length === 0) return;
   throw new SchemaConflict(`the schema was changed since restore ${restoreRunId}: ${problems.join('; ')}`);
-}
-
-async function readLive(
-  ports: StepPorts,
-  run: RunRef,
-  now: {
-    described: DescribedHost[];
-    cluster: ClusterConfiguration;
-    backup: RestorableBackup;
-    onlyBackedUpDatacenters: boolean;
-  },
-): Promise<Live> {
-  const { described, cluster, backup, onlyBackedUpDatacenters } = now;
-  const up = described.flatMap((each) => upHost(each) ?? []);
-  if (up.length === 0) return { described, up, difference: undefined, schema: undefined };
-  requireDatacenters(up, cluster.datacenters);
-  const { host } = requireOneRing(up);
-  requireOneSchema(up);
-  const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe') };
-  requireSameRing(await readRing(ports, by), backup);
-  const schema = await readSchema(ports, by);
-  const restored = onlyBackedUpDatacenters
-    ? replicatedOnlyIn(backup.schema, schema, backedUpDatacenters(backup))
-    : backup.schema;
-  return { described, up, difference: compareSchemas(restored, schema), schema };
-}
-
-function planOf(
-  run: RunRef,
-  planned: {
-    operation: RestorePlan['operation'];
-    dryRun: boolean;
-    online: boolean;
-    onlyBackedUpDatacenters: boolean;
-    selection: Selection;
-    sourceCluster: string;
-    backup: RestorableBackup;
-    nodes: MappedNode[];
-    live: Live;
-  },
-): Omit<RestorePlan, 'restoreRunId'> {
-  const {
-    operation,
-    dryRun,
-    online,
-    onlyBackedUpDatacenters,
-    selection,
-    sourceCluster,
-    backup,
-    nodes,
-    live,
-  } = planned;
-  const stays = whatStays(backup, live.difference);
-  const tables: TableRef[] = backup.schema.tables.map(({ keyspace, name, id }) => ({
-    keyspace,
-    table: name,
-    tableId: id,
-  }));
-  return {
-    formatVersion: FORMAT_VERSION,
-    workflow: 'restore',
-    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, online },
-    ...{ selection, tables, onlyBackedUpDatacenters },
-    ...{ sourceCluster, backupId: backup.manifest.backupId },
-    snapshotAt: backup.manifest.snapshotAt,
-    statements: [],
-    // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
-    mayFailToDrain: live.difference !== undefined && !stays.tables,
-    settlesWrites: stays.tables || stays.nodes,
-    nodes: nodes.map(({ described: { host, result }, header, parts }) => ({
-      ...{ instanceId: host.instanceId, instanceArn: host.instanceArn, hostId: header.hostId },
-      sources: parts.map(({ source }) => source),
-      ...{ isSeed: result.isSeed ?? false, cassandra: result.cassandra, bytes: bytesOf({ parts }, tables) },
-    })),
-    warnings: [...warningsOf(operation, live), ...(operation === 'restore' ? damageOf(nodes) : [])],
-  };
-}
-
-/** A cluster that is all down must be restorable. */
-const NOBODY_UP = [
-  'no node is up: ring and schema are compared only after the start',
-  'no node is up to be drained: if there are tables that are not in the backup, writes to them that were not flushed are lost to them (the commit logs are kept aside)',
-];
-
-function warningsOf(operation: RestorePlan['operation'], { described, difference }: Live): string[] {
-  const down = described
-    .filter(({ result }) => result.cassandra === 'down')
-    .map(({ host, result }) => `${host.instanceId} is down: ${result.downReason ?? 'unknown why'}`);
-  if (operation === 'release') return down;
-  if (!difference) return [...down, ...NOBODY_UP];
-  return operation === 'restore' ? [...down, ...difference.warnings] : down;
-}
-
-function damageOf(nodes: readonly MappedNode[]): string[] {
-  return nodes
-    .map(({ described: { host }, parts }) => ({
-      host,
-      damagedFiles: parts.reduce((sum, { header }) => sum + header.damagedFiles, 0),
-    }))
-    .filter(({ damagedFiles }) => damagedFiles > 0)
-    .map(
-      ({ host, damagedFiles }) =>
-        `${host.instanceId} has ${damagedFiles} files in the backup, of all keyspaces, that had rotted when they were stored: scrub and repair its tables afterwards`,
-    );
 }
 
 async function writePlan(
@@ -325,7 +224,7 @@ async function writePlan(
   const list = (name: string, listed: RestorePlan['nodes']) => writeHostsIfAny(ports, run, name, listed);
   const nodesKey = await list('nodes', nodes);
   return {
-    ...{ operation, dryRun, online, planKey, nodesKey },
+    ...{ operation, dryRun, online, deadNode: plan.deadNode !== undefined, planKey, nodesKey },
     quietKey: plan.settlesWrites && !online ? await list('quiet', nodes.filter(isUp)) : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
     seedsKey: await list(
@@ -336,6 +235,7 @@ async function writePlan(
       'others',
       nodes.filter((node) => !node.isSeed),
     ),
+    repairKey: plan.repair ? nodesKey : '',
     summary: restoreSummary(plan),
   };
 }

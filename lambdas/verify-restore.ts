@@ -6,7 +6,7 @@ import { type RestorePlan, restorePlan } from '../contracts/plans.ts';
 import type { SchemaView } from '../contracts/ring.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
-import { requireOneRing, requireOneSchema, requireUp } from './planning/agreement.ts';
+import { requireOneRing, requireOneSchema, requireUp, upHost } from './planning/agreement.ts';
 import { replicatedOnlyIn } from './planning/replication.ts';
 import { backedUpDatacenters, requireSameRing } from './planning/restore-nodes.ts';
 import { readSource } from './planning/restore-source.ts';
@@ -32,10 +32,16 @@ export async function verifyRestore(
     const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe-after') };
     const ring = await readRing(ports, by);
     const source = { ...plan, datacenter: plan.selection.datacenter };
+    if (plan.deadNode) {
+      const others = await readResults(ports, 'describe', { ...asked, hosts: plan.deadNode.others });
+      requireOneSchema([...up, ...others.flatMap((each) => upHost(each) ?? [])]);
+    }
     const whole = await readSource(ports, plan.clusterId, source, async () => ring);
     const backup = restoredPart(whole, plan.selection, plan.nodes);
     requireSameRing(ring, backup);
     requireSameHosts(plan, up);
+    // Of tables that were dropped since nothing comes back.
+    if (plan.deadNode) return;
     const live = await readSchema(ports, by);
     const restored = plan.onlyBackedUpDatacenters
       ? replicatedOnlyIn(backup.schema, live, backedUpDatacenters(backup))

@@ -53,6 +53,8 @@ export interface Installation {
   clusters: ReadonlyMap<string, ManagedCluster>;
   /** Starts another cluster of the configuration. */
   startCluster(clusterId: string): Promise<ManagedCluster>;
+  /** The cluster's last host is gone for good. In its place comes another with an empty node that is not started. */
+  loseLastHost(clusterId: string): Promise<LocalHost>;
   close(): Promise<void>;
 }
 
@@ -84,7 +86,20 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     };
     const atOnce = options.clusters ?? Object.keys(configured);
     const [cloud] = await allSettledOrFirstFailure(starting, ...atOnce.map(startManaged));
-    return { cloud, clusters, startCluster: startManaged, close: () => started.close() };
+    const loseLastHost = async (clusterId: string): Promise<LocalHost> => {
+      const [managed, configuration] = [clusters.get(clusterId), configured[clusterId]];
+      const lost = managed?.hosts.at(-1);
+      if (!managed || !configuration || !lost) throw new Error(`cluster ${clusterId} was not started`);
+      await lost.kill();
+      cloud.runCommand.hosts.delete(lost.instanceId);
+      const cassandra = await managed.cassandra.loseLastNode();
+      const { key, value } = configuration.hosts.tag;
+      const instanceId = `i-${(BigInt(`0x${lost.instanceId.slice(2)}`) + 0x100n).toString(16).padStart(16, '0')}`;
+      const host = await cloud.addHost({ instanceId, clusterId, tags: { [key]: value }, cassandra });
+      managed.hosts.splice(-1, 1, host);
+      return host;
+    };
+    return { cloud, clusters, startCluster: startManaged, loseLastHost, close: () => started.close() };
   } catch (error) {
     await started.close();
     throw error;

@@ -15,6 +15,7 @@ export type FailPointName =
   | 'import.table'
   | 'place.table'
   | 'stop.drained'
+  | 'repair.keyspace'
   | 'heartbeat';
 
 export interface FailPoints {

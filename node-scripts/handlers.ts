@@ -21,6 +21,7 @@ export const handlers: { [Name in ActionName]: () => Promise<ActionHandler<Name>
   place: async () => (await import('./actions/place.ts')).place,
   'put-back': async () => (await import('./actions/put-back.ts')).putBack,
   start: async () => (await import('./actions/start.ts')).start,
+  repair: async () => (await import('./actions/repair.ts')).repair,
   'release-old': async () => (await import('./actions/release-old.ts')).releaseOld,
   'end-run': async () => (await import('./actions/end-run.ts')).endRun,
   settle: async () => (await import('./actions/settle.ts')).settle,

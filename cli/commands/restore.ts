@@ -1,4 +1,6 @@
 // `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
+
+import { InvalidRequest } from '../../contracts/errors.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
 import { describeSelection, type Selection, selectionOf } from '../../contracts/selection.ts';
@@ -19,12 +21,19 @@ interface RestoreOptions extends Selection {
   snapshotOnly?: boolean;
   ignoreGcGrace?: boolean;
   online?: boolean;
+  /** A host ID, or the instance of the backup; it is brought back on another. */
+  deadNode?: string;
+  /** That other instance. */
+  on?: string;
+  /** Undefined: as the workflow does by default. */
+  repair?: boolean;
   yes?: boolean;
   wait: boolean;
 }
 
-/** @throws UnknownCluster UnknownBackup NoBackup NotConfirmed */
+/** @throws InvalidRequest UnknownCluster UnknownBackup NoBackup NotConfirmed */
 export async function restore(session: Session, clusterId: string, options: RestoreOptions): Promise<Answer> {
+  const deadNode = deadNodeOf(options);
   const manifest = await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
   const { backupId } = manifest;
@@ -35,18 +44,31 @@ export async function restore(session: Session, clusterId: string, options: Rest
     online = false,
     onlyBackedUpDatacenters,
     sourceCluster,
+    repair,
   } = options;
   if (!dryRun) {
-    const consequence = consequenceOf(clusterId, manifest, selectionOf(options), online);
+    const consequence = deadNode
+      ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
+      : consequenceOf(clusterId, manifest, selectionOf(options), online);
     await confirm(session.terminal, clusterId, consequence, options.yes);
   }
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
     ...{ ...selectionOf(options), ignoreGcGrace, online },
     ...(sourceCluster && { sourceCluster }),
+    ...(deadNode && { deadNode }),
+    ...(repair !== undefined && { repair }),
     ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);
+}
+
+function deadNodeOf({ deadNode, on }: RestoreOptions) {
+  if (deadNode && on) return { node: deadNode, newInstanceId: on };
+  if (!deadNode && !on) return undefined;
+  throw new InvalidRequest(
+    `--dead-node and --on: got ${deadNode ? 'no --on' : 'no --dead-node'}, expected both or neither`,
+  );
 }
 
 async function restored(
@@ -88,6 +110,20 @@ function consequenceOf(
         ]
       : []),
     ...(online ? BESIDE : inPlace(manifest.leftOut.nodes > 0 || Boolean(chosen.nodes ?? chosen.datacenter))),
+  ].join('\n');
+}
+
+function bringingBack(
+  clusterId: string,
+  { backupId, snapshotAt }: ClusterManifest,
+  { node, newInstanceId }: { node: string; newInstanceId: string },
+  repairs: boolean,
+): string {
+  return [
+    `Brings node ${node} of cluster ${clusterId} back on ${newInstanceId} as what it was: its host ID, its tokens,`,
+    `and its data as of ${formatTime(snapshotAt)}, from backup ${backupId}. ${newInstanceId} must be empty; the other nodes serve`,
+    `throughout. ${repairs ? 'At the end the node is repaired, which may take hours.' : 'It is not repaired: do that yourself.'} There is no undo.`,
+    'Its old host must never come up again: two nodes with one identity would corrupt the ring.',
   ].join('\n');
 }
 

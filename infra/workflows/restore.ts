@@ -26,12 +26,14 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
         operation: jsonata(`${ANSWER}.operation`),
         dryRun: jsonata(`${ANSWER}.dryRun`),
         online: jsonata(`${ANSWER}.online`),
+        deadNode: jsonata(`${ANSWER}.deadNode`),
         planKey: jsonata(`${ANSWER}.planKey`),
         nodesKey: jsonata(`${ANSWER}.nodesKey`),
         schemaNodeKey: jsonata(`${ANSWER}.schemaNodeKey`),
         quietKey: jsonata(`${ANSWER}.quietKey`),
         seedsKey: jsonata(`${ANSWER}.seedsKey`),
         othersKey: jsonata(`${ANSWER}.othersKey`),
+        repairKey: jsonata(`${ANSWER}.repairKey`),
         summary: jsonata(`${ANSWER}.summary`),
       },
     },
@@ -74,45 +76,62 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .onEach('StopEachNodeToUndo', 'stop', { list: 'nodesKey', planned })
     .next(states.onEach('PutBackEachNode', 'put-back', { list: 'nodesKey', planned }));
   undo.next(seedsToStart);
-  const toStop = states.fork('ToStop', { "$operation = 'undo'": undo });
+  // Where a dead node is brought back nothing runs yet
+  const toStop = states.fork('ToStop', { "$operation = 'undo'": undo, $deadNode: placeEachNode });
   const writesToSettle = states.fork('WritesToSettle', { "$quietKey = ''": toStop });
   const online = states.fork('Online', { $online: importOnEachNode });
   importOnEachNode.next(describeEachHostAfter);
   const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
-  release.next(recordRun);
+  const repairEachNode = states.onEach('RepairEachNode', 'repair', {
+    list: 'repairKey',
+    planned,
+    tolerant: true,
+    oneByOne: true,
+  });
+  repairEachNode.next(recordRun);
+  const toRepair = states.fork('ToRepair', { "$repairKey != ''": repairEachNode });
+  release.next(toRepair);
 
-  return states
-    .begin(BEFORE_CLAIM)
-    .next(claim(scope, states, 'restore', recover))
-    .next(discoverHosts)
-    .next(prepareEachHost)
-    .next(describeEachHost)
-    .next(planRestore)
-    .next(
-      states.fork('Operation', { "$operation = 'undo'": writesToSettle, "$operation = 'release'": release }),
-    )
-    .next(checkEachHost)
-    .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
-    .next(downloadEachNode)
-    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
-    .next(applySchema)
-    .next(online)
-    .next(writesToSettle)
-    .next(stopClients)
-    .next(settleWrites)
-    .next(toStop)
-    .next(stopEachNode)
-    .next(placeEachNode)
-    .next(seedsToStart)
-    .next(startSeedNodes)
-    .next(othersToStart)
-    .next(startOtherNodes)
-    .next(describeEachHostAfter)
-    .next(verifyRestore)
-    .next(recordRun)
-    .next(states.fork('NothingToTell', { $dryRun: releaseRun }))
-    .next(notifyRun)
-    .next(releaseRun)
-    .next(states.fork('Outcome', { $dryRun: planReturned }))
-    .next(restoreDone);
+  return (
+    states
+      .begin(BEFORE_CLAIM)
+      .next(claim(scope, states, 'restore', recover))
+      .next(discoverHosts)
+      .next(prepareEachHost)
+      .next(describeEachHost)
+      .next(planRestore)
+      .next(
+        states.fork('Operation', {
+          "$operation = 'undo'": writesToSettle,
+          "$operation = 'release'": release,
+        }),
+      )
+      .next(checkEachHost)
+      .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
+      .next(downloadEachNode)
+      .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
+      .next(applySchema)
+      .next(online)
+      .next(writesToSettle)
+      .next(stopClients)
+      .next(settleWrites)
+      .next(toStop)
+      .next(stopEachNode)
+      .next(placeEachNode)
+      .next(seedsToStart)
+      .next(startSeedNodes)
+      .next(othersToStart)
+      .next(startOtherNodes)
+      .next(describeEachHostAfter)
+      .next(verifyRestore)
+      // What was aside is nobody's data: there was no node
+      .next(states.fork('NothingReplaced', { $deadNode: release }))
+      .next(toRepair)
+      .next(recordRun)
+      .next(states.fork('NothingToTell', { $dryRun: releaseRun }))
+      .next(notifyRun)
+      .next(releaseRun)
+      .next(states.fork('Outcome', { $dryRun: planReturned }))
+      .next(restoreDone)
+  );
 }

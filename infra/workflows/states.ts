@@ -83,7 +83,7 @@ export interface FailedEnds {
 
 interface ActionOptions extends OnFailure {
   /** Variable that holds the host list's key. */
-  list: 'hostsKey' | 'nodesKey' | 'schemaNodeKey' | 'quietKey' | 'seedsKey' | 'othersKey';
+  list: 'hostsKey' | 'nodesKey' | 'schemaNodeKey' | 'quietKey' | 'seedsKey' | 'othersKey' | 'repairKey';
   /** By default the action's name. */
   phase?: string;
   /** True once there is a plan. */
@@ -91,6 +91,8 @@ interface ActionOptions extends OnFailure {
   parameters?: Values;
   /** True for cleaning: one host's failure does not stop the others. */
   tolerant?: boolean;
+  /** One host after another, whatever the policy. */
+  oneByOne?: boolean;
 }
 
 /** A machine may read the host lists of runs, and nothing else in the vault. */
@@ -162,7 +164,9 @@ export class WorkflowStates {
         ...(options.parameters && { parameters: options.parameters }),
         policy: jsonata('$policy'),
       },
-      jsonataMaxConcurrency: jsonata('$policy.hostsAtOnce'),
+      ...(options.oneByOne
+        ? { maxConcurrency: 1 }
+        : { jsonataMaxConcurrency: jsonata('$policy.hostsAtOnce') }),
       ...(options.tolerant && { toleratedFailurePercentage: 100 }),
       outputs: KEEP_INPUT,
     });

@@ -1,5 +1,5 @@
 // What each action is given: one builder per action, from the run's plan, the state's parameters and earlier results.
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ActionInput, ActionName } from '../../contracts/actions.ts';
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
 import { InvalidDocument, PauseExceeded } from '../../contracts/errors.ts';
@@ -8,6 +8,7 @@ import {
   backupPlan,
   EMPTIED_BY_RESTORE,
   type Host,
+  type RestorePlan,
   recoveryPlan,
   restorePlan,
 } from '../../contracts/plans.ts';
@@ -57,12 +58,16 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const { round } = await plan(asked, ports, backupPlan);
     return { tags: Array.from({ length: round }, (_, index) => snapshotTagOf(asked.run.runId, index + 1)) };
   },
-  'check-restore': sourceInput,
+  'check-restore': async (asked, ports) => ({
+    ...(await sourceInput(asked, ports)),
+    ...newHostOf(await plan(asked, ports, restorePlan)),
+  }),
   download: sourceInput,
   import: sourceInput,
   place: async (asked, ports) => ({
     ...(await sourceInput(asked, ports)),
     emptied: EMPTIED_BY_RESTORE.map((each) => ({ ...each })),
+    ...newHostOf(await plan(asked, ports, restorePlan)),
   }),
   'apply-schema': async (asked, ports) => ({
     statements: (await plan(asked, ports, restorePlan)).statements,
@@ -77,7 +82,19 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   },
   'put-back': restoreRunInput,
   'release-old': restoreRunInput,
-  start: async () => ({}),
+  async start(asked, ports) {
+    const started = await plan(asked, ports, z.union([restorePlan, recoveryPlan]));
+    return { awaitsSchema: started.workflow === 'restore' && started.deadNode !== undefined };
+  },
+  async repair(asked, ports) {
+    const { tables, repair, deadNode } = await plan(asked, ports, restorePlan);
+    const byKeyspace = Map.groupBy(deadNode ? [] : tables, (each) => each.keyspace);
+    const keyspaces = [...byKeyspace].map(([keyspace, own]) => ({
+      keyspace,
+      tables: own.map(({ table }) => table),
+    }));
+    return { keyspaces, primaryRange: repair?.primaryRange ?? false };
+  },
   'end-run': endRunInput,
   async settle(asked, ports) {
     const { restoreRunId, direction } = await plan(asked, ports, recoveryPlan);
@@ -153,6 +170,10 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
 async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'download'>> {
   const { tables, nodes } = await plan(asked, ports, restorePlan);
   return { sources: nodeOf(nodes, asked).sources, tables };
+}
+
+function newHostOf({ deadNode }: RestorePlan): Pick<ActionInput<'place'>, 'newHost'> {
+  return deadNode ? { newHost: { readableFormats: deadNode.readableFormats } } : {};
 }
 
 async function releaseInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'release-increments'>> {

@@ -21,9 +21,7 @@ export function requireWithinGcGrace(
 ): void {
   if (manifest.leftOut.nodes === 0) return;
   const ageSeconds = Math.floor((now.getTime() - Date.parse(from)) / 1_000);
-  const past = schema.tables
-    .filter((table) => table.kind === 'table')
-    .map((table) => ({ table, graceSeconds: Math.min(...graceOf(table, [schema, ...(live ? [live] : [])])) }))
+  const past = gracesOf(schema, live)
     .filter(({ graceSeconds }) => graceSeconds < ageSeconds)
     .map(({ table, graceSeconds }) => `${table.keyspace}.${table.name} (${graceSeconds} s)`);
   if (past.length === 0) return;
@@ -31,6 +29,28 @@ export function requireWithinGcGrace(
   throw new GcGracePassed(
     `the data of ${from} is ${ageSeconds} s old and only some nodes get it back, expected it younger than gc_grace_seconds of ${named}`,
   );
+}
+
+/** When the first replicas begin to forget deletions that are younger than the data. */
+export function forgottenFrom(
+  { schema }: Pick<RestorableBackup, 'schema'>,
+  live: SchemaView | undefined,
+  from: string,
+): string {
+  const shortest = Math.min(
+    GC_GRACE_SECONDS,
+    ...gracesOf(schema, live).map(({ graceSeconds }) => graceSeconds),
+  );
+  return new Date(Date.parse(from) + shortest * 1_000).toISOString();
+}
+
+function gracesOf(schema: SchemaView, live: SchemaView | undefined) {
+  return schema.tables
+    .filter((table) => table.kind === 'table')
+    .map((table) => ({
+      table,
+      graceSeconds: Math.min(...graceOf(table, [schema, ...(live ? [live] : [])])),
+    }));
 }
 
 const GRACE = /\bgc_grace_seconds\s*=\s*(\d+)/;
@@ -50,6 +70,7 @@ function graceOf({ keyspace, name }: SchemaTable, schemas: readonly SchemaView[]
 export function partWarnings(
   { manifest, schema }: RestorableBackup,
   leftOut: readonly DescribedHost[],
+  repairs = false,
 ): string[] {
   const hosts = leftOut.map(({ host }) => host.instanceId);
   const keyspaces = [...new Set(schema.tables.map((table) => table.keyspace))];
@@ -58,7 +79,7 @@ export function partWarnings(
   return [
     ...(manifest.leftOut.nodes > 0
       ? [
-          `restored are ${manifest.nodes.length} of ${members} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. Repair afterwards: ${repair} on each restored node`,
+          `restored are ${manifest.nodes.length} of ${members} ring members: the others${hosts.length > 0 ? ` (${hosts.join(', ')})` : ''} keep what they have, and where they have newer rows or deletions these are what is read. ${repairs ? 'The restored nodes are repaired at the end' : `Repair afterwards: ${repair} on each restored node`}`,
         ]
       : []),
     ...(manifest.leftOut.tables > 0

@@ -9,11 +9,17 @@ import { findSubjectPlan } from './subject-plan.ts';
 
 /** Which data a cluster serves after a restore or an undo that did not come to its own end. */
 export function servedData(
-  { clusterId, operation, online, restoreRunId }: RestorePlan,
+  { clusterId, operation, online, restoreRunId, deadNode, nodes }: RestorePlan,
   restored: boolean,
 ): string {
   if (online)
     return 'The cluster served throughout. What of the tables was taken in before the end, if anything, stays beside what they had; start the restore again for the rest';
+  const hosts = nodes.map(({ instanceId }) => instanceId).join(', ');
+  if (deadNode) {
+    return restored
+      ? `The node serves on ${hosts}, and was perhaps not repaired: nodetool repair -full on it`
+      : `${hosts} has no node: do not start Cassandra on it, which would join the ring as another one. Start the restore again`;
+  }
   if (restored)
     return `The cluster serves the restored data; undo is possible: ringvault undo ${clusterId} ${restoreRunId}`;
   return `The cluster serves the data from before ${operation === 'undo' ? `restore ${restoreRunId}` : 'the restore'}`;

@@ -1,5 +1,5 @@
 // Which host gets which node's part of a backup, and whether it can take it. A restore in place maps by host ID.
-import type { BackupSource } from '../../contracts/actions.ts';
+import type { BackupSource, TableRef } from '../../contracts/actions.ts';
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
 import {
   IncompatibleVersion,
@@ -165,7 +165,7 @@ export function requireSpace(
 }
 
 /** What a node has of the tables that are restored. */
-export function bytesOf({ parts }: Pick<MappedNode, 'parts'>, tables: RestorePlan['tables']): number {
+export function bytesOf({ parts }: Pick<MappedNode, 'parts'>, tables: readonly TableRef[]): number {
   const ids = new Set(tables.map((table) => table.tableId));
   return parts
     .flatMap(({ header }) => header.tables)

@@ -13,6 +13,10 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     dryRun: plan.dryRun,
     online: plan.online,
     ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
+    ...(plan.deadNode && {
+      bringsBack: plan.nodes.map(({ hostId, instanceId }) => `${hostId} on ${instanceId}`),
+    }),
+    repaired: plan.repair !== undefined,
     clientsKeptOut: plan.settlesWrites && !plan.online,
     backupId: plan.backupId,
     ...(plan.sourceCluster !== plan.clusterId && { sourceCluster: plan.sourceCluster }),

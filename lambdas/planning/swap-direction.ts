@@ -1,7 +1,8 @@
 // The one end that a cluster with a half-done swap is brought to. Pure.
 import type { SwapState } from '../../contracts/actions.ts';
 
-const NEW: readonly SwapState[] = ['placed'];
+/** Released by a restore itself, where it replaced nothing. */
+const NEW: readonly SwapState[] = ['placed', 'released'];
 const OLD: readonly SwapState[] = ['none', 'put-back'];
 
 /**

@@ -43,14 +43,19 @@ export async function endedRestore(
 
 /** What a record says of its plan, whether it came to its end or not. */
 export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
-  const { clusterId, sourceCluster, backupId, operation, dryRun, online, selection, restoreRunId } = plan;
+  const { clusterId, sourceCluster, backupId, operation, selection, restoreRunId } = plan;
   const about = {
     backupId,
     ...(scopeOf(selection) === 'part' && { selection }),
     ...(sourceCluster !== clusterId && { sourceCluster }),
   };
   if (operation !== 'restore') return { ...about, restoreRunId };
-  return { ...about, ...(!dryRun && !online && { undo: 'possible' as const }) };
+  return { ...about, ...(keepsOldData(plan) && { undo: 'possible' as const }) };
+}
+
+/** Of a restore that placed data. What is imported, or on a host that was empty, replaces nothing. */
+export function keepsOldData({ operation, dryRun, online, deadNode }: RestorePlan): boolean {
+  return operation === 'restore' && !dryRun && !online && !deadNode;
 }
 
 async function nodeOutcome(

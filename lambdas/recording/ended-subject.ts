@@ -7,7 +7,7 @@ import { findSubjectPlan } from '../planning/subject-plan.ts';
 import { findDocument } from '../vault/documents.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import { endedBackup } from './ended-backup.ts';
-import { aboutOf } from './ended-restore.ts';
+import { aboutOf, keepsOldData } from './ended-restore.ts';
 import { mergeWarnings } from './keep-record.ts';
 import { unfinishedNodes } from './unfinished-nodes.ts';
 
@@ -42,7 +42,7 @@ export async function endedSubject(
   const nodes = await unfinishedNodes(ports, base);
   if (plan?.workflow !== 'restore') return { ...base, nodes };
   const { undo: _, ...about } = aboutOf(plan);
-  const placed = plan.operation === 'restore' && recovery?.direction === 'forward';
+  const placed = keepsOldData(plan) && recovery?.direction === 'forward';
   return { ...base, ...about, ...(placed && { undo: 'possible' as const }), nodes };
 }
 

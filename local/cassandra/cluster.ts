@@ -45,6 +45,7 @@ export interface Cluster {
   /** Of the first node. */
   datacenter: string;
   version: CassandraVersion;
+  /** As they are now. */
   nodes: readonly [CassandraNode, ...CassandraNode[]];
   superuser: Credentials;
   backupRole: Credentials;
@@ -52,6 +53,8 @@ export interface Cluster {
   connect(credentials?: Credentials, options?: Partial<ClientOptions>): Promise<Client>;
   /** Until every node sees every node Up/Normal. @throws LocalServerFailed */
   settled(): Promise<void>;
+  /** Crashes the last node for good. In its place comes an empty one that is not started, of another address. */
+  loseLastNode(): Promise<CassandraNode>;
   /** Ends every node for good; the directory stays. */
   close(): Promise<void>;
 }
@@ -69,16 +72,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const paths = await withClassArchives({ java: await findJava(), jars }, version);
   const count = options.nodes ?? 3;
   const network = await claimNetwork(count);
-  let guard: Guard | undefined;
+  const guards: Guard[] = [];
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= Promise.resolve(guard?.end()).then(() => network.release());
+    closing ??= Promise.all(guards.map((guard) => guard.end())).then(() => network.release());
     return closing;
   };
+  const jmxPorts = await freeJmxPorts(2 * count);
+  const place = { ...options, directory, version, count, network, jmxPorts, paths };
   try {
-    const nodes = await createNodes({ ...options, directory, version }, count, network, paths);
+    const nodes = await createNodes(place);
     options.signal?.throwIfAborted();
-    guard = guardNodes(nodes);
+    guards.push(guardNodes(nodes));
     options.signal?.addEventListener('abort', () => void close(), { once: true });
     await Promise.all(nodes.map((node) => node.start()));
     await allUpNormal(nodes);
@@ -94,6 +99,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       connect: (credentials = roles.superuser, more = {}) =>
         connectTo(nodes, credentials, { localDataCenter: datacenterOf(options, 0), ...more }),
       settled: () => allUpNormal(nodes),
+      async loseLastNode() {
+        const last = nodes.length - 1;
+        await nodes[last]?.kill();
+        const node = await createNodeAt(place, last, count + guards.length);
+        guards.push(guardNodes([node]));
+        nodes[last] = node;
+        return node;
+      },
       close,
     };
   } catch (error) {
@@ -116,38 +129,44 @@ function clusterNameOf(options: ClusterOptions): string {
   return options.clusterName ?? 'local';
 }
 
-async function createNodes(
-  options: ClusterOptions & { version: CassandraVersion },
-  count: number,
-  network: Network,
-  paths: JavaPaths,
-): Promise<[CassandraNode, ...CassandraNode[]]> {
-  const jmxPorts = await freeJmxPorts(count);
-  const seeds = Array.from({ length: count }, (_, index) => network.address(index + 1));
+interface NodesPlace extends ClusterOptions {
+  version: CassandraVersion;
+  count: number;
+  network: Network;
+  /** By number of the node, from 1: also of those that come in place of lost ones. */
+  jmxPorts: number[];
+  paths: JavaPaths;
+}
+
+async function createNodes(place: NodesPlace): Promise<[CassandraNode, ...CassandraNode[]]> {
   const nodes: CassandraNode[] = [];
-  for (const [index, tokens] of dealTokens(count, TOKENS_PER_NODE).entries()) {
-    const two = count > 1 && index === count - 1;
-    const node = await createNode(
-      {
-        directory: join(options.directory, `node-${index + 1}`),
-        version: options.version,
-        clusterName: clusterNameOf(options),
-        address: network.address(index + 1),
-        seeds,
-        datacenter: datacenterOf(options, index),
-        rack: options.racks?.[index] ?? `rack${index + 1}`,
-        tokens,
-        dataDirectories: options.dataDirectories?.[index] ?? (two ? 2 : 1),
-        authentication: options.authentication ?? true,
-        jmxPort: jmxPorts[index] ?? 0,
-      },
-      paths,
-    );
-    nodes.push(node);
-  }
+  for (let index = 0; index < place.count; index++) nodes.push(await createNodeAt(place, index, index + 1));
   const [first, ...others] = nodes;
-  if (first === undefined) throw new LocalServerFailed(`got ${count} nodes, expected at least 1`);
+  if (first === undefined) throw new LocalServerFailed(`got ${place.count} nodes, expected at least 1`);
   return [first, ...others];
+}
+
+/** @param index its place in the ring @param number of its directory and address, from 1 */
+async function createNodeAt(place: NodesPlace, index: number, number: number): Promise<CassandraNode> {
+  const { count, network, jmxPorts, paths, version, directory } = place;
+  const seeds = Array.from({ length: count }, (_, seed) => network.address(seed + 1));
+  const two = count > 1 && index === count - 1;
+  return createNode(
+    {
+      directory: join(directory, `node-${number}`),
+      version,
+      clusterName: clusterNameOf(place),
+      address: network.address(number),
+      seeds,
+      datacenter: datacenterOf(place, index),
+      rack: place.racks?.[index] ?? `rack${index + 1}`,
+      tokens: dealTokens(count, TOKENS_PER_NODE)[index] ?? [],
+      dataDirectories: place.dataDirectories?.[index] ?? (two ? 2 : 1),
+      authentication: place.authentication ?? true,
+      jmxPort: jmxPorts[number - 1] ?? 0,
+    },
+    paths,
+  );
 }
 
 /** A run that crashed may have left nodes running: their own scripts end them. */

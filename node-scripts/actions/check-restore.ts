@@ -18,6 +18,7 @@ import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
+import { mustHaveNoNode } from '../new-host.ts';
 import { contentIn } from '../swap/place-tables.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
@@ -28,9 +29,10 @@ export async function checkRestore(
 ): Promise<ActionOutput<'check-restore'>> {
   await mustBeAllowed(context);
   const { data } = await nodeDirectories(context);
-  await mustHaveIdentity(data);
+  if (input.newHost) await mustHaveNoNode(data);
+  else await mustHaveIdentity(data);
   const backup = await readNodeChain(context, input.sources);
-  await mustReadFormats(context, backup.header);
+  await mustReadFormats(context, backup.header, input.newHost?.readableFormats);
   const mapped = mapDataDirectories(backup.header, data);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));
   // Files of one name in several directories follow each other.
@@ -56,20 +58,34 @@ async function mustHaveIdentity(data: string[]): Promise<void> {
     if (names.some((name) => parseTableDirectory(name)?.table === 'local')) return;
   }
   throw new TopologyMismatch(
-    `this host's node has lost its identity: got no directory of table system.local in ${data.join(', ')}, expected one; a restore in place brings back the tables of users, not a node. Put its system keyspace back from a copy of the disk, or replace the node and take a new backup`,
+    `this host's node has lost its identity: got no directory of table system.local in ${data.join(', ')}, expected one; a restore in place brings back the tables of users, not a node. Bring the node back with deadNode (--dead-node) on a host that is empty`,
   );
 }
 
-async function mustReadFormats(context: ActionContext, header: NodeHeader): Promise<void> {
+/** @param ofOthers where the node cannot be asked */
+async function mustReadFormats(
+  context: ActionContext,
+  header: NodeHeader,
+  ofOthers: string[] | undefined,
+): Promise<void> {
+  const { formats, said } = ofOthers
+    ? { formats: ofOthers, said: 'Cassandra on the other hosts' }
+    : await ownFormats(context);
+  const unreadable = header.sstableFormats.filter((format) => !formats.includes(format));
+  if (unreadable.length === 0) return;
+  throw new IncompatibleVersion(
+    `the backup has SSTables of format ${unreadable.join(', ')}; ${said} reads ${formats.join(', ') || 'unknown'}`,
+  );
+}
+
+async function ownFormats(context: ActionContext): Promise<{ formats: string[]; said: string }> {
   const version = await cassandraVersion(context);
   const file = await readConfigurationFile(context.paths.fixed(context.document.cassandra.configFile));
-  const readable = version ? readableFormats(version, file.storageCompatibilityMode) : [];
-  const unreadable = header.sstableFormats.filter((format) => !readable.includes(format));
-  if (unreadable.length === 0) return;
-  const mode = file.storageCompatibilityMode ?? 'its default';
-  throw new IncompatibleVersion(
-    `the backup has SSTables of format ${unreadable.join(', ')}; Cassandra ${version ?? '(version unknown)'} with storage_compatibility_mode ${mode} reads ${readable.join(', ') || 'unknown'}`,
-  );
+  const mode = file.storageCompatibilityMode;
+  return {
+    formats: version ? readableFormats(version, mode) : [],
+    said: `Cassandra ${version ?? '(version unknown)'} with storage_compatibility_mode ${mode ?? 'its default'}`,
+  };
 }
 
 async function cassandraVersion(context: ActionContext): Promise<string | undefined> {

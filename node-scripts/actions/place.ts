@@ -5,6 +5,7 @@ import { mustBeStopped } from '../cassandra/service.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { forget } from '../increments/memory.ts';
+import { mustHaveNoNode } from '../new-host.ts';
 import { renameJournal } from '../swap/journalled-renames.ts';
 import { placeTables, planSwap } from '../swap/place-tables.ts';
 import { journalPaths } from '../swap/plan.ts';
@@ -23,6 +24,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   const mapped = mapDataDirectories(backup.header, data);
   const staged = mapped.map((root) => stagingRoot(root, document.runId));
   const hasBegun = await renameJournal(journalPaths(paths.journals, document.runId).place).exists();
+  if (!hasBegun && input.newHost) await mustHaveNoNode(data);
   if (!hasBegun) await mustHoldAll(context, backup, input.tables, staged, 'staging', linkedBefore(staged));
   await context.beforeDestroying('swap restored data in');
   await mustBeStopped(context);

@@ -69,6 +69,25 @@ export async function ownNode(
   return { hostId, servesCql: /^Native Transport active\s*:\s*true\s*$/m.test(stdout) };
 }
 
+/** The schema versions that members have, and the members that tell none. @throws NodetoolFailed */
+export async function schemaVersions(
+  context: NodetoolContext,
+): Promise<{ versions: string[]; unreachable: string[] }> {
+  const answer = await nodetool(context, 'describecluster');
+  const [, list] = /^\s*Schema versions:$([\s\S]*?)^Stats for all nodes:/m.exec(answer) ?? [];
+  if (list === undefined)
+    throw new NodetoolFailed(`nodetool describecluster: got ${answer}, expected schema versions`);
+  const lines = [...list.matchAll(/^\s*(\S+): \[([^\]]*)\]/gm)].map(([, version = '', members = '']) => ({
+    version,
+    members,
+  }));
+  const isTold = ({ version }: { version: string }) => version !== 'UNREACHABLE';
+  return {
+    versions: lines.filter(isTold).map(({ version }) => version),
+    unreachable: lines.filter((line) => !isTold(line)).flatMap(({ members }) => members.split(', ')),
+  };
+}
+
 /** NORMAL, STARTING, DRAINED, …: the mode that the node says it is in. Undefined: it does not answer. */
 export async function operationMode(context: NodetoolContext): Promise<string | undefined> {
   const { stdout } = await tryNodetool(context, 'netstats');

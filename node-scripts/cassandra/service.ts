@@ -9,7 +9,7 @@ import { commandName, processesUsing } from '../processes.ts';
 import { runCommand } from './command.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
-import { operationMode, ownNode, ringStatus, tryNodetool } from './nodetool.ts';
+import { operationMode, ownNode, ringStatus, schemaVersions, tryNodetool } from './nodetool.ts';
 
 const POLL_MS = 500;
 const CONNECT_LIMIT_MS = 5_000;
@@ -107,6 +107,23 @@ async function ownStateIfServing(context: ActionContext): Promise<{ state: strin
   if (!own) return { state: 'not serving CQL', hostId: '' };
   const member = (await ringStatus(context)).find((node) => node.hostId === own.hostId);
   return { state: member?.state ?? 'not in its own ring', hostId: own.hostId };
+}
+
+/** Until all members are seen with one schema, as long as a start may take. @throws CassandraUnavailable */
+export async function untilOneSchema(context: ActionContext): Promise<void> {
+  const { startTimeoutSeconds } = context.document.cassandra;
+  const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
+  for (;;) {
+    const { versions, unreachable } = await schemaVersions(context);
+    if (versions.length === 1 && unreachable.length === 0) return;
+    if (context.clock.now().getTime() > deadline) {
+      throw new CassandraUnavailable(
+        `Cassandra serves, but after ${startTimeoutSeconds} s it sees schema versions ${[...versions, ...unreachable.map((member) => `none of ${member}`)].join(', ')}; expected one of all members`,
+      );
+    }
+    await context.clock.sleep(POLL_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
 }
 
 /** Whether the node serves CQL. */

@@ -175,7 +175,7 @@ describe('the host program on a real node', () => {
     // Undo: the disaster is back, dropped table apart, which the restore had made again.
     await host.run(UNDO, 'stop', { mayFailToDrain: false, mayLeaveHints: true });
     await host.run(UNDO, 'put-back', { restoreRunId: RESTORE });
-    await host.run(UNDO, 'start', {});
+    await host.run(UNDO, 'start', { awaitsSchema: false });
     await reconnect();
     expect(await contents(client)).toEqual({ ...after, Mixed: [] });
   });
@@ -198,7 +198,7 @@ async function restore(
   });
   const placed = await host.run(RESTORE, 'place', { sources: [source], tables, emptied: EMPTIED });
   expect(placed.bytes).toBe(downloaded.bytes);
-  await host.run(RESTORE, 'start', {});
+  await host.run(RESTORE, 'start', { awaitsSchema: false });
 }
 
 async function fill(client: Client): Promise<void> {

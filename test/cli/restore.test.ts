@@ -152,6 +152,30 @@ it('restores another cluster’s backup to the one that is named, and says whose
   ]);
 });
 
+it('brings a dead node back on the host that is named with it, and says what must not happen', async () => {
+  const dead = '00000001-0000-4000-8000-000000000000';
+  const { type, story, started, output } = await withBackups({ interactive: true, typed: 'demo' });
+  for (const half of [`--dead-node ${dead}`, '--on i-0123456789abcdef0'])
+    expect(await type(`restore demo ${half}`)).toBe(2);
+  expect(output.stderr).toContain('InvalidRequest');
+  story.push(done());
+  expect(await type(`restore demo --dead-node ${dead} --on i-0123456789abcdef0`)).toBe(0);
+  expect(output.stderr).toContain(`Brings node ${dead} of cluster demo back on i-0123456789abcdef0`);
+  expect(output.stderr).toMatch(
+    /repaired, which may take hours\. There is no undo\.\s+Its old host must never/,
+  );
+  const deadNode = { node: dead, newInstanceId: 'i-0123456789abcdef0' };
+  expect(started.map(({ input }) => input)).toMatchObject([{ clusterId: 'demo', deadNode, backupId: RUN }]);
+  expect(started[0]?.input).not.toHaveProperty('repair');
+});
+
+it.each([true, false])('asks for a repair, or for none, only where it was said: %s', async (repair) => {
+  const { type, story, started } = await withBackups({ interactive: true, typed: 'demo' });
+  story.push(done());
+  expect(await type(`restore demo --${repair ? '' : 'no-'}repair`)).toBe(0);
+  expect(started.map(({ input }) => input)).toMatchObject([{ repair }]);
+});
+
 it('prints what the nodes of a new cluster are started with, by datacenter and rack', async () => {
   const { type, store, output } = await withBackups();
   const node = (number: number, rack: string) => ({

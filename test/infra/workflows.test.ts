@@ -76,7 +76,7 @@ describe.each(names)('the machine %s', (name) => {
       if (map.Type !== 'Map') continue;
       expect(map.Label).toBe(state);
       expect(map).toMatchObject({
-        MaxConcurrency: '{% $policy.hostsAtOnce %}',
+        MaxConcurrency: state === 'RepairEachNode' ? 1 : '{% $policy.hostsAtOnce %}',
         ItemSelector: { run: '{% $run %}', policy: '{% $policy %}' },
         Output: '{% $states.input %}',
       });
@@ -86,13 +86,18 @@ describe.each(names)('the machine %s', (name) => {
   });
 });
 
-it('tolerates failed hosts only where it cleans up', () => {
+it('tolerates failed hosts only where it cleans up, or repairs what is restored', () => {
   const tolerant = names.flatMap((name) =>
     everyState(all[name])
       .filter(([, state]) => 'ToleratedFailurePercentage' in state)
       .map(([state]) => state),
   );
-  expect(tolerant).toEqual(['ClearEachSnapshot', 'ReleaseEachIncrement', 'EndRunOnEachHost']);
+  expect(tolerant).toEqual([
+    'ClearEachSnapshot',
+    'ReleaseEachIncrement',
+    'RepairEachNode',
+    'EndRunOnEachHost',
+  ]);
 });
 
 it('leaves out each map whose host list is empty', () => {

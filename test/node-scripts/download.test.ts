@@ -169,7 +169,7 @@ it('is refused beforehand where the node has lost its identity', async () => {
   const check = host.run(RESTORE, 'check-restore', { sources: [source], tables: [ORDERS] });
   await expect(check).rejects.toMatchObject({
     name: 'TopologyMismatch',
-    message: expect.stringMatching(/system\.local.*replace the node/s),
+    message: expect.stringMatching(/system\.local.*deadNode/s),
   });
 });
 

@@ -37,9 +37,13 @@ export async function plannedRestore(world: World, restore: Restore = {}) {
   return { run: input.run, ...(await planRestore(input, world)) };
 }
 
-export async function answerPlaced(world: World, run: Pick<RunRef, 'runId'>): Promise<void> {
-  const placed: ActionOutput<'place'> = { tables: 2, files: 18, bytes: 2_000 };
-  const downloaded: ActionOutput<'download'> = { files: 18, bytes: 2_000, downloadedBytes: 1_500 };
+export async function answerPlaced(
+  world: World,
+  run: Pick<RunRef, 'runId'>,
+  total = { files: 18, bytes: 2_000 },
+): Promise<void> {
+  const placed: ActionOutput<'place'> = { tables: 2, ...total };
+  const downloaded: ActionOutput<'download'> = { ...total, downloadedBytes: 1_500 };
   await answer<'place'>(
     world,
     run,
