@@ -129,7 +129,7 @@ const limits = z.strictObject({
 
 const policy = z
   .strictObject({
-    /** From the moment the rendezvous is set to the snapshot, at least; more where many hosts must be told. */
+    /** From the moment that the last host is told of it to the snapshot: in this time its program must start. */
     rendezvousSeconds: seconds(1, 600).default(20),
     /** A snapshot whose first start and last end lie further apart over all nodes fails the backup. */
     maxSnapshotSpreadSeconds: seconds(1, 3_600).default(60),

@@ -6,17 +6,13 @@ import { readConfiguration } from './vault/documents.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
-/** From a command's sending to its host program waiting. */
-const START_MARGIN_SECONDS = 5;
-
-/** Late enough that the last host is told before it: a late one snapshots at once and says so. @throws PauseExceeded */
+/** As long after the last host was told as the policy says: one that comes late snapshots at once and says so. @throws PauseExceeded */
 export async function setRendezvous(
   { run, nodeCount, notAfter }: StepInput<'SetRendezvous'>,
   ports: StepPorts,
 ): Promise<StepOutput<'SetRendezvous'>> {
   const { policy } = await readConfiguration(ports, run);
-  const sending = Math.ceil(nodeCount / COMMANDS_PER_SECOND) + START_MARGIN_SECONDS;
-  const seconds = Math.max(policy.rendezvousSeconds, sending);
+  const seconds = policy.rendezvousSeconds + Math.floor(nodeCount / COMMANDS_PER_SECOND);
   const at = new Date(ports.clock.now().getTime() + seconds * 1_000).toISOString();
   if (notAfter && at > notAfter) {
     throw new PauseExceeded(`got a rendezvous at ${at}, expected one before the pause ends at ${notAfter}`);

@@ -1,6 +1,6 @@
 // Restores of a part of a backup: what was chosen comes back row by row, and nothing else loses a write.
 import { type Client, policies, types } from 'cassandra-driver';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf, type RunView } from '../../cli/run-view.ts';
 import type { ManagedCluster } from '../../local/installation.ts';
 import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
@@ -15,6 +15,11 @@ beforeAll(async () => {
   stage = await sharedStage();
 });
 afterEach(() => stage.calm());
+// Restores of what was there before would wait for its writes.
+afterAll(async () => {
+  const client = await stage.client(await stage.alpha());
+  await client.execute(`DROP KEYSPACE IF EXISTS "${KEYSPACE}"`);
+});
 
 /** Two tables on three nodes, each with all rows, and a backup of them, taken once. */
 async function backedUp() {

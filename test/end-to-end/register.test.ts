@@ -2,7 +2,7 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf, type RunView } from '../../cli/run-view.ts';
 import { type Registered, registration } from '../../contracts/registrations.ts';
 import type { CassandraNode } from '../../local/cassandra/node.ts';
@@ -15,6 +15,10 @@ beforeAll(async () => {
   stage = await sharedStage();
 });
 afterEach(() => stage.calm());
+// Restores of what was there before would wait for its writes.
+afterAll(async () => {
+  await (await stage.client(await stage.alpha())).execute('DROP KEYSPACE IF EXISTS "SmallShop"');
+});
 
 function ringvault(...args: string[]) {
   const env = { ...process.env, ...stage.installation.cloud.environment };

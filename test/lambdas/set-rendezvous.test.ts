@@ -5,8 +5,9 @@ import { claimedRun, newWorld, START } from './support/world.ts';
 describe('SetRendezvous', () => {
   it.each([
     [3, 20],
-    [1_000, 105],
-  ])('leaves %d nodes %d seconds to be told', async (nodeCount, seconds) => {
+    [10, 21],
+    [1_000, 120],
+  ])('gives %d nodes %d seconds: of the policy, and for sending', async (nodeCount, seconds) => {
     const world = newWorld();
     const run = await claimedRun(world);
     const { at } = await setRendezvous({ run, nodeCount }, world);
