@@ -189,6 +189,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(new Option('--repair', 'repair the restored nodes at the end; the default with --dead-node'))
     .addOption(new Option('--no-repair', 'do not'))
     .addOption(ignoreGcGraceOption())
+    .addOption(
+      new Option(
+        '--stop-after-step <step>',
+        'download: end before anything is changed; the next restore of the same goes on with what is there',
+      ).choices(['download']),
+    )
     .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
     .addOption(yes())
     .addOption(wait())

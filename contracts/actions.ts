@@ -204,7 +204,12 @@ export const actions = {
   },
   /** Into the staging directory of the run, verified, while Cassandra serves. */
   download: {
-    input: z.strictObject({ sources, tables: z.array(tableRef) }),
+    input: z.strictObject({
+      sources,
+      tables: z.array(tableRef),
+      /** Whether it stays for the next restore of the same, because this run ends here. */
+      forLater: z.literal(true).optional(),
+    }),
     output: z.strictObject({ files: count, bytes: byteCount, downloadedBytes: byteCount }),
   },
   /** No client writes by this node any more; it goes on serving the others. `start` lets them in again. */

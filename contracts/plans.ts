@@ -85,6 +85,8 @@ export const restorePlan = z.strictObject({
   workflow: z.literal('restore'),
   operation: z.enum(['restore', 'undo', 'release']),
   dryRun: z.boolean(),
+  /** Whether the run ends there, with nothing changed. */
+  stopAfterDownload: z.boolean(),
   /** The backup that is restored, or that the undone or released restore restored. */
   backupId,
   /** Whose it is. */

@@ -39,6 +39,8 @@ export const restoreRequest = z.union([
       sourceCluster: clusterId.optional(),
       /** True: checks everything, changes nothing, returns the plan. */
       dryRun: z.boolean().default(false),
+      /** The run ends once every host has the data, verified, before anything is changed. The next restore of the same goes on with it. */
+      stopAfterStep: z.enum(['download']).optional(),
       /** Keyspaces that are created again are replicated in the datacenters alone that the backup has nodes of. */
       onlyBackedUpDatacenters: z.boolean().default(false),
       /** True: of an incremental backup its base alone. */
@@ -76,6 +78,10 @@ export const restoreRequest = z.union([
         message: `expected none of ${NOT_OF_DEAD_NODE.join(', ')}, online and onlyBackedUpDatacenters with it: it gets all that it had`,
       },
     )
+    .refine(({ dryRun, stopAfterStep }) => !dryRun || !stopAfterStep, {
+      path: ['stopAfterStep'],
+      message: 'expected none with dryRun, which ends before any step',
+    })
     .refine(({ online, repair }) => !online || !repair, {
       path: ['repair'],
       message: 'expected none with online: every node takes its own part in',

@@ -174,6 +174,7 @@ export const steps = {
     output: z.strictObject({
       operation: z.enum(['restore', 'undo', 'release']),
       dryRun: z.boolean(),
+      stopAfterDownload: z.boolean(),
       online: z.boolean(),
       /** A node is brought back on a host that has none. */
       deadNode: z.boolean(),

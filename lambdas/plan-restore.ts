@@ -60,7 +60,8 @@ export async function planRestore(
 
 /** @throws NotConfirmed */
 function requireConfirmed(request: RestoreRequest): void {
-  const changesNothing = request.operation === 'restore' && request.dryRun;
+  const changesNothing =
+    request.operation === 'restore' && (request.dryRun || request.stopAfterStep !== undefined);
   if (changesNothing || request.confirmCluster === request.clusterId) return;
   throw new NotConfirmed(
     `${request.operation}: got confirmCluster ${request.confirmCluster ?? '(none)'}, expected "${request.clusterId}"`,
@@ -95,6 +96,7 @@ async function planToRestore(
   requireAllowed(nodes, run.clusterId);
   requireReadable(nodes);
   const { onlyBackedUpDatacenters, dryRun } = request;
+  const stopAfterDownload = request.stopAfterStep === 'download';
   const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
@@ -108,7 +110,7 @@ async function planToRestore(
   }
   const operation = 'restore';
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, sourceCluster } as const;
-  const plan = planOf(run, { ...asked, backup, nodes, live, repair });
+  const plan = planOf(run, { ...asked, backup, nodes, live, repair, stopAfterDownload });
   requireSpace(nodes, plan, cluster.limits);
   const beside = online ? BESIDE_WHAT_THERE_IS : [];
   const roles = sourceCluster === run.clusterId ? [] : [ROLES_STAY];
@@ -139,9 +141,10 @@ async function planToBringBack(
   const { snapshotAt } = backup.manifest;
   if (!request.ignoreGcGrace)
     requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
-  const asked = { operation: 'restore', dryRun, online: false, onlyBackedUpDatacenters } as const;
-  const selection = { nodes: [hostId] };
-  const plan = planOf(run, { ...asked, selection, sourceCluster: clusterId, backup, nodes, live, repair });
+  const stopAfterDownload = request.stopAfterStep === 'download';
+  const asked = { operation: 'restore', dryRun, stopAfterDownload, online: false } as const;
+  const about = { onlyBackedUpDatacenters, selection: { nodes: [hostId] }, sourceCluster: clusterId };
+  const plan = planOf(run, { ...asked, ...about, backup, nodes, live, repair });
   const tables = nodes.flatMap(tablesOfNode);
   requireSpace(nodes, { tables }, cluster.limits);
   const repairBefore = forgottenFrom(backup, live.schema, snapshotAt);
@@ -213,7 +216,7 @@ async function writePlan(
   run: RunRef,
   plan: RestorePlan,
 ): Promise<StepOutput<'PlanRestore'>> {
-  const { operation, dryRun, online, nodes } = plan;
+  const { operation, dryRun, stopAfterDownload, online, nodes } = plan;
   const isUp = (node: RestorePlan['nodes'][number]) => node.cassandra === 'up';
   const appliers = nodes.filter(isUp).slice(0, 1);
   if (plan.statements.length > 0 && appliers.length === 0) {
@@ -224,7 +227,15 @@ async function writePlan(
   const list = (name: string, listed: RestorePlan['nodes']) => writeHostsIfAny(ports, run, name, listed);
   const nodesKey = await list('nodes', nodes);
   return {
-    ...{ operation, dryRun, online, deadNode: plan.deadNode !== undefined, planKey, nodesKey },
+    ...{
+      operation,
+      dryRun,
+      stopAfterDownload,
+      online,
+      deadNode: plan.deadNode !== undefined,
+      planKey,
+      nodesKey,
+    },
     quietKey: plan.settlesWrites && !online ? await list('quiet', nodes.filter(isUp)) : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
     seedsKey: await list(

@@ -15,6 +15,8 @@ export interface HostPaths {
   actions: string;
   runs: string;
   journals: string;
+  /** Says what a restore that ended after its download has left. */
+  keptStaging: string;
   cache: string;
   /** What is remembered of backups that an incremental may go on from. */
   increments: string;
@@ -37,6 +39,7 @@ export function hostPaths(root = ''): HostPaths {
     actions: join(state, 'actions'),
     runs: join(state, 'runs'),
     journals: join(state, 'journals'),
+    keptStaging: join(state, 'kept-staging.json'),
     cache: join(state, 'cache'),
     increments: join(state, 'increments'),
     endedMarker: (runId) => join(state, 'runs', `${runId}.ended`),

@@ -17,6 +17,7 @@ interface RestoreOptions extends Selection {
   /** Whose; the cluster's own without it. */
   sourceCluster?: string;
   dryRun?: boolean;
+  stopAfterStep?: 'download';
   onlyBackedUpDatacenters: boolean;
   snapshotOnly?: boolean;
   ignoreGcGrace?: boolean;
@@ -45,8 +46,10 @@ export async function restore(session: Session, clusterId: string, options: Rest
     onlyBackedUpDatacenters,
     sourceCluster,
     repair,
+    stopAfterStep,
   } = options;
-  if (!dryRun) {
+  // What changes nothing needs no consent.
+  if (!dryRun && !stopAfterStep) {
     const consequence = deadNode
       ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
       : consequenceOf(clusterId, manifest, selectionOf(options), online);
@@ -58,6 +61,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
     ...(sourceCluster && { sourceCluster }),
     ...(deadNode && { deadNode }),
     ...(repair !== undefined && { repair }),
+    ...(stopAfterStep && { stopAfterStep }),
     ...(!dryRun && { confirmCluster: clusterId }),
   };
   return startRun(session, 'restore', request, options.wait);

@@ -53,6 +53,7 @@ export function runsTable(runs: readonly RunRecord[]): string {
 function workflowOf(run: RunRecord): string {
   if (run.workflow !== 'restore' && run.workflow !== 'register') return run.workflow;
   if (run.request['dryRun'] === true) return 'restore (dry run)';
+  if (run.request['stopAfterStep']) return `restore (${run.request['stopAfterStep']} only)`;
   const operation = run.request['operation'];
   return typeof operation === 'string' ? operation : run.workflow;
 }

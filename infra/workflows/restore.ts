@@ -25,6 +25,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       assign: {
         operation: jsonata(`${ANSWER}.operation`),
         dryRun: jsonata(`${ANSWER}.dryRun`),
+        stopAfterDownload: jsonata(`${ANSWER}.stopAfterDownload`),
         online: jsonata(`${ANSWER}.online`),
         deadNode: jsonata(`${ANSWER}.deadNode`),
         planKey: jsonata(`${ANSWER}.planKey`),
@@ -109,6 +110,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       .next(checkEachHost)
       .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
       .next(downloadEachNode)
+      .next(states.fork('OnlyDownloaded', { $stopAfterDownload: recordRun }))
       .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
       .next(applySchema)
       .next(online)

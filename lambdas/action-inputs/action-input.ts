@@ -62,7 +62,10 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     ...(await sourceInput(asked, ports)),
     ...newHostOf(await plan(asked, ports, restorePlan)),
   }),
-  download: sourceInput,
+  download: async (asked, ports) => ({
+    ...(await sourceInput(asked, ports)),
+    ...((await plan(asked, ports, restorePlan)).stopAfterDownload && { forLater: true }),
+  }),
   import: sourceInput,
   place: async (asked, ports) => ({
     ...(await sourceInput(asked, ports)),
@@ -167,7 +170,7 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
   };
 }
 
-async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'download'>> {
+async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'import'>> {
   const { tables, nodes } = await plan(asked, ports, restorePlan);
   return { sources: nodeOf(nodes, asked).sources, tables };
 }

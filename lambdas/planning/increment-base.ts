@@ -156,5 +156,9 @@ async function restoresSince({ catalog }: Ports, run: RunRef, baseId: string): P
 const operationOf = ({ request }: RunRecord) => String(request['operation'] ?? 'restore');
 
 function mayPlace(restore: RunRecord): boolean {
-  return operationOf(restore) !== 'release' && restore.request['dryRun'] !== true;
+  return (
+    operationOf(restore) !== 'release' &&
+    restore.request['dryRun'] !== true &&
+    !restore.request['stopAfterStep']
+  );
 }

@@ -22,6 +22,7 @@ export function planOf(
     nodes: MappedNode[];
     live: Live;
     repair?: boolean | undefined;
+    stopAfterDownload?: boolean;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
   const {
@@ -35,13 +36,14 @@ export function planOf(
     nodes,
     live,
     repair = false,
+    stopAfterDownload = false,
   } = planned;
   const stays = whatStays(backup, live.difference);
   const tables = userTables(backup);
   return {
     formatVersion: FORMAT_VERSION,
     workflow: 'restore',
-    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, online },
+    ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, stopAfterDownload, online },
     ...{ selection, tables, onlyBackedUpDatacenters },
     ...{ sourceCluster, backupId: backup.manifest.backupId },
     snapshotAt: backup.manifest.snapshotAt,

@@ -11,6 +11,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
   return {
     operation: plan.operation,
     dryRun: plan.dryRun,
+    ...(plan.stopAfterDownload && { stopsAfter: 'download' }),
     online: plan.online,
     ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
     ...(plan.deadNode && {

@@ -53,9 +53,15 @@ export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
   return { ...about, ...(keepsOldData(plan) && { undo: 'possible' as const }) };
 }
 
-/** Of a restore that placed data. What is imported, or on a host that was empty, replaces nothing. */
-export function keepsOldData({ operation, dryRun, online, deadNode }: RestorePlan): boolean {
-  return operation === 'restore' && !dryRun && !online && !deadNode;
+/** Of a restore that comes to place data. What is imported, or on a host that was empty, replaces nothing. */
+export function keepsOldData({
+  operation,
+  dryRun,
+  stopAfterDownload,
+  online,
+  deadNode,
+}: RestorePlan): boolean {
+  return operation === 'restore' && !dryRun && !stopAfterDownload && !online && !deadNode;
 }
 
 async function nodeOutcome(
@@ -63,13 +69,14 @@ async function nodeOutcome(
   plan: RestorePlan,
   { instanceId, instanceArn, hostId, bytes }: RestorePlan['nodes'][number],
 ): Promise<NodeOutcome> {
-  const decisive = plan.online ? 'import' : DECISIVE[plan.operation];
+  const inTheEnd = plan.online ? 'import' : DECISIVE[plan.operation];
+  const decisive = plan.stopAfterDownload ? 'download' : inTheEnd;
   const phase = plan.dryRun ? 'check-restore' : decisive;
   const outcome: NodeOutcome = { instanceId, hostId, status: 'COMPLETED', phase };
   if (phase === 'check-restore') return { ...outcome, bytes };
-  if (phase !== 'place' && phase !== 'import') return outcome;
+  if (phase !== 'place' && phase !== 'import' && phase !== 'download') return outcome;
   const actionId = actionIdOf(plan.runId, phase);
-  const placed: ActionOutput<'place' | 'import'> | undefined = await findResult(ports, phase, {
+  const placed: ActionOutput<'place' | 'import' | 'download'> | undefined = await findResult(ports, phase, {
     instanceArn,
     actionId,
   });

@@ -35,10 +35,14 @@ export function runMail(record: RunRecord): Mail {
   };
 }
 
-function headline({ clusterId, status, runId, error }: RunRecord, what: string): string[] {
-  const line = `The ${what} ${runId} of cluster "${clusterId}" is ${status}.`;
+function headline({ clusterId, status, runId, error, request }: RunRecord, what: string): string[] {
+  const ended = request['stopAfterStep'] && status === 'COMPLETED';
+  const line = `The ${what} ${runId} of cluster "${clusterId}" is ${status}.${ended ? ` ${ENDED_EARLY}` : ''}`;
   return error ? [line, '', `${error.errorName}: ${error.message}`] : [line];
 }
+
+const ENDED_EARLY =
+  'It ended after its download, as it was asked to: nothing was restored. The next restore of the same goes on with what was downloaded.';
 
 function facts(record: RunRecord): string[] {
   const took = record.endedAt ? Date.parse(record.endedAt) - Date.parse(record.startedAt) : undefined;

@@ -20,6 +20,7 @@ import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { mustHaveNoNode } from '../new-host.ts';
 import { contentIn } from '../swap/place-tables.ts';
+import { keptBytes } from '../transfer/kept-staging.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 
@@ -48,7 +49,7 @@ export async function checkRestore(
     last.directories.add(directory);
     bytes.set(directory, (bytes.get(directory) ?? 0) + file.sizeBytes);
   }
-  return mustHaveSpace(bytes, context.document.limits.reserveBytes);
+  return mustHaveSpace(context, bytes);
 }
 
 /** A node knows its host ID and tokens by its own table system.local; started without it, it joins as another node. */
@@ -99,8 +100,8 @@ async function cassandraVersion(context: ActionContext): Promise<string | undefi
 
 /** Counted by file system: data directories may share one. */
 async function mustHaveSpace(
+  context: ActionContext,
   bytes: Map<string, number>,
-  reserveBytes: number,
 ): Promise<{ requiredBytes: number; freeBytes: number }> {
   const systems = new Map<number, { paths: string[]; requiredBytes: number; freeBytes: number }>();
   for (const [path, needed] of bytes) {
@@ -108,9 +109,11 @@ async function mustHaveSpace(
     const { bavail, bsize } = await statfs(path);
     const system = systems.get(dev) ?? { paths: [], requiredBytes: 0, freeBytes: bavail * bsize };
     system.paths.push(path);
+    system.freeBytes += await keptBytes(context, path);
     system.requiredBytes += needed;
     systems.set(dev, system);
   }
+  const { reserveBytes } = context.document.limits;
   let total = { requiredBytes: 0, freeBytes: 0 };
   for (const { paths, requiredBytes, freeBytes } of systems.values()) {
     if (requiredBytes + reserveBytes > freeBytes) {

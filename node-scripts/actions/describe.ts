@@ -14,6 +14,7 @@ import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile } from '../durable-files.ts';
 import { restoreAllowed } from '../guard.ts';
+import { keptBytes } from '../transfer/kept-staging.ts';
 
 type Description = ActionOutput<'describe'>;
 
@@ -24,7 +25,7 @@ export async function describe(context: ActionContext): Promise<Description> {
   return {
     instanceId: basename(context.instanceArn),
     ...node,
-    dataDirectories: await Promise.all(data.map(spaceOf)),
+    dataDirectories: await Promise.all(data.map((path) => spaceOf(context, path))),
     restoreAllowed: await restoreAllowed(context),
   };
 }
@@ -100,10 +101,14 @@ async function warningsOf(cql: Cql, nodes: number): Promise<string[]> {
   ];
 }
 
-async function spaceOf(path: string): Promise<Description['dataDirectories'][number]> {
+/** For a restore: what an earlier one has staged is gone on with, or deleted. */
+async function spaceOf(
+  context: ActionContext,
+  path: string,
+): Promise<Description['dataDirectories'][number]> {
   await requireDirectory(path);
   const { bavail, blocks, bsize } = await statfs(path);
-  return { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  return { path, freeBytes: bavail * bsize + (await keptBytes(context, path)), totalBytes: blocks * bsize };
 }
 
 async function requireDirectory(path: string): Promise<void> {

@@ -10,6 +10,7 @@ import { openRateLimit } from '../host-limits.ts';
 import { giveWay } from '../priority.ts';
 import { fetchFiles } from '../transfer/fetch-files.ts';
 import { openHashCache } from '../transfer/hash-cache.ts';
+import { keepStaging, takeKeptStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
@@ -25,6 +26,7 @@ export async function download(
   const backup = await readNodeChain(context, input.sources);
   const { data } = await nodeDirectories(context);
   const mapped = mapDataDirectories(backup.header, data);
+  await takeKeptStaging(context, data, input);
   const staging = await openStaging(mapped, context.document.runId);
   const cache = await openHashCache(context.paths.cache);
   const local = localFiles(data, cache, linkedBefore(staging.roots));
@@ -47,6 +49,7 @@ export async function download(
       fetched: () => context.failPoint('download.file'),
     });
     await staging.sync();
+    if (input.forLater) await keepStaging(context, data, input);
     return total;
   } finally {
     rate.close();

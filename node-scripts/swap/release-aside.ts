@@ -1,8 +1,8 @@
 // Deletes what a restore kept aside: after it there is no undo.
-import { lstat, opendir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDocument } from '../../contracts/documents.ts';
+import { bytesBelow } from '../bytes-below.ts';
 import { isThere, readIfThere, writeDurably } from '../durable-files.ts';
 import { asideRoot, stagingRoot } from '../transfer/placement.ts';
 import { journalPaths, type SwapPlan } from './plan.ts';
@@ -24,19 +24,4 @@ export async function releaseAside(journals: string, plan: SwapPlan): Promise<{ 
   for (const root of roots) await rm(root, { recursive: true, force: true });
   const { freedBytes } = parseDocument(released, (await readIfThere(path)) ?? '', path);
   return { freedBytes };
-}
-
-/** Of files that have no other link: a file that a snapshot still holds frees nothing. */
-async function bytesBelow(directory: string): Promise<number> {
-  if (!(await isThere(directory))) return 0;
-  let bytes = 0;
-  for await (const entry of await opendir(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) bytes += await bytesBelow(path);
-    else {
-      const { size, nlink } = await lstat(path);
-      if (nlink === 1) bytes += size;
-    }
-  }
-  return bytes;
 }

@@ -34,10 +34,24 @@ test('a dry run returns the plan, and changes nothing', async () => {
   expect(await isMarked()).toBe(true);
 });
 
-test('undo after a completed restore puts back the data from before, once', async () => {
+test('what was downloaded ahead is restored without a look at S3; undo puts back the data from before, once', async () => {
   const { stage } = dataset;
   const isMarked = await dataset.mark();
+  const ahead = stage.completed(
+    await stage.run('restore', { clusterId: 'alpha', stopAfterStep: 'download' }),
+  );
+  expect(ahead.undo).toBeUndefined();
+  expect(await stage.mailAbout(ahead.runId, /restore COMPLETED/)).toContain('nothing was restored');
+  expect(await isMarked()).toBe(true);
+
+  // All of it is there.
+  const noObjects = stage.installation.cloud.endpoint.faults.add({
+    ...{ service: 's3', action: 's3:GetObject', times: Number.POSITIVE_INFINITY },
+    match: ({ path }) => path.includes('/objects/'),
+    effect: { kind: 'error', statusCode: 403, code: 'AccessDenied' },
+  });
   const restore = stage.completed(await stage.run('restore', { clusterId: 'alpha' }));
+  noObjects.remove();
   expect(restore.backupId).toBe(dataset.backup.runId);
   expect(await isMarked()).toBe(false);
   expect(await dataset.differences()).toEqual([]);
