@@ -186,6 +186,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--on <instance>', 'the empty host of --dead-node').argParser(checkedBy(instanceId)),
     )
+    .addOption(
+      new Option(
+        '--ignore-counters',
+        'with --dead-node: though what it counted since may be lost on all replicas',
+      ),
+    )
     .addOption(new Option('--repair', 'repair the restored nodes at the end; the default with --dead-node'))
     .addOption(new Option('--no-repair', 'do not'))
     .addOption(ignoreGcGraceOption())

@@ -61,6 +61,8 @@ const description = z.strictObject({
   ringDigest: sha256.optional(),
   /** Ring members that this node does not see as Up/Normal, as `address (state)`. */
   notUpNormal: z.array(z.string()).optional(),
+  /** Table ID → when it was last truncated, as far as the node keeps that. */
+  truncatedAt: z.record(tableId, isoTime).optional(),
   /** Whether the node is one of the seeds of its own configuration. */
   isSeed: z.boolean().optional(),
   dataDirectories: z.array(z.strictObject({ path: z.string(), freeBytes: byteCount, totalBytes: byteCount })),
@@ -75,6 +77,8 @@ const newHost = z
   .strictObject({
     /** What Cassandra reads on the other hosts: this one cannot be asked. */
     readableFormats: z.array(z.string()),
+    /** As its cassandra.yaml must have it. */
+    clusterName: z.string(),
   })
   .optional();
 

@@ -181,10 +181,22 @@ export const NodeNotDead = defineError('NodeNotDead', {
   hint: 'Two nodes with one identity would corrupt the ring. Stop the old host for good and take the cluster’s tag from it, wait until `nodetool status` says DN on every node, then start again.',
   exitCode: 3,
 });
+export const RestoredSince = defineError('RestoredSince', {
+  meaning:
+    'The cluster was restored, or a restore undone, after the backup that a dead node is to come back from: what that put away would come back.',
+  hint: 'Name a backup from after it, or the one that all of the cluster was restored from. Without one, replace the node by Cassandra’s own means.',
+  exitCode: 3,
+});
+export const CountersAtRisk = defineError('CountersAtRisk', {
+  meaning:
+    'A dead node is to come back that has tables of counters: what it counted since the backup is lost on all replicas by its first count before it is repaired.',
+  hint: 'Keep applications from counting until the node is repaired, and set ignoreCounters (--ignore-counters); or replace the node by Cassandra’s own means, which gives it a new host ID.',
+  exitCode: 3,
+});
 export const HostNotEmpty = defineError('HostNotEmpty', {
   meaning:
     'A host that is to take a dead node’s place has a node, or had one: Cassandra runs, or its data directories hold tables.',
-  hint: 'See that it is the host you mean. Stop Cassandra on it, empty its data directories, delete /var/lib/ringvault/identity.json, then start again; Ringvault starts Cassandra itself.',
+  hint: 'Name another host. Only if this one was started by mistake and has no data that anybody needs: docs/operations.md, "One dead node", says how to empty it.',
   exitCode: 3,
 });
 export const UnmanagedNode = defineError('UnmanagedNode', {

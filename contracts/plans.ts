@@ -95,7 +95,7 @@ export const restorePlan = z.strictObject({
   /** The restore that is undone or released; for a restore its own run. */
   restoreRunId: runId,
   selection,
-  /** User tables that are restored. */
+  /** That are restored: of users; where a dead node is brought back, also its own. */
   tables: z.array(tableRef),
   /** Whether tables or nodes stay as they are, which must not lose a write. */
   settlesWrites: z.boolean(),
@@ -108,6 +108,9 @@ export const restorePlan = z.strictObject({
       others: hostList.min(1),
       /** What each of these reads. The new host does not tell before its first start. */
       readableFormats: z.array(z.string()),
+      clusterName: z.string(),
+      /** From then on replicas may have forgotten deletions that are younger than the backup: neither placed nor repaired later. */
+      notAfter: isoTime.optional(),
     })
     .optional(),
   /** Where the restored nodes are repaired at the end. */

@@ -60,6 +60,8 @@ export const restoreRequest = z.union([
           newInstanceId: instanceId,
         })
         .optional(),
+      /** True: with tables of counters, whose increments since the backup the node may undo on all replicas. */
+      ignoreCounters: z.boolean().default(false),
       /** Whether the restored nodes are repaired at the end; by default where a dead node was brought back. */
       repair: z.boolean().optional(),
       confirmCluster,

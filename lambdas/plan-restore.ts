@@ -13,12 +13,11 @@ import { selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import type { DescribedHost } from './planning/agreement.ts';
-import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
-import { deadNodeWarnings, othersOf, requireDead, tablesOfNode, withNewHost } from './planning/dead-node.ts';
+import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import { planToBringBack } from './planning/bring-back.ts';
 import { knownHosts, type Live, liveRing, readLive } from './planning/live-cluster.ts';
 import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
-import { readBackup } from './planning/restorable-backup.ts';
 import {
   mapNodes,
   matchNodes,
@@ -26,7 +25,7 @@ import {
   requireReadable,
   requireSpace,
 } from './planning/restore-nodes.ts';
-import { damageOf, plannedNode, planOf } from './planning/restore-plan.ts';
+import { planOf } from './planning/restore-plan.ts';
 import { readSource } from './planning/restore-source.ts';
 import { findRestore, stillThere } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
@@ -81,7 +80,8 @@ async function planToRestore(
   run: RunRef,
   { request, described, cluster }: Asked<ToRestore>,
 ): Promise<RestorePlan> {
-  if (request.deadNode) return planToBringBack(ports, run, { request, described, cluster });
+  const { deadNode } = request;
+  if (deadNode) return planToBringBack(ports, run, { request: { ...request, deadNode }, described, cluster });
   const { sourceCluster = run.clusterId } = request;
   requireReadableBy(cluster, run.clusterId, sourceCluster);
   const ring = () => liveRing(ports, run, described);
@@ -118,44 +118,6 @@ async function planToRestore(
   return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
 }
 
-/** One node, with its identity, on a new host. */
-async function planToBringBack(
-  ports: StepPorts,
-  run: RunRef,
-  { request, described, cluster }: Asked<ToRestore>,
-): Promise<RestorePlan> {
-  const { deadNode, dryRun, snapshotOnly, repair = true } = request;
-  if (!deadNode) throw new Error('planToBringBack: got no dead node');
-  const { clusterId } = run;
-  const whole = await readBackup(ports, clusterId, request.backupId, snapshotOnly);
-  const backup = restoredPart(whole, { nodes: [deadNode.node] }, knownHosts(described));
-  const [hostId = ''] = backup.manifest.nodes.map((node) => node.hostId);
-  const hosts = withNewHost(described, hostId, deadNode);
-  const { mapped: nodes } = mapNodes(hosts, backup);
-  const others = othersOf(described);
-  requireAllowed(nodes, clusterId);
-  // Of the whole ring: the node's own tables know all its members.
-  const onlyBackedUpDatacenters = false;
-  const live = await readLive(ports, run, { described, cluster, backup: whole, onlyBackedUpDatacenters });
-  requireDead(live.up, await liveRing(ports, run, described), hostId);
-  const { snapshotAt } = backup.manifest;
-  if (!request.ignoreGcGrace)
-    requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
-  const stopAfterDownload = request.stopAfterStep === 'download';
-  const asked = { operation: 'restore', dryRun, stopAfterDownload, online: false } as const;
-  const about = { onlyBackedUpDatacenters, selection: { nodes: [hostId] }, sourceCluster: clusterId };
-  const plan = planOf(run, { ...asked, ...about, backup, nodes, live, repair });
-  const tables = nodes.flatMap(tablesOfNode);
-  requireSpace(nodes, { tables }, cluster.limits);
-  const repairBefore = forgottenFrom(backup, live.schema, snapshotAt);
-  return {
-    ...plan,
-    ...{ restoreRunId: run.runId, tables, settlesWrites: false, deadNode: others },
-    nodes: nodes.map((node) => plannedNode(node, tables)),
-    warnings: [...damageOf(nodes), ...deadNodeWarnings({ snapshotAt, repairBefore, repairs: repair })],
-  };
-}
-
 async function planToUndoOrRelease(
   ports: StepPorts,
   run: RunRef,
@@ -171,9 +133,7 @@ async function planToUndoOrRelease(
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const matched = matchNodes(described, backup);
-  const { mapped: nodes, problems } = backup.isOfOthers
-    ? await stillThere(ports, restore.runId, matched)
-    : matched;
+  const { mapped: nodes, problems } = await stillThere(ports, restore, matched, backup.isOfOthers);
   if (nodes.length === 0 || (operation === 'undo' && problems.length > 0))
     throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
   requireAllowed(nodes, run.clusterId);

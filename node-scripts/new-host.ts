@@ -2,19 +2,25 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostNotEmpty } from '../contracts/errors.ts';
+import type { NodeDirectories } from './cassandra/directories.ts';
 import { parseTableDirectory } from './cassandra/sstable-files.ts';
-import { namesIn } from './durable-files.ts';
 import { contentIn } from './swap/place-tables.ts';
 
-/** @throws HostNotEmpty where a data directory has a table with anything in it */
-export async function mustHaveNoNode(data: readonly string[]): Promise<void> {
+/** @throws HostNotEmpty where a table, the commit log or the hints have anything in them */
+export async function mustHaveNoNode({
+  data,
+  commitLog,
+  hints,
+}: Pick<NodeDirectories, 'data' | 'commitLog' | 'hints'>): Promise<void> {
+  const mustBeEmpty = async (path: string) => {
+    const [first] = await contentIn(path);
+    if (first) throw new HostNotEmpty(`${path}: got ${first}, expected nothing in it`);
+  };
+  for (const path of [commitLog, hints]) await mustBeEmpty(path);
   for (const root of data) {
     for (const keyspace of await directoriesIn(root)) {
-      for (const table of await directoriesIn(join(root, keyspace))) {
-        const path = join(root, keyspace, table);
-        const [first] = parseTableDirectory(table) ? await namesIn(path) : [];
-        if (first) throw new HostNotEmpty(`${root}: got ${join(keyspace, table, first)}, expected no table`);
-      }
+      for (const table of await directoriesIn(join(root, keyspace)))
+        if (parseTableDirectory(table)) await mustBeEmpty(join(root, keyspace, table));
     }
   }
 }

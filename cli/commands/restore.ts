@@ -22,6 +22,7 @@ interface RestoreOptions extends Selection {
   snapshotOnly?: boolean;
   ignoreGcGrace?: boolean;
   online?: boolean;
+  ignoreCounters?: boolean;
   /** A host ID, or the instance of the backup; it is brought back on another. */
   deadNode?: string;
   /** That other instance. */
@@ -43,6 +44,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
     snapshotOnly = false,
     ignoreGcGrace = false,
     online = false,
+    ignoreCounters = false,
     onlyBackedUpDatacenters,
     sourceCluster,
     repair,
@@ -57,7 +59,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
   }
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
-    ...{ ...selectionOf(options), ignoreGcGrace, online },
+    ...{ ...selectionOf(options), ignoreGcGrace, ignoreCounters, online },
     ...(sourceCluster && { sourceCluster }),
     ...(deadNode && { deadNode }),
     ...(repair !== undefined && { repair }),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ActionInput, ActionName } from '../../contracts/actions.ts';
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
-import { InvalidDocument, PauseExceeded } from '../../contracts/errors.ts';
+import { GcGracePassed, InvalidDocument, PauseExceeded } from '../../contracts/errors.ts';
 import { actionIdOf, snapshotTagOf } from '../../contracts/identifiers.ts';
 import {
   backupPlan,
@@ -67,11 +67,12 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     ...((await plan(asked, ports, restorePlan)).stopAfterDownload && { forLater: true }),
   }),
   import: sourceInput,
-  place: async (asked, ports) => ({
-    ...(await sourceInput(asked, ports)),
-    emptied: EMPTIED_BY_RESTORE.map((each) => ({ ...each })),
-    ...newHostOf(await plan(asked, ports, restorePlan)),
-  }),
+  async place(asked, ports) {
+    const planned = await plan(asked, ports, restorePlan);
+    requireInTime(planned, ports);
+    const emptied = EMPTIED_BY_RESTORE.map((each) => ({ ...each }));
+    return { ...(await sourceInput(asked, ports)), emptied, ...newHostOf(planned) };
+  },
   'apply-schema': async (asked, ports) => ({
     statements: (await plan(asked, ports, restorePlan)).statements,
   }),
@@ -90,7 +91,9 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     return { awaitsSchema: started.workflow === 'restore' && started.deadNode !== undefined };
   },
   async repair(asked, ports) {
-    const { tables, repair, deadNode } = await plan(asked, ports, restorePlan);
+    const planned = await plan(asked, ports, restorePlan);
+    requireInTime(planned, ports);
+    const { tables, repair, deadNode } = planned;
     const byKeyspace = Map.groupBy(deadNode ? [] : tables, (each) => each.keyspace);
     const keyspaces = [...byKeyspace].map(([keyspace, own]) => ({
       keyspace,
@@ -176,7 +179,18 @@ async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
 }
 
 function newHostOf({ deadNode }: RestorePlan): Pick<ActionInput<'place'>, 'newHost'> {
-  return deadNode ? { newHost: { readableFormats: deadNode.readableFormats } } : {};
+  if (!deadNode) return {};
+  const { readableFormats, clusterName } = deadNode;
+  return { newHost: { readableFormats, clusterName } };
+}
+
+/** @throws GcGracePassed where the download or the queue took so long that deletions may be forgotten by now */
+function requireInTime({ deadNode, snapshotAt }: RestorePlan, { clock }: Ports): void {
+  const now = clock.now().toISOString();
+  if (!deadNode?.notAfter || now < deadNode.notAfter) return;
+  throw new GcGracePassed(
+    `the data of ${snapshotAt}: got ${now}, expected it placed and repaired before ${deadNode.notAfter}`,
+  );
 }
 
 async function releaseInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'release-increments'>> {

@@ -37,10 +37,8 @@ export function forgottenFrom(
   live: SchemaView | undefined,
   from: string,
 ): string {
-  const shortest = Math.min(
-    GC_GRACE_SECONDS,
-    ...gracesOf(schema, live).map(({ graceSeconds }) => graceSeconds),
-  );
+  const graces = gracesOf(schema, live).map(({ graceSeconds }) => graceSeconds);
+  const shortest = graces.length > 0 ? Math.min(...graces) : GC_GRACE_SECONDS;
   return new Date(Date.parse(from) + shortest * 1_000).toISOString();
 }
 

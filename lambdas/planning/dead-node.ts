@@ -1,12 +1,22 @@
 // One node whose host is gone, brought back with its identity on a host that has no node yet: see ADR 0024. Pure.
-import { HostNotEmpty, NodeDown, NodeNotDead, NothingSelected } from '../../contracts/errors.ts';
+import {
+  CountersAtRisk,
+  HostNotEmpty,
+  NodeDown,
+  NodeNotDead,
+  NothingSelected,
+  RestoredSince,
+} from '../../contracts/errors.ts';
 import { EMPTIED_BY_RESTORE, type RestorePlan } from '../../contracts/plans.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
-import type { RingView } from '../../contracts/ring.ts';
+import { isSystemKeyspace, type RingView, type SchemaTable } from '../../contracts/ring.ts';
+import type { RunRecord } from '../../contracts/runs.ts';
 import { type DescribedHost, requireUpNormal, type UpHost, upHost } from './agreement.ts';
+import { operationOf } from './placed-since.ts';
+import type { RestorableBackup } from './restorable-backup.ts';
 import type { MappedNode } from './restore-nodes.ts';
 
-type DeadNode = NonNullable<Extract<RestoreRequest, { operation: 'restore' }>['deadNode']>;
+export type DeadNode = NonNullable<Extract<RestoreRequest, { operation: 'restore' }>['deadNode']>;
 
 /**
  * The hosts, with the new one as that of the dead node.
@@ -18,7 +28,7 @@ export function withNewHost(
   { newInstanceId }: DeadNode,
 ): DescribedHost[] {
   const owner = described.find(({ result }) => result.hostId === hostId);
-  if (owner) {
+  if (owner && (owner.host.instanceId !== newInstanceId || owner.result.cassandra === 'up')) {
     throw new NodeNotDead(
       `got node ${hostId} on ${owner.host.instanceId} (${owner.result.cassandra}), expected it on no host of the cluster`,
     );
@@ -59,7 +69,9 @@ export function requireDead(up: readonly UpHost[], ring: RingView, hostId: strin
 }
 
 /** Of those that are up: what the new host is compared with. @throws NodeDown */
-export function othersOf(described: readonly DescribedHost[]): NonNullable<RestorePlan['deadNode']> {
+export function othersOf(
+  described: readonly DescribedHost[],
+): Pick<NonNullable<RestorePlan['deadNode']>, 'others' | 'readableFormats'> {
   const up = described.filter((each) => upHost(each));
   const [first, ...more] = up.map(({ result }) => result.readableFormats ?? []);
   if (!first) {
@@ -72,14 +84,24 @@ export function othersOf(described: readonly DescribedHost[]): NonNullable<Resto
 }
 
 /**
- * All that the node had, its own tables among them. Its schema comes from the others, so that nothing comes back that was
- * dropped since; ballots and batches of then would contradict what was agreed since.
+ * What the node had and still has to have, its own tables among it. Its schema comes from the others, so that nothing comes back
+ * that was dropped since; ballots and batches of then would contradict what was agreed since.
+ * @param live tables of users as they are now @param truncated IDs of those that the repair is to bring back
  */
-export function tablesOfNode({ parts }: Pick<MappedNode, 'parts'>): RestorePlan['tables'] {
+export function tablesOfNode(
+  { parts }: Pick<MappedNode, 'parts'>,
+  live: readonly SchemaTable[],
+  truncated: ReadonlySet<string>,
+): RestorePlan['tables'] {
+  const there = new Set(live.map(({ id }) => id).filter((id) => !truncated.has(id)));
   const tables = new Map(
     parts
       .flatMap(({ header }) => header.tables)
-      .filter(({ keyspace, table }) => keyspace !== 'system_schema' && !isEmptied(keyspace, table))
+      .filter(({ keyspace, table, tableId }) =>
+        isSystemKeyspace(keyspace)
+          ? keyspace !== 'system_schema' && !isEmptied(keyspace, table)
+          : there.has(tableId),
+      )
       .map(({ keyspace, table, tableId }) => [tableId, { keyspace, table, tableId }]),
   );
   return [...tables.values()];
@@ -88,24 +110,57 @@ export function tablesOfNode({ parts }: Pick<MappedNode, 'parts'>): RestorePlan[
 const isEmptied = (keyspace: string, table: string) =>
   EMPTIED_BY_RESTORE.some((each) => each.keyspace === keyspace && each.table === table);
 
+/** TRUNCATE leaves no tombstones: a repair would bring back to all what one node has from before. @returns IDs of tables */
+export function truncatedSince(described: readonly DescribedHost[], from: string): Set<string> {
+  const records = described.flatMap(({ result }) => Object.entries(result.truncatedAt ?? {}));
+  return new Set(records.filter(([, at]) => at >= from).map(([id]) => id));
+}
+
+/**
+ * A node counts on from what it has of its own counts, under its host ID, and everybody takes its word for these.
+ * @throws CountersAtRisk
+ */
+export function requireNoCounters(tables: readonly SchemaTable[]): void {
+  const counting = tables.filter(({ columns }) => columns.some(({ type }) => type === 'counter'));
+  if (counting.length === 0) return;
+  const named = counting.map(({ keyspace, name }) => `${keyspace}.${name}`).join(', ');
+  throw new CountersAtRisk(`got tables of counters, ${named}, expected none, or ignoreCounters`);
+}
+
+/**
+ * What a restore in place put away since would come back, with the newest timestamps. One of all the cluster from this very backup
+ * made it what the cluster goes on from.
+ * @throws RestoredSince
+ */
+export function requireNotRestoredSince(placed: readonly RunRecord[], backupId: string): void {
+  const [newest] = placed.filter(({ request }) => !request['online'] && !request['deadNode']);
+  if (!newest) return;
+  const isFromIt = newest.backupId === backupId && newest.status === 'COMPLETED' && !newest.selection;
+  if (isFromIt && operationOf(newest) === 'restore') return;
+  throw new RestoredSince(
+    `backup ${backupId}: got ${operationOf(newest)} ${newest.runId} (${newest.status}) after it, expected none`,
+  );
+}
+
 /** What people should know before, and do after. */
-export function deadNodeWarnings({
-  snapshotAt,
-  repairBefore,
-  repairs,
-}: {
-  snapshotAt: string;
-  repairBefore: string;
-  repairs: boolean;
-}): string[] {
+export function deadNodeWarnings(
+  { manifest }: Pick<RestorableBackup, 'manifest'>,
+  { repairBefore, repairs, truncated }: { repairBefore: string; repairs: boolean; truncated: string[] },
+): string[] {
+  const { snapshotAt, leftOut } = manifest;
   return [
-    `what was written since ${snapshotAt} is on the other replicas alone: of keyspaces with one replica it is lost, and until the node is repaired reads at ONE may miss it`,
-    ...(repairs
+    `until it is repaired the node has forgotten what it acknowledged since ${snapshotAt}: reads at any level below ALL may miss that. Of keyspaces with one replica it is lost`,
+    'roles and permissions are as of the backup on it until then',
+    ...(leftOut.tables > 0
       ? [
-          `the node is repaired at the end; should that fail: nodetool repair -full on it before ${repairBefore}, when its replicas begin to forget deletions`,
+          `the backup lacks ${leftOut.tables} tables and views: the node has nothing of them before it is repaired`,
         ]
-      : [
-          `repair the node before ${repairBefore}, when its replicas begin to forget deletions: nodetool repair -full on it`,
-        ]),
+      : []),
+    ...(truncated.length > 0
+      ? [`truncated since the backup, and left to the repair: ${truncated.join(', ')}`]
+      : []),
+    repairs
+      ? `the node is repaired at the end; should that fail: nodetool repair -full on it before ${repairBefore}, when its replicas begin to forget deletions`
+      : `repair the node before ${repairBefore}, when its replicas begin to forget deletions: nodetool repair -full on it`,
   ];
 }

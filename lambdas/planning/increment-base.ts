@@ -1,11 +1,11 @@
 // Which backup an incremental goes on from, and what the vault and the history say against it.
 import { InvalidRequest, UnknownBackup } from '../../contracts/errors.ts';
 import type { BackupLink, ClusterManifest } from '../../contracts/manifests.ts';
-import type { RunRecord, RunRef } from '../../contracts/runs.ts';
+import type { RunRef } from '../../contracts/runs.ts';
 import type { Selection } from '../../contracts/selection.ts';
 import { type EarlierBackups, findSealed, type SealedBackup } from '../vault/sealed-backups.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
-import { FROM_STOP } from './swap-phases.ts';
+import { operationOf, placedSince } from './placed-since.ts';
 
 export interface IncrementBase {
   base?: BackupLink;
@@ -140,25 +140,7 @@ function hasTables({ selection }: ClusterManifest, keyspaces: Selection['keyspac
 }
 
 /** What a restore places did not go through a flush: no increment holds it. */
-async function restoresSince({ catalog }: Ports, run: RunRef, baseId: string): Promise<string[]> {
-  const restores = await catalog.listRuns(run.clusterId, { workflow: 'restore' });
-  const gaps: string[] = [];
-  for (const restore of restores) {
-    // Also one of a later ID: the run may have waited for the cluster while it was restored.
-    if (restore.runId < baseId || !mayPlace(restore)) continue;
-    const nodes = await catalog.listNodes(restore.runId);
-    if (restore.status !== 'COMPLETED' && !nodes.some(({ phase }) => FROM_STOP.includes(phase))) continue;
-    gaps.push(`${operationOf(restore)} ${restore.runId} came in between`);
-  }
-  return gaps;
-}
-
-const operationOf = ({ request }: RunRecord) => String(request['operation'] ?? 'restore');
-
-function mayPlace(restore: RunRecord): boolean {
-  return (
-    operationOf(restore) !== 'release' &&
-    restore.request['dryRun'] !== true &&
-    !restore.request['stopAfterStep']
-  );
+async function restoresSince(ports: Ports, run: RunRef, baseId: string): Promise<string[]> {
+  const placed = await placedSince(ports, run.clusterId, baseId);
+  return placed.map((restore) => `${operationOf(restore)} ${restore.runId} came in between`);
 }

@@ -96,15 +96,18 @@ function findHost(
 }
 
 /**
- * In the datacenters that the backup has nodes of: each replicates for itself.
+ * In the datacenters that the backup has nodes of, if nothing else is said: each replicates for itself.
  * @throws TopologyMismatch unless the live ring is the backup's, by host ID and tokens
  */
-export function requireSameRing(live: RingView, backup: RestorableBackup): void {
+export function requireSameRing(
+  live: RingView,
+  backup: RestorableBackup,
+  datacenters = backedUpDatacenters(backup),
+): void {
   const problems: string[] = [];
   if (live.clusterName !== backup.manifest.clusterName) {
     problems.push(`got cluster name "${live.clusterName}", expected "${backup.manifest.clusterName}"`);
   }
-  const datacenters = backedUpDatacenters(backup);
   const inThem = (node: RingNode) => datacenters.has(node.datacenter);
   const tokens = new Map(live.nodes.filter(inThem).map((node) => [node.hostId, node.tokens.join(',')]));
   for (const node of backup.ring.nodes.filter(inThem)) {

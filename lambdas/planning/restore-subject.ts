@@ -2,6 +2,7 @@
 import { NothingToUndo } from '../../contracts/errors.ts';
 import type { RunRecord } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
+import { placedSince } from './placed-since.ts';
 import type { MappedNode, MatchedNodes } from './restore-nodes.ts';
 
 /** @param restoreRunId or `latest`. @throws NothingToUndo */
@@ -36,19 +37,28 @@ export async function findRestore(
   return { ...found, backupId: found.backupId };
 }
 
-/** What tells the nodes of another cluster's backup, their tokens, a node has too that took the place of one that was restored. */
+/**
+ * What is kept of the data from before is on the hosts that were restored. A dead node came back on another; and what tells the
+ * nodes of another cluster's backup, their tokens, a node has too that took the place of one that was restored.
+ */
 export async function stillThere(
-  { catalog }: Pick<StepPorts, 'catalog'>,
-  restoreRunId: string,
+  ports: Pick<StepPorts, 'catalog'>,
+  { clusterId, runId }: Pick<RunRecord, 'clusterId' | 'runId'>,
   { mapped, problems }: MatchedNodes,
+  isOfOthers: boolean,
 ): Promise<Pick<MatchedNodes, 'mapped' | 'problems'>> {
-  const restored = new Set((await catalog.listNodes(restoreRunId)).map(({ hostId }) => hostId));
-  const isNew = ({ header }: MappedNode) => !restored.has(header.hostId);
+  const restored = new Set((await ports.catalog.listNodes(runId)).map(({ hostId }) => hostId));
+  const since = await placedSince(ports, clusterId, runId);
+  const cameBack = new Set(
+    since.filter(({ request }) => request['deadNode']).flatMap(({ selection }) => selection?.nodes ?? []),
+  );
+  const isNew = ({ header }: MappedNode) =>
+    cameBack.has(header.hostId) || (isOfOthers && !restored.has(header.hostId));
   const inPlaceOfOthers = mapped
     .filter(isNew)
     .map(
       ({ described: { host }, header }) =>
-        `got ${host.instanceId} with host ID ${header.hostId}, which was not restored`,
+        `got ${host.instanceId} with host ID ${header.hostId}, which was not restored there`,
     );
   return { mapped: mapped.filter((node) => !isNew(node)), problems: [...problems, ...inPlaceOfOthers] };
 }

@@ -6,6 +6,7 @@ import {
   CassandraUnavailable,
   IncompatibleVersion,
   InsufficientSpace,
+  InvalidConfiguration,
   TopologyMismatch,
 } from '../../contracts/errors.ts';
 import type { NodeHeader } from '../../contracts/manifests.ts';
@@ -29,12 +30,13 @@ export async function checkRestore(
   input: ActionInput<'check-restore'>,
 ): Promise<ActionOutput<'check-restore'>> {
   await mustBeAllowed(context);
-  const { data } = await nodeDirectories(context);
-  if (input.newHost) await mustHaveNoNode(data);
+  const directories = await nodeDirectories(context);
+  const { data } = directories;
+  if (input.newHost) await mustTakeNode(context, input.newHost);
   else await mustHaveIdentity(data);
   const backup = await readNodeChain(context, input.sources);
   await mustReadFormats(context, backup.header, input.newHost?.readableFormats);
-  const mapped = mapDataDirectories(backup.header, data);
+  const mapped = mapDataDirectories(backup.header, directories);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));
   // Files of one name in several directories follow each other.
   let last = { path: '', directories: new Set<string>() };
@@ -50,6 +52,19 @@ export async function checkRestore(
     bytes.set(directory, (bytes.get(directory) ?? 0) + file.sizeBytes);
   }
   return mustHaveSpace(context, bytes);
+}
+
+async function mustTakeNode(
+  context: ActionContext,
+  { clusterName }: NonNullable<ActionInput<'check-restore'>['newHost']>,
+): Promise<void> {
+  await mustHaveNoNode(await nodeDirectories(context));
+  const path = context.paths.fixed(context.document.cassandra.configFile);
+  const file = await readConfigurationFile(path);
+  if (file.clusterName === clusterName) return;
+  throw new InvalidConfiguration(
+    `${path}: got cluster_name ${JSON.stringify(file.clusterName)}, expected ${JSON.stringify(clusterName)}: Cassandra would not start with the node's own tables`,
+  );
 }
 
 /** A node knows its host ID and tokens by its own table system.local; started without it, it joins as another node. */

@@ -10,6 +10,7 @@ import { rememberedIdentity, rememberIdentity } from '../cassandra/identity.ts';
 import { notUpNormal, ringStatus } from '../cassandra/nodetool.ts';
 import { readRing, ringBytes } from '../cassandra/ring.ts';
 import { readSchema } from '../cassandra/schema.ts';
+import { readTruncationTimes } from '../cassandra/table-state.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
 import { isMissingFile } from '../durable-files.ts';
@@ -68,6 +69,7 @@ async function describeLiveNode(context: ActionContext, cql: Cql): Promise<NodeP
     schemaVersion: schema.schemaVersion,
     ringDigest: digest,
     notUpNormal: notUpNormal(await ringStatus(context)),
+    truncatedAt: await readTruncationTimes(cql),
     isSeed: [...file.ownAddresses, address].some((own) => file.seeds.includes(own)),
     warnings: await warningsOf(cql, ring.nodes.length),
   };

@@ -24,8 +24,9 @@ export async function download(
   await mustBeAllowed(context);
   await giveWay(context);
   const backup = await readNodeChain(context, input.sources);
-  const { data } = await nodeDirectories(context);
-  const mapped = mapDataDirectories(backup.header, data);
+  const directories = await nodeDirectories(context);
+  const { data } = directories;
+  const mapped = mapDataDirectories(backup.header, directories);
   await takeKeptStaging(context, data, input);
   const staging = await openStaging(mapped, context.document.runId);
   const cache = await openHashCache(context.paths.cache);

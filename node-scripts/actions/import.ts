@@ -27,8 +27,9 @@ export async function importTables(
 ): Promise<ActionOutput<'import'>> {
   await mustBeAllowed(context);
   const backup = await readNodeChain(context, sources);
-  const { data } = await nodeDirectories(context);
-  const staged = mapDataDirectories(backup.header, data).map((root) =>
+  const directories = await nodeDirectories(context);
+
+  const staged = mapDataDirectories(backup.header, directories).map((root) =>
     stagingRoot(root, context.document.runId),
   );
   // Cassandra moves what it takes: only before the first import everything is there.

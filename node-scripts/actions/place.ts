@@ -20,14 +20,15 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   await mustBeAllowed(context);
   const { paths, document } = context;
   const backup = await readNodeChain(context, input.sources);
-  const { data, commitLog, hints, savedCaches } = await nodeDirectories(context);
-  const mapped = mapDataDirectories(backup.header, data);
+  const directories = await nodeDirectories(context);
+  const { data, commitLog, hints, savedCaches } = directories;
+  const mapped = mapDataDirectories(backup.header, directories);
   const staged = mapped.map((root) => stagingRoot(root, document.runId));
   const hasBegun = await renameJournal(journalPaths(paths.journals, document.runId).place).exists();
-  if (!hasBegun && input.newHost) await mustHaveNoNode(data);
   if (!hasBegun) await mustHoldAll(context, backup, input.tables, staged, 'staging', linkedBefore(staged));
   await context.beforeDestroying('swap restored data in');
   await mustBeStopped(context);
+  if (!hasBegun && input.newHost) await mustHaveNoNode(directories);
   const plan = await planSwap({
     journals: paths.journals,
     runId: document.runId,

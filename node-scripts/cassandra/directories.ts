@@ -34,7 +34,7 @@ function listOf(value: string): string[] {
 /** Whether the node is up or down. @throws InvalidConfiguration where nothing says it */
 export async function nodeDirectories(
   context: Pick<ActionContext, 'document' | 'paths'>,
-): Promise<NodeDirectories> {
+): Promise<NodeDirectories & { forTables: string[] }> {
   const path = context.paths.fixed(context.document.cassandra.configFile);
   const file = await readConfigurationFile(path);
   const remembered = (await rememberedIdentity(context.paths))?.directories;
@@ -42,13 +42,16 @@ export async function nodeDirectories(
     const value = named ?? kept;
     if (value === undefined) {
       throw new InvalidConfiguration(
-        `${path} names no ${name}, and this host does not remember it: name it there, or start Cassandra once`,
+        `${path} names no ${name}, and this host does not remember it: name it there`,
       );
     }
     return value;
   };
+  const data = choose(dataDirectoriesIn(file), remembered?.data, 'data_file_directories');
   return {
-    data: choose(dataDirectoriesIn(file), remembered?.data, 'data_file_directories'),
+    data,
+    // Cassandra looks for tables of users in no other.
+    forTables: data.filter((each) => each !== file.localSystemDirectory),
     commitLog: choose(file.commitLogDirectory, remembered?.commitLog, 'commitlog_directory'),
     hints: choose(file.hintsDirectory, remembered?.hints, 'hints_directory'),
     savedCaches: choose(file.savedCachesDirectory, remembered?.savedCaches, 'saved_caches_directory'),

@@ -11,6 +11,17 @@ export async function readTruncations(cql: Cql): Promise<Record<string, string>>
   );
 }
 
+/** Table ID → when it was last truncated: the last eight bytes of the record, milliseconds since 1970. */
+export async function readTruncationTimes(cql: Cql): Promise<Record<string, string>> {
+  const records = await readTruncations(cql);
+  return Object.fromEntries(
+    Object.entries(records).map(([id, record]) => [
+      id,
+      new Date(Number(BigInt(`0x${record.slice(-16)}`))).toISOString(),
+    ]),
+  );
+}
+
 /** `keyspace.table` of tables and views whose own setting turns incremental backups off; an older Cassandra has none. */
 export async function withoutIncrementalBackups(cql: Cql): Promise<Set<string>> {
   const names = new Set<string>();

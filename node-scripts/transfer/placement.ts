@@ -3,10 +3,16 @@ import { join } from 'node:path';
 import type { TableRef } from '../../contracts/actions.ts';
 import type { ListedFile, NodeHeader } from '../../contracts/manifests.ts';
 
-/** Index of the backup's data directory → one of the node's own: the same path where it has it, else in turn. */
-export function mapDataDirectories(header: NodeHeader, own: string[]): string[] {
+/**
+ * Index of the backup's data directory → one of the node's own: the same path where it has it, else in turn. In turn none that
+ * is for Cassandra's own tables alone: it takes these from any.
+ */
+export function mapDataDirectories(
+  header: NodeHeader,
+  { data, forTables }: { data: string[]; forTables: string[] },
+): string[] {
   return header.dataDirectories.map((path, index) => {
-    const mapped = own.includes(path) ? path : own[index % own.length];
+    const mapped = data.includes(path) ? path : forTables[index % forTables.length];
     if (!mapped) throw new Error('a node has at least one data directory');
     return mapped;
   });

@@ -89,6 +89,7 @@ it('asks for the cluster ID, showing the newest sealed backup, and restores exac
         onlyBackedUpDatacenters: false,
         snapshotOnly: false,
         ignoreGcGrace: false,
+        ignoreCounters: false,
         online: false,
         confirmCluster: 'demo',
         requestedBy: 'ana@desk',

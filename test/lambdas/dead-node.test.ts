@@ -1,17 +1,22 @@
 // One node brought back with its identity on a host that has none: what is planned, what refuses it, and its recovery.
 import { describe, expect, it } from 'vitest';
+import type { SwapState } from '../../contracts/actions.ts';
 import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
 import { restoreRequest } from '../../contracts/requests.ts';
+import type { RunRef } from '../../contracts/runs.ts';
 import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
+import { claimRecovery } from '../../lambdas/claim-recovery.ts';
+import { discoverHosts } from '../../lambdas/discover-hosts.ts';
 import { failAction } from '../../lambdas/fail-action.ts';
+import { planRecovery } from '../../lambdas/plan-recovery.ts';
 import { directionOf } from '../../lambdas/planning/swap-direction.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';
-import { answerDescribe, headerOf, ring, schema } from './support/answers.ts';
+import { answer, answerDescribe, headerOf, ring, schema, USERS_ID } from './support/answers.ts';
 import { completedBackup } from './support/backup.ts';
-import { answerPlaced, plannedRestore } from './support/restore.ts';
-import { CLUSTER, configuration, hosts, newWorld, type World } from './support/world.ts';
+import { answerPlaced, completedRestore, plannedRestore } from './support/restore.ts';
+import { CLUSTER, configuration, executionOf, hosts, newWorld, START, type World } from './support/world.ts';
 
 const [first, second, dead] = hosts;
 if (!first || !second || !dead) throw new Error('three hosts');
@@ -47,11 +52,20 @@ async function backedUp(): Promise<World> {
   return world;
 }
 
+interface Planned {
+  more?: Answers;
+  request?: object;
+  live?: object;
+  name?: string;
+  at?: number;
+}
+
 async function planned(
   world: World,
-  { more = LOST, request = {}, live = {} }: { more?: Answers; request?: object; live?: object } = {},
+  { more = LOST, request = {}, live = {}, name = 'restore', at = 600 }: Planned = {},
 ) {
-  const answered = await plannedRestore(world, { request: { deadNode, ...request }, more, live });
+  const asked = { request: { deadNode, ...request }, more, live, name, at };
+  const answered = await plannedRestore(world, asked);
   return { ...answered, plan: await readDocument(world, answered.planKey, restorePlan) };
 }
 
@@ -67,7 +81,7 @@ describe('a dead node', () => {
     ]);
     expect(plan.deadNode).toEqual({
       others: [first, second].map(({ instanceId, instanceArn }) => ({ instanceId, instanceArn })),
-      readableFormats: ['nb'],
+      ...{ readableFormats: ['nb'], clusterName: 'Demo', notAfter: '2026-12-01T02:00:20.000Z' },
     });
     expect(plan.warnings.join('; ')).toMatch(
       /the node is repaired at the end; .* before 2026-12-01T02:00:20/,
@@ -103,6 +117,116 @@ describe('a dead node', () => {
     expect(plan.nodes[0]?.hostId).toBe(dead.hostId);
   });
 
+  it('gets no table that was dropped or truncated since: the repair would spread it', async () => {
+    const world = await backedUp();
+    const at = (time: string) => ({ truncatedAt: { [USERS_ID]: time } });
+    const tablesOf = async (name: string, when: number, more: Answers, live = {}) => {
+      const { plan, run } = await planned(world, { more, live, name, at: when });
+      await world.catalog.release(run);
+      return plan;
+    };
+    const earlier = await tablesOf('earlier', 600, {
+      ...LOST,
+      1: { ...missing, ...at('2026-11-21T02:00:19.999Z') },
+    });
+    expect(earlier.tables.map(({ table }) => table)).toContain('users');
+    const since = await tablesOf('since', 900, {
+      ...LOST,
+      1: { ...missing, ...at('2026-11-21T02:00:21.000Z') },
+    });
+    expect(since.tables.map(({ table }) => table)).not.toContain('users');
+    expect(since.warnings.join()).toMatch(/left to the repair: app\.users/);
+    const dropped = { schema: { ...schema, tables: schema.tables.filter(({ id }) => id !== USERS_ID) } };
+    const gone = await tablesOf('gone', 1_200, LOST, dropped);
+    expect(gone.tables.map(({ table }) => table)).not.toContain('users');
+  });
+
+  it('does not come back beside counters without a word: it would count on from what it had', async () => {
+    const world = newWorld();
+    const counting = schema.tables.map((table) => ({
+      ...table,
+      columns: table.columns.map((column) =>
+        column.name === 'value' ? { ...column, type: 'counter' } : column,
+      ),
+    }));
+    const live = { schema: { ...schema, tables: counting } };
+    await completedBackup(world, {}, {}, live);
+    await expect(planned(world, { live })).rejects.toMatchObject({
+      name: 'CountersAtRisk',
+      message: expect.stringContaining('app.users'),
+    });
+    await releaseLock(world);
+    const request = { ignoreCounters: true };
+    expect((await planned(world, { live, request, name: 'though', at: 900 })).deadNode).toBe(true);
+  });
+
+  it('does not come back from a backup that the cluster was restored to another state after', async () => {
+    const world = newWorld();
+    const { runId } = await completedBackup(world);
+    const newer = await completedBackup(world, { name: 'newer', at: 60 });
+    await completedRestore(world, { name: 'back', at: 300, request: { backupId: runId } });
+    await expect(planned(world, { request: { backupId: newer.runId } })).rejects.toMatchObject({
+      name: 'RestoredSince',
+      message: expect.stringMatching(/got restore .* \(COMPLETED\) after it/),
+    });
+    await releaseLock(world);
+    // What it was restored to is what it goes on from.
+    const { plan } = await planned(world, { request: { backupId: runId }, name: 'same', at: 900 });
+    expect(plan.backupId).toBe(runId);
+  });
+
+  it('is neither placed nor repaired once its replicas may have forgotten deletions', async () => {
+    const world = await backedUp();
+    const { run, planKey } = await planned(world);
+    const asked = { run, host: dead, planKey, parameters: {}, cluster: configuration.cluster };
+    await world.clock.sleep(11 * 86_400_000);
+    for (const action of ['place', 'repair'] as const)
+      await expect(actionInputs[action](asked, world)).rejects.toMatchObject({ name: 'GcGracePassed' });
+  });
+
+  it('takes what an earlier restore kept for undo with its host: no undo, and a release of the others', async () => {
+    const world = await backedUp();
+    const earlier = await completedRestore(world, { name: 'earlier', at: 300 });
+    const { run, planKey } = await planned(world, {
+      request: { backupId: (await world.catalog.readRun(CLUSTER, earlier.runId))?.backupId },
+    });
+    await answerPlaced(world, run);
+    await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
+    await world.catalog.release(run);
+    const undo = { operation: 'undo', restoreRunId: earlier.runId };
+    await expect(plannedRestore(world, { name: 'undo', at: 900, request: undo })).rejects.toMatchObject({
+      name: 'TopologyMismatch',
+      message: expect.stringMatching(/was not restored there/),
+    });
+    await releaseLock(world);
+    const release = await plannedRestore(world, {
+      ...{ name: 'release', at: 1_200, request: { ...undo, operation: 'release' } },
+    });
+    const { nodes, warnings } = await readDocument(world, release.planKey, restorePlan);
+    expect(nodes.map(({ hostId }) => hostId)).toEqual([first.hostId, second.hostId]);
+    expect(warnings.join()).toMatch(new RegExp(`${dead.hostId}, which was not restored there`));
+  });
+
+  it.each<{ swap: SwapState; starts: boolean; says: RegExp }>([
+    { swap: 'none', starts: false, says: /has no node: do not start Cassandra on it/ },
+    { swap: 'partly-placed', starts: false, says: /has no node: do not start Cassandra on it/ },
+    { swap: 'placed', starts: true, says: /was perhaps not repaired: nodetool repair -full/ },
+    { swap: 'released', starts: true, says: /was perhaps not repaired/ },
+  ])(
+    'whose run dies is started by Recover only where all of it is placed: $swap',
+    async ({ swap, starts, says }) => {
+      const world = await backedUp();
+      const { run } = await planned(world);
+      await world.catalog.putNode(run, { instanceId: dead.instanceId, status: 'STARTED', phase: 'place' });
+      const swaps = [undefined, undefined, swap];
+      const { plan, history } = await recoveredRun(world, run, swaps);
+      expect([plan.seedsKey, plan.othersKey].some((key) => key !== '')).toBe(starts);
+      expect(history?.warnings.join()).toMatch(says);
+      expect(history?.warnings.join()).not.toMatch(/start it yourself/);
+      expect(history?.undo).toBeUndefined();
+    },
+  );
+
   it.each<{ where: string; more: Answers; name: string; message: RegExp }>([
     {
       where: 'its host is there',
@@ -111,8 +235,13 @@ describe('a dead node', () => {
     },
     {
       where: 'its host is there, and down',
-      more: { ...LOST, 2: { ...EMPTY_HOST, hostId: dead.hostId } },
+      more: { ...LOST, 1: { ...EMPTY_HOST, hostId: dead.hostId } },
       ...{ name: 'NodeNotDead', message: /\(down\), expected it on no host/ },
+    },
+    {
+      where: 'the new host is its own, and not empty yet',
+      more: { ...LOST, 2: { ...EMPTY_HOST, hostId: dead.hostId } },
+      ...{ name: 'HostNotEmpty', message: /which is down; expected a host whose Cassandra was not started/ },
     },
     {
       where: 'a node sees it Up',
@@ -204,6 +333,29 @@ async function answerBack(world: World, run: { runId: string }, planKey: string)
   const { nodes }: RestorePlan = await readDocument(world, planKey, restorePlan);
   const bytes = nodes[0]?.bytes ?? 0;
   await answerPlaced(world, run, { files: 36, bytes });
+}
+
+async function releaseLock(world: World): Promise<void> {
+  const lock = await world.catalog.readLock(CLUSTER);
+  if (lock) await world.catalog.release({ ...lock, startedAt: START.toISOString(), configurationKey: '' });
+}
+
+/** Brought to its end by Recover, whose hosts say how the swap stands. */
+async function recoveredRun(world: World, subject: RunRef, swaps: Array<SwapState | undefined>) {
+  world.executions.known.set(subject.executionArn, { status: 'ABORTED', startedAt: START });
+  const execution = { ...executionOf('recover', 'Recover'), startedAt: '2026-11-21T03:30:00.000Z' };
+  world.executions.known.set(execution.arn, { status: 'RUNNING', startedAt: START });
+  const asked = { request: { executionArn: subject.executionArn }, execution };
+  const claimed = await claimRecovery(asked, world);
+  if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome);
+  const { run } = claimed;
+  const { hostsKey, unreachable } = await discoverHosts({ run, tolerateUnreachable: true }, world);
+  const ended = swaps.map((swap) => swap && { swap, cassandra: 'down' as const, cleared: [] });
+  await answer<'end-run'>(world, run, 'end-run', ended);
+  const plan = await planRecovery({ run, subject: claimed.subject, hostsKey, unreachable }, world);
+  const recovered = { runId: subject.runId, status: plan.status };
+  await recordRun({ run, planKey: plan.planKey, status: 'COMPLETED', recovered, warnings: [] }, world);
+  return { plan, history: await world.catalog.readRun(CLUSTER, subject.runId) };
 }
 
 describe('a request for it', () => {

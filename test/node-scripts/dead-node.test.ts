@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => host.remove());
 
 describe('a host that a dead node is to come back on', () => {
-  const newHost = { readableFormats: ['nb'] };
+  const newHost = { readableFormats: ['nb'], clusterName: 'demo' };
   const input = async (more = newHost) => ({
     ...{ sources: [host.sourceOf(RUN, await host.upload())], tables: [ORDERS] },
     newHost: more,
@@ -33,7 +33,7 @@ describe('a host that a dead node is to come back on', () => {
     await write(join(host.data[1] ?? '', file), 'another host ID');
     await expect(host.run(RESTORE, 'check-restore', asked, 'again')).rejects.toMatchObject({
       name: 'HostNotEmpty',
-      message: expect.stringContaining(`got ${file}`),
+      message: expect.stringContaining(`${file.split('/').slice(0, -1).join('/')}: got nb-1-big-Data.db`),
     });
   });
 
@@ -50,8 +50,30 @@ describe('a host that a dead node is to come back on', () => {
     expect(await host.run(RESTORE, 'place', place, 'again')).toMatchObject({ files: expect.any(Number) });
   });
 
+  it.each(['commitlog', 'hints'])(
+    'must have nothing in its %s directory, which would be deleted',
+    async (name) => {
+      const asked = await input();
+      await empty();
+      await write(join(host.root, name, 'CommitLog-7-1.log'), 'of another node, not flushed');
+      await expect(host.run(RESTORE, 'check-restore', asked)).rejects.toMatchObject({
+        name: 'HostNotEmpty',
+        message: expect.stringContaining('got CommitLog-7-1.log'),
+      });
+    },
+  );
+
+  it('must be set up for the cluster that the node knows itself a part of', async () => {
+    const asked = await input({ ...newHost, clusterName: 'other' });
+    await empty();
+    await expect(host.run(RESTORE, 'check-restore', asked)).rejects.toMatchObject({
+      name: 'InvalidConfiguration',
+      message: expect.stringMatching(/cluster_name "demo", expected "other"/),
+    });
+  });
+
   it('must read what the others read', async () => {
-    const asked = await input({ readableFormats: ['oa'] });
+    const asked = await input({ ...newHost, readableFormats: ['oa'] });
     await empty();
     await expect(host.run(RESTORE, 'check-restore', asked)).rejects.toMatchObject({
       name: 'IncompatibleVersion',

@@ -1,0 +1,82 @@
+// The plan for a dead node: it comes back with its identity, on a host that has no node yet. See ADR 0024.
+import type { ClusterConfiguration } from '../../contracts/configuration.ts';
+import type { RestorePlan } from '../../contracts/plans.ts';
+import type { RestoreRequest } from '../../contracts/requests.ts';
+import type { RunRef } from '../../contracts/runs.ts';
+import type { StepPorts } from '../wrapper/step-ports.ts';
+import type { DescribedHost } from './agreement.ts';
+import { forgottenFrom, requireWithinGcGrace } from './beside-newer.ts';
+import {
+  type DeadNode,
+  deadNodeWarnings,
+  othersOf,
+  requireDead,
+  requireNoCounters,
+  requireNotRestoredSince,
+  tablesOfNode,
+  truncatedSince,
+  withNewHost,
+} from './dead-node.ts';
+import { knownHosts, liveRing, readLive } from './live-cluster.ts';
+import { placedSince } from './placed-since.ts';
+import { readBackup } from './restorable-backup.ts';
+import { mapNodes, requireAllowed, requireSameRing, requireSpace } from './restore-nodes.ts';
+import { damageOf, plannedNode, planOf } from './restore-plan.ts';
+import { restoredPart } from './restored-part.ts';
+
+type ToBringBack = Extract<RestoreRequest, { operation: 'restore' }> & { deadNode: DeadNode };
+
+/**
+ * @throws HostNotEmpty NodeNotDead NodeDown NothingSelected RestoredSince CountersAtRisk GcGracePassed TopologyMismatch
+ *   RestoreNotAllowed InsufficientSpace RingDisagreement SchemaDisagreement UnknownBackup NoBackup BackupDamaged
+ */
+export async function planToBringBack(
+  ports: StepPorts,
+  run: RunRef,
+  asked: { request: ToBringBack; described: DescribedHost[]; cluster: ClusterConfiguration },
+): Promise<RestorePlan> {
+  const { request, described, cluster } = asked;
+  const { deadNode, dryRun, snapshotOnly, repair = true } = request;
+  const { clusterId } = run;
+  const whole = await readBackup(ports, clusterId, request.backupId, snapshotOnly);
+  const { backupId, snapshotAt, clusterName } = whole.manifest;
+  requireNotRestoredSince(await placedSince(ports, clusterId, backupId), backupId);
+  const backup = restoredPart(whole, { nodes: [deadNode.node] }, knownHosts(described));
+  const [hostId = ''] = backup.manifest.nodes.map((node) => node.hostId);
+  const { mapped: nodes } = mapNodes(withNewHost(described, hostId, deadNode), backup);
+  const others = othersOf(described);
+  requireAllowed(nodes, clusterId);
+  const onlyBackedUpDatacenters = false;
+  const live = await readLive(ports, run, { described, cluster, backup: whole, onlyBackedUpDatacenters });
+  const ring = await liveRing(ports, run, described);
+  // Of all datacenters: the node's own tables know all members.
+  const members = [...ring.nodes, ...whole.ring.nodes];
+  requireSameRing(ring, whole, new Set(members.map(({ datacenter }) => datacenter)));
+  requireDead(live.up, ring, hostId);
+  if (!request.ignoreCounters) requireNoCounters(backup.schema.tables);
+  const age = { from: snapshotAt, now: ports.clock.now() };
+  if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
+
+  const liveTables = live.schema?.tables ?? [];
+  const truncated = truncatedSince(described, whole.chain[0]?.manifest.snapshotAt ?? snapshotAt);
+  const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
+  requireSpace(nodes, { tables }, cluster.limits);
+  const repairBefore = forgottenFrom(backup, live.schema, snapshotAt);
+  const stopAfterDownload = request.stopAfterStep === 'download';
+  const operation = 'restore' as const;
+  const chosen = { onlyBackedUpDatacenters, selection: { nodes: [hostId] }, sourceCluster: clusterId };
+  const about = { operation, dryRun, stopAfterDownload, online: false, repair, ...chosen };
+  const warnings = deadNodeWarnings(whole, {
+    ...{ repairBefore, repairs: repair },
+    truncated: liveTables
+      .filter(({ id }) => truncated.has(id))
+      .map(({ keyspace, name }) => `${keyspace}.${name}`),
+  });
+  return {
+    ...planOf(run, { ...about, backup, nodes, live }),
+    ...{ restoreRunId: run.runId, tables, settlesWrites: false },
+    nodes: nodes.map((node) => plannedNode(node, tables)),
+    deadNode: { ...others, clusterName, ...(!request.ignoreGcGrace && { notAfter: repairBefore }) },
+    warnings: [...damageOf(nodes), ...warnings],
+  };
+}
