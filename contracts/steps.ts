@@ -188,9 +188,16 @@ export const steps = {
       othersKey: listKey,
       /** Nodes that are repaired at the end. */
       repairKey: listKey,
+      /** Where a dead node is brought back: the nodes that are asked once more whether it is dead. */
+      witnessesKey: listKey,
       /** What a person wants to read before going on. */
       summary: z.record(z.string(), z.unknown()),
     }),
+  },
+  /** Right before a dead node is started: the others still see it Down. @throws NodeNotDead NodeDown */
+  CheckDead: {
+    input: z.strictObject({ run: runRef, planKey: s3Key }),
+    output: z.strictObject({}),
   },
   /** Ring, schema and each node's placed totals against the backup. @throws RestoreIncomplete */
   VerifyRestore: {

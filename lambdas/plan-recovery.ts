@@ -10,7 +10,7 @@ import { requireLock } from './locking/held-lock.ts';
 import { leftOnHosts, servedData, UNTOUCHED } from './planning/recovery-warnings.ts';
 import { findSubjectPlan } from './planning/subject-plan.ts';
 import { directionOf } from './planning/swap-direction.ts';
-import { FROM_STOP, WITHOUT_CLIENTS } from './planning/swap-phases.ts';
+import { FROM_START, FROM_STOP, WITHOUT_CLIENTS } from './planning/swap-phases.ts';
 import { findDocument, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { findResult } from './vault/results.ts';
 import { findManifest } from './vault/sealed-backups.ts';
@@ -96,7 +96,10 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     const named = unknown.map((node) => node.instanceId).join(', ');
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
   }
-  const direction = directionOf([...swaps.values()]);
+  const whole = directionOf([...swaps.values()]);
+  // Nobody has asked since whether the dead node is dead: it is not started by a Recover that comes later.
+  const isUnasked = plan.deadNode && !phases.some((phase) => FROM_START.includes(phase));
+  const direction = whole === 'forward' && isUnasked ? 'back' : whole;
   const down = isAsBefore(plan, direction) ? plan.nodes.filter((node) => node.cassandra === 'down') : [];
   return {
     ...NOTHING,

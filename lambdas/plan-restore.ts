@@ -207,6 +207,7 @@ async function writePlan(
       nodes.filter((node) => !node.isSeed),
     ),
     repairKey: plan.repair ? nodesKey : '',
+    witnessesKey: await writeHostsIfAny(ports, run, 'witnesses', plan.deadNode?.others ?? []),
     summary: restoreSummary(plan),
   };
 }

@@ -93,6 +93,7 @@ const NEEDS: Readonly<Record<StateName, Needs>> = {
     knowsKeys: true,
   },
   PlanRestore: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
+  CheckDead: { get: ['plans', 'results'], table: 'read' },
   VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read' },
   RegisterCluster: {
     get: ['configuration', 'plans', 'results', 'registrations'],

@@ -35,6 +35,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
         seedsKey: jsonata(`${ANSWER}.seedsKey`),
         othersKey: jsonata(`${ANSWER}.othersKey`),
         repairKey: jsonata(`${ANSWER}.repairKey`),
+        witnessesKey: jsonata(`${ANSWER}.witnessesKey`),
         summary: jsonata(`${ANSWER}.summary`),
       },
     },
@@ -58,6 +59,12 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   // From the first stop on there are two ends: all nodes on the new data, or Recover brings all back to the old
   const stopEachNode = states.onEach('StopEachNode', 'stop', { list: 'nodesKey', planned });
   const placeEachNode = states.onEach('PlaceEachNode', 'place', { list: 'nodesKey', planned });
+  const describeEachWitness = states.onEach('DescribeEachWitness', 'describe', {
+    list: 'witnessesKey',
+    phase: 'describe-before-start',
+    planned,
+  });
+  const checkDead = states.step('CheckDead', { run, planKey });
   const startSeedNodes = states.onEach('StartSeedNodes', 'start', { list: 'seedsKey', planned });
   const startOtherNodes = states.onEach('StartOtherNodes', 'start', { list: 'othersKey', planned });
   const describeEachHostAfter = states.onEach('DescribeEachHostAfter', 'describe', {
@@ -77,6 +84,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .onEach('StopEachNodeToUndo', 'stop', { list: 'nodesKey', planned })
     .next(states.onEach('PutBackEachNode', 'put-back', { list: 'nodesKey', planned }));
   undo.next(seedsToStart);
+  describeEachWitness.next(checkDead).next(seedsToStart);
   // Where a dead node is brought back nothing runs yet
   const toStop = states.fork('ToStop', { "$operation = 'undo'": undo, $deadNode: placeEachNode });
   const writesToSettle = states.fork('WritesToSettle', { "$quietKey = ''": toStop });
@@ -120,6 +128,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       .next(toStop)
       .next(stopEachNode)
       .next(placeEachNode)
+      .next(states.fork('DeadNode', { $deadNode: describeEachWitness }))
       .next(seedsToStart)
       .next(startSeedNodes)
       .next(othersToStart)

@@ -83,7 +83,15 @@ export interface FailedEnds {
 
 interface ActionOptions extends OnFailure {
   /** Variable that holds the host list's key. */
-  list: 'hostsKey' | 'nodesKey' | 'schemaNodeKey' | 'quietKey' | 'seedsKey' | 'othersKey' | 'repairKey';
+  list:
+    | 'hostsKey'
+    | 'nodesKey'
+    | 'schemaNodeKey'
+    | 'quietKey'
+    | 'seedsKey'
+    | 'othersKey'
+    | 'repairKey'
+    | 'witnessesKey';
   /** By default the action's name. */
   phase?: string;
   /** True once there is a plan. */

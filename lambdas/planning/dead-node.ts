@@ -9,7 +9,7 @@ import {
 } from '../../contracts/errors.ts';
 import { EMPTIED_BY_RESTORE, type RestorePlan } from '../../contracts/plans.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
-import { isSystemKeyspace, type RingView, type SchemaTable } from '../../contracts/ring.ts';
+import { isSystemKeyspace, type RingNode, type RingView, type SchemaTable } from '../../contracts/ring.ts';
 import type { RunRecord } from '../../contracts/runs.ts';
 import { type DescribedHost, requireUpNormal, type UpHost, upHost } from './agreement.ts';
 import { operationOf } from './placed-since.ts';
@@ -54,6 +54,11 @@ export function withNewHost(
  * @throws NodeDown NodeNotDead
  */
 export function requireDead(up: readonly UpHost[], ring: RingView, hostId: string): void {
+  requireUpNormal(up, requireSeenDown(up, ring, hostId));
+}
+
+/** @returns the ring member. @throws NodeNotDead */
+export function requireSeenDown(up: readonly UpHost[], ring: RingView, hostId: string): RingNode[] {
   const dead = ring.nodes.filter((member) => member.hostId === hostId);
   for (const { address } of dead) {
     const isDown = (member: string) => member.startsWith(`${address} (D`);
@@ -65,7 +70,7 @@ export function requireDead(up: readonly UpHost[], ring: RingView, hostId: strin
         `node ${hostId} (${address}): got Up by ${seenUp.join(', ')}, expected Down to all nodes`,
       );
   }
-  requireUpNormal(up, dead);
+  return dead;
 }
 
 /** Of those that are up: what the new host is compared with. @throws NodeDown */

@@ -5,6 +5,7 @@ import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
 import { restoreRequest } from '../../contracts/requests.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
+import { checkDead } from '../../lambdas/check-dead.ts';
 import { claimRecovery } from '../../lambdas/claim-recovery.ts';
 import { discoverHosts } from '../../lambdas/discover-hosts.ts';
 import { failAction } from '../../lambdas/fail-action.ts';
@@ -207,19 +208,43 @@ describe('a dead node', () => {
     expect(warnings.join()).toMatch(new RegExp(`${dead.hostId}, which was not restored there`));
   });
 
-  it.each<{ swap: SwapState; starts: boolean; says: RegExp }>([
-    { swap: 'none', starts: false, says: /has no node: do not start Cassandra on it/ },
-    { swap: 'partly-placed', starts: false, says: /has no node: do not start Cassandra on it/ },
-    { swap: 'placed', starts: true, says: /was perhaps not repaired: nodetool repair -full/ },
-    { swap: 'released', starts: true, says: /was perhaps not repaired/ },
+  it('is asked about once more before it is started', async () => {
+    const world = await backedUp();
+    const { run, planKey, witnessesKey } = await planned(world);
+    expect((await readHosts(world, witnessesKey)).map(({ instanceId }) => instanceId)).toEqual([
+      ...[first.instanceId, second.instanceId],
+    ]);
+    const answers = (more: Answers) => answerDescribe(world, run, 'describe-before-start', more);
+    // Another that is down meanwhile does no harm.
+    await answers({ ...LOST, 0: { notUpNormal: ['10.0.0.2 (DN)', '10.0.0.3 (DN)'] }, 1: DOWN });
+    expect(await checkDead({ run, planKey }, world)).toEqual({});
+    await answers({ ...LOST, 1: { notUpNormal: [] } });
+    await expect(checkDead({ run, planKey }, world)).rejects.toMatchObject({ name: 'NodeNotDead' });
+    await answers({ 0: DOWN, 1: DOWN, 2: EMPTY_HOST });
+    await expect(checkDead({ run, planKey }, world)).rejects.toMatchObject({ name: 'NodeDown' });
+  });
+
+  it.each<{ swap: SwapState; phase: string; direction: string; starts: boolean; says: RegExp }>([
+    { swap: 'none', phase: 'place', direction: 'none', starts: false, says: /has no node: do not start/ },
+    { swap: 'partly-placed', phase: 'place', direction: 'back', starts: false, says: /has no node: do not/ },
+    { swap: 'placed', phase: 'place', direction: 'back', starts: false, says: /has no node: do not start/ },
+    {
+      swap: 'placed',
+      phase: 'start',
+      direction: 'forward',
+      starts: true,
+      says: /perhaps not repaired: nodetool/,
+    },
+    { swap: 'released', phase: 'repair', direction: 'forward', starts: true, says: /perhaps not repaired/ },
   ])(
-    'whose run dies is started by Recover only where all of it is placed: $swap',
-    async ({ swap, starts, says }) => {
+    'whose run dies is started by Recover only where it was: $swap in $phase',
+    async ({ swap, phase, direction, starts, says }) => {
       const world = await backedUp();
       const { run } = await planned(world);
-      await world.catalog.putNode(run, { instanceId: dead.instanceId, status: 'STARTED', phase: 'place' });
+      await world.catalog.putNode(run, { instanceId: dead.instanceId, status: 'STARTED', phase });
       const swaps = [undefined, undefined, swap];
       const { plan, history } = await recoveredRun(world, run, swaps);
+      expect(plan.direction).toBe(direction);
       expect([plan.seedsKey, plan.othersKey].some((key) => key !== '')).toBe(starts);
       expect(history?.warnings.join()).toMatch(says);
       expect(history?.warnings.join()).not.toMatch(/start it yourself/);
