@@ -44,7 +44,7 @@ async function call(name: string, ...args: string[]): Promise<void> {
 }
 
 async function start(): Promise<unknown> {
-  const plain = host.document(RUN, 'start', {});
+  const plain = host.document(RUN, 'start', { awaitsSchema: false });
   const { port } = cqlPort.address() as AddressInfo;
   const document = await host.request({
     ...plain,
