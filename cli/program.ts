@@ -1,5 +1,5 @@
 // What can be typed: commands, arguments and options, each checked here, each handed to its file in commands/.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { z } from 'zod';
 import {
   type BackupKind,
@@ -10,12 +10,6 @@ import {
   runId,
 } from '../contracts/identifiers.ts';
 import { runStatus, workflowName } from '../contracts/runs.ts';
-import {
-  type Selection,
-  selectionFields,
-  type TablePatterns,
-  tablePatterns,
-} from '../contracts/selection.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Answer } from './answer.ts';
 import { backup } from './commands/backup.ts';
@@ -33,6 +27,22 @@ import { undo } from './commands/undo.ts';
 import { unregister } from './commands/unregister.ts';
 import type { Session } from './deployment.ts';
 import type { DeploymentOptions } from './main.ts';
+import {
+  backupOption,
+  checkedBy,
+  chosenBy,
+  clusterArgument,
+  datacenterOption,
+  excludeOption,
+  ignoreGcGraceOption,
+  includeOption,
+  nodeOption,
+  noWait,
+  runArgument,
+  snapshotOnlyOption,
+  wait,
+  yes,
+} from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 type Perform = (options: DeploymentOptions, command: (session: Session) => Promise<Answer>) => Promise<void>;
@@ -67,50 +77,6 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
   addClusterCommands(program, perform);
   addHistoryCommands(program, perform);
   return program;
-}
-
-const clusterArgument = () =>
-  new Argument('<cluster>', 'cluster ID of ringvault.yaml').argParser(checkedBy(clusterId));
-const runArgument = (description: string) => new Argument('[run]', description).argParser(checkedBy(runId));
-const backupOption = () =>
-  new Option('--backup <id>', 'backup ID, or latest')
-    .default('latest')
-    .argParser(checkedBy(z.union([z.literal('latest'), runId])));
-const nodeOption = () =>
-  new Option('--node <id>', 'only this node, by instance ID or host ID; may be given again').argParser(
-    collectedBy(selectionFields.nodes),
-  );
-const includeOption = () =>
-  new Option(
-    '--include <pattern>',
-    'only such keyspaces or keyspace.tables, * and ? for any characters; may be given again',
-  ).argParser(collectedBy(tablePatterns.shape.include));
-const excludeOption = () =>
-  new Option('--exclude <pattern>', 'without such; may be given again').argParser(
-    collectedBy(tablePatterns.shape.exclude),
-  );
-const datacenterOption = () =>
-  new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
-const ignoreGcGraceOption = () =>
-  new Option(
-    '--ignore-gc-grace',
-    'of some nodes alone, though others may have forgotten deletions since then',
-  );
-const snapshotOnlyOption = () => new Option('--snapshot-only', 'of an incremental backup its base alone');
-const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
-const noWait = () => new Option('--no-wait', 'return at once');
-const yes = () => new Option('--yes', 'do not ask');
-
-interface Choice {
-  node?: Selection['nodes'];
-  include?: TablePatterns['include'];
-  exclude?: TablePatterns['exclude'];
-}
-
-/** What was chosen, as requests have it. */
-function chosenBy({ node, include, exclude }: Choice): Selection {
-  const keyspaces = { ...(include && { include }), ...(exclude && { exclude }) };
-  return { ...(node && { nodes: node }), ...((include || exclude) && { keyspaces }) };
 }
 
 function addRunCommands(program: Command, perform: Perform): void {
@@ -347,21 +313,5 @@ function globals(self: Command): DeploymentOptions {
     ...(region && { region }),
     ...(profile && { profile }),
     ...(endpointUrl && { endpointUrl }),
-  };
-}
-
-/** Of an option that may be given several times, or several values. */
-function collectedBy<Schema extends z.ZodType>(
-  schema: Schema,
-): (value: string, before?: string[]) => z.infer<Schema> {
-  const check = checkedBy(schema);
-  return (value, before = []) => check([...before, value]);
-}
-
-function checkedBy<Schema extends z.ZodType>(schema: Schema): (value: unknown) => z.infer<Schema> {
-  return (value) => {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new InvalidArgumentError(parsed.error.issues.map((issue) => issue.message).join('; '));
   };
 }

@@ -109,10 +109,13 @@ export const restorePlan = z.strictObject({
       /** What each of these reads. The new host does not tell before its first start. */
       readableFormats: z.array(z.string()),
       clusterName: z.string(),
-      /** From then on replicas may have forgotten deletions that are younger than the backup: neither placed nor repaired later. */
-      notAfter: isoTime.optional(),
     })
     .optional(),
+  /**
+   * Of some nodes alone: from then on their replicas may have forgotten deletions that are younger than the data. Neither placed nor
+   * repaired later.
+   */
+  notAfter: isoTime.optional(),
   /** Where the restored nodes are repaired at the end. */
   repair: z
     .strictObject({

@@ -80,6 +80,10 @@ export const restoreRequest = z.union([
         message: `expected none of ${NOT_OF_DEAD_NODE.join(', ')}, online and onlyBackedUpDatacenters with it: it gets all that it had`,
       },
     )
+    .refine(({ deadNode, ignoreCounters }) => deadNode || !ignoreCounters, {
+      path: ['ignoreCounters'],
+      message: 'expected only with deadNode',
+    })
     .refine(({ dryRun, stopAfterStep }) => !dryRun || !stopAfterStep, {
       path: ['stopAfterStep'],
       message: 'expected none with dryRun, which ends before any step',

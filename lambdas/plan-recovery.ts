@@ -92,6 +92,14 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     if (!phases.some((phase) => WITHOUT_CLIENTS.includes(phase))) return { ...NOTHING, warnings: [served] };
     return letClientsIn(plan, served, unknown);
   }
+  // Of a dead node that is brought back nobody else depends on what becomes of it.
+  if (plan.deadNode && unknown.length > 0) {
+    const left = unknown.map(
+      ({ instanceId }) =>
+        `${instanceId} did not answer: whether a node serves on it is not known. If it is gone for good, start the restore again with another host`,
+    );
+    return { ...NOTHING, warnings: [served, ...left] };
+  }
   if (unknown.length > 0) {
     const named = unknown.map((node) => node.instanceId).join(', ');
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);

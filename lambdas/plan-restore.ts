@@ -1,3 +1,4 @@
+// PlanRestore: what a restore, an undo or a release will do, refused here if at all: nothing has been changed yet.
 import type { ClusterConfiguration } from '../contracts/configuration.ts';
 import {
   InvalidConfiguration,
@@ -13,7 +14,7 @@ import { selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import type { DescribedHost } from './planning/agreement.ts';
-import { partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { planToBringBack } from './planning/bring-back.ts';
 import { knownHosts, type Live, liveRing, readLive } from './planning/live-cluster.ts';
 import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
@@ -104,18 +105,22 @@ async function planToRestore(
   const { online, repair } = request;
   if (online) requireImportable(nodes, backup);
   else requireSettled(whatStays(backup, difference), nodes);
-  if (!online && !request.ignoreGcGrace) {
-    const age = { from: backup.manifest.snapshotAt, now: ports.clock.now() };
-    requireWithinGcGrace(backup, live.schema, age);
-  }
+  const { snapshotAt, leftOut: lacking } = backup.manifest;
+  const minds = !online && !request.ignoreGcGrace;
+  if (minds) requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
   const operation = 'restore';
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, sourceCluster } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live, repair, stopAfterDownload });
   requireSpace(nodes, plan, cluster.limits);
   const beside = online ? BESIDE_WHAT_THERE_IS : [];
   const roles = sourceCluster === run.clusterId ? [] : [ROLES_STAY];
-  const warnings = [...plan.warnings, ...beside, ...partWarnings(backup, leftOut, repair), ...roles];
-  return { ...plan, restoreRunId: run.runId, statements: difference?.statements ?? [], warnings };
+  const part = stopAfterDownload ? [] : partWarnings(backup, leftOut, repair);
+  return {
+    ...plan,
+    ...{ restoreRunId: run.runId, statements: difference?.statements ?? [] },
+    ...(minds && lacking.nodes > 0 && { notAfter: forgottenFrom(backup, live.schema, snapshotAt) }),
+    warnings: [...plan.warnings, ...beside, ...part, ...roles],
+  };
 }
 
 async function planToUndoOrRelease(

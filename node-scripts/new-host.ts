@@ -6,6 +6,9 @@ import type { NodeDirectories } from './cassandra/directories.ts';
 import { parseTableDirectory } from './cassandra/sstable-files.ts';
 import { contentIn } from './swap/place-tables.ts';
 
+/** In each volume of its own. */
+const OF_FILE_SYSTEM = 'lost+found';
+
 /** @throws HostNotEmpty where a table, the commit log or the hints have anything in them */
 export async function mustHaveNoNode({
   data,
@@ -13,7 +16,7 @@ export async function mustHaveNoNode({
   hints,
 }: Pick<NodeDirectories, 'data' | 'commitLog' | 'hints'>): Promise<void> {
   const mustBeEmpty = async (path: string) => {
-    const [first] = await contentIn(path);
+    const [first] = (await contentIn(path)).filter((name) => name !== OF_FILE_SYSTEM);
     if (first) throw new HostNotEmpty(`${path}: got ${first}, expected nothing in it`);
   };
   for (const path of [commitLog, hints]) await mustBeEmpty(path);

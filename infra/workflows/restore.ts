@@ -136,7 +136,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       .next(describeEachHostAfter)
       .next(verifyRestore)
       // What was aside is nobody's data: there was no node
-      .next(states.fork('NothingReplaced', { $deadNode: release }))
+      .next(states.fork('NothingToUndo', { $deadNode: release }))
       .next(toRepair)
       .next(recordRun)
       .next(states.fork('NothingToTell', { $dryRun: releaseRun }))

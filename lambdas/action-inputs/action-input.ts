@@ -69,7 +69,7 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   import: sourceInput,
   async place(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
-    requireInTime(planned, ports);
+    requireRemembered(planned, ports);
     const emptied = EMPTIED_BY_RESTORE.map((each) => ({ ...each }));
     return { ...(await sourceInput(asked, ports)), emptied, ...newHostOf(planned) };
   },
@@ -92,7 +92,7 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   },
   async repair(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
-    requireInTime(planned, ports);
+    requireRemembered(planned, ports);
     const { tables, repair, deadNode } = planned;
     const byKeyspace = Map.groupBy(deadNode ? [] : tables, (each) => each.keyspace);
     const keyspaces = [...byKeyspace].map(([keyspace, own]) => ({
@@ -185,11 +185,11 @@ function newHostOf({ deadNode }: RestorePlan): Pick<ActionInput<'place'>, 'newHo
 }
 
 /** @throws GcGracePassed where the download or the queue took so long that deletions may be forgotten by now */
-function requireInTime({ deadNode, snapshotAt }: RestorePlan, { clock }: Ports): void {
+function requireRemembered({ notAfter, snapshotAt }: RestorePlan, { clock }: Ports): void {
   const now = clock.now().toISOString();
-  if (!deadNode?.notAfter || now < deadNode.notAfter) return;
+  if (!notAfter || now < notAfter) return;
   throw new GcGracePassed(
-    `the data of ${snapshotAt}: got ${now}, expected it placed and repaired before ${deadNode.notAfter}`,
+    `the data of ${snapshotAt}: got ${now}, expected it placed and repaired before ${notAfter}`,
   );
 }
 

@@ -19,7 +19,7 @@ import {
 } from './dead-node.ts';
 import { knownHosts, liveRing, readLive } from './live-cluster.ts';
 import { placedSince } from './placed-since.ts';
-import { readBackup } from './restorable-backup.ts';
+import { type RestorableBackup, readBackup } from './restorable-backup.ts';
 import { mapNodes, requireAllowed, requireSameRing, requireSpace } from './restore-nodes.ts';
 import { damageOf, plannedNode, planOf } from './restore-plan.ts';
 import { restoredPart } from './restored-part.ts';
@@ -53,19 +53,26 @@ export async function planToBringBack(
   const members = [...ring.nodes, ...whole.ring.nodes];
   requireSameRing(ring, whole, new Set(members.map(({ datacenter }) => datacenter)));
   requireDead(live.up, ring, hostId);
-  if (!request.ignoreCounters) requireNoCounters(backup.schema.tables);
-  const age = { from: snapshotAt, now: ports.clock.now() };
-  if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
-
   const liveTables = live.schema?.tables ?? [];
   const truncated = truncatedSince(described, whole.chain[0]?.manifest.snapshotAt ?? snapshotAt);
   const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
   requireSpace(nodes, { tables }, cluster.limits);
-  const repairBefore = forgottenFrom(backup, live.schema, snapshotAt);
+  const held = heldBy(backup, tables);
+  if (!request.ignoreCounters) requireNoCounters(held.schema.tables);
+  const age = { from: snapshotAt, now: ports.clock.now() };
+  if (!request.ignoreGcGrace) requireWithinGcGrace(held, live.schema, age);
+  const repairBefore = forgottenFrom(held, live.schema, snapshotAt);
+
   const stopAfterDownload = request.stopAfterStep === 'download';
-  const operation = 'restore' as const;
   const chosen = { onlyBackedUpDatacenters, selection: { nodes: [hostId] }, sourceCluster: clusterId };
-  const about = { operation, dryRun, stopAfterDownload, online: false, repair, ...chosen };
+  const about = {
+    operation: 'restore' as const,
+    dryRun,
+    stopAfterDownload,
+    online: false,
+    repair,
+    ...chosen,
+  };
   const warnings = deadNodeWarnings(whole, {
     ...{ repairBefore, repairs: repair },
     truncated: liveTables
@@ -76,7 +83,15 @@ export async function planToBringBack(
     ...planOf(run, { ...about, backup, nodes, live }),
     ...{ restoreRunId: run.runId, tables, settlesWrites: false },
     nodes: nodes.map((node) => plannedNode(node, tables)),
-    deadNode: { ...others, clusterName, ...(!request.ignoreGcGrace && { notAfter: repairBefore }) },
-    warnings: [...damageOf(nodes), ...warnings],
+    deadNode: { ...others, clusterName },
+    ...(!request.ignoreGcGrace && { notAfter: repairBefore }),
+    warnings: [...damageOf(nodes), ...(stopAfterDownload ? [] : warnings)],
   };
+}
+
+/** What was dropped or truncated since refuses nothing. */
+function heldBy(backup: RestorableBackup, tables: RestorePlan['tables']): RestorableBackup {
+  const ids = new Set(tables.map(({ tableId }) => tableId));
+  const { schema } = backup;
+  return { ...backup, schema: { ...schema, tables: schema.tables.filter(({ id }) => ids.has(id)) } };
 }

@@ -6,6 +6,7 @@ import {
   NodeNotDead,
   NothingSelected,
   RestoredSince,
+  TopologyMismatch,
 } from '../../contracts/errors.ts';
 import { EMPTIED_BY_RESTORE, type RestorePlan } from '../../contracts/plans.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
@@ -57,9 +58,13 @@ export function requireDead(up: readonly UpHost[], ring: RingView, hostId: strin
   requireUpNormal(up, requireSeenDown(up, ring, hostId));
 }
 
-/** @returns the ring member. @throws NodeNotDead */
+/** @returns the ring member. @throws NodeNotDead TopologyMismatch */
 export function requireSeenDown(up: readonly UpHost[], ring: RingView, hostId: string): RingNode[] {
   const dead = ring.nodes.filter((member) => member.hostId === hostId);
+  if (dead.length === 0)
+    throw new TopologyMismatch(
+      `got no ring member ${hostId}, expected it, Down: others own its tokens by now`,
+    );
   for (const { address } of dead) {
     const isDown = (member: string) => member.startsWith(`${address} (D`);
     const seenUp = up
@@ -138,13 +143,19 @@ export function requireNoCounters(tables: readonly SchemaTable[]): void {
  * @throws RestoredSince
  */
 export function requireNotRestoredSince(placed: readonly RunRecord[], backupId: string): void {
-  const [newest] = placed.filter(({ request }) => !request['online'] && !request['deadNode']);
+  const [newest] = placed.filter(changedTheCluster);
   if (!newest) return;
   const isFromIt = newest.backupId === backupId && newest.status === 'COMPLETED' && !newest.selection;
   if (isFromIt && operationOf(newest) === 'restore') return;
   throw new RestoredSince(
     `backup ${backupId}: got ${operationOf(newest)} ${newest.runId} (${newest.status}) after it, expected none`,
   );
+}
+
+/** In place, and to its end: one that Recover took back put nothing away. */
+function changedTheCluster(run: RunRecord): boolean {
+  if (run.request['online'] || run.request['deadNode']) return false;
+  return operationOf(run) === 'undo' || run.status === 'COMPLETED' || run.undo !== undefined;
 }
 
 /** What people should know before, and do after. */

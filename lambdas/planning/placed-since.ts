@@ -23,7 +23,7 @@ export async function placedSince(
 
 export const operationOf = ({ request }: RunRecord) => String(request['operation'] ?? 'restore');
 
-function mayPlace({ request, ...restore }: RunRecord): boolean {
-  if (operationOf({ request, ...restore }) === 'release') return false;
-  return request['dryRun'] !== true && !request['stopAfterStep'];
+function mayPlace(run: RunRecord): boolean {
+  const { dryRun, stopAfterStep } = run.request;
+  return operationOf(run) !== 'release' && dryRun !== true && !stopAfterStep;
 }

@@ -51,7 +51,7 @@ export function planOf(
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.
     mayFailToDrain: live.difference !== undefined && !stays.tables,
     settlesWrites: stays.tables || stays.nodes,
-    ...(repair && { repair: { primaryRange: !stays.nodes } }),
+    ...(repair && !stopAfterDownload && { repair: { primaryRange: !stays.nodes } }),
     nodes: nodes.map((node) => plannedNode(node, tables)),
     warnings: [...warningsOf(operation, live), ...(operation === 'restore' ? damageOf(nodes) : [])],
   };

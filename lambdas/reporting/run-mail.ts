@@ -41,8 +41,7 @@ function headline({ clusterId, status, runId, error, request }: RunRecord, what:
   return error ? [line, '', `${error.errorName}: ${error.message}`] : [line];
 }
 
-const ENDED_EARLY =
-  'It ended after its download, as it was asked to: nothing was restored. The next restore of the same goes on with what was downloaded.';
+const ENDED_EARLY = 'It ended after its download, as it was asked to: nothing was restored.';
 
 function facts(record: RunRecord): string[] {
   const took = record.endedAt ? Date.parse(record.endedAt) - Date.parse(record.startedAt) : undefined;
@@ -129,6 +128,12 @@ function next(
 ): string[] {
   if (error) return ['What to do now:', `  ${error.hint}`];
   if (status !== 'COMPLETED') return ['What to do now:', `  Start a new ${what} when you are ready.`];
+  if (request['stopAfterStep']) {
+    return [
+      'To go on with what was downloaded, name the backup: a newer one may be the latest by then.',
+      `  ringvault restore ${clusterId} --backup ${backupId}`,
+    ];
+  }
   if (what === 'backup') return ['To restore it:', `  ringvault restore ${clusterId} --backup ${backupId}`];
   if (what === 'restore' && undo === 'possible' && !request['dryRun']) {
     return [

@@ -71,14 +71,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const jars = await cassandraJars(version);
   const paths = await withClassArchives({ java: await findJava(), jars }, version);
   const count = options.nodes ?? 3;
-  const network = await claimNetwork(count);
+  // With addresses for those that come in place of lost ones.
+  const network = await claimNetwork(2 * count);
   const guards: Guard[] = [];
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= Promise.all(guards.map((guard) => guard.end())).then(() => network.release());
     return closing;
   };
-  const jmxPorts = await freeJmxPorts(2 * count);
+  const jmxPorts = await freeJmxPorts(count);
   const place = { ...options, directory, version, count, network, jmxPorts, paths };
   try {
     const nodes = await createNodes(place);
@@ -102,6 +103,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       async loseLastNode() {
         const last = nodes.length - 1;
         await nodes[last]?.kill();
+        jmxPorts.push(...(await freeJmxPorts(1)));
         const node = await createNodeAt(place, last, count + guards.length);
         guards.push(guardNodes([node]));
         nodes[last] = node;
@@ -133,7 +135,7 @@ interface NodesPlace extends ClusterOptions {
   version: CassandraVersion;
   count: number;
   network: Network;
-  /** By number of the node, from 1: also of those that come in place of lost ones. */
+  /** By number of the node, from 1. */
   jmxPorts: number[];
   paths: JavaPaths;
 }

@@ -27,7 +27,8 @@ export async function download(
   const directories = await nodeDirectories(context);
   const { data } = directories;
   const mapped = mapDataDirectories(backup.header, directories);
-  await takeKeptStaging(context, data, input);
+  const wanted = { sources: input.sources, tables: input.tables, mapped };
+  await takeKeptStaging(context, wanted);
   const staging = await openStaging(mapped, context.document.runId);
   const cache = await openHashCache(context.paths.cache);
   const local = localFiles(data, cache, linkedBefore(staging.roots));
@@ -50,7 +51,7 @@ export async function download(
       fetched: () => context.failPoint('download.file'),
     });
     await staging.sync();
-    if (input.forLater) await keepStaging(context, data, input);
+    if (input.forLater) await keepStaging(context, wanted);
     return total;
   } finally {
     rate.close();

@@ -11,6 +11,7 @@ import { namesIn, writeDurably } from '../durable-files.ts';
 import { lockHolder } from '../process-lock.ts';
 import { isAlive, killProcess } from '../processes.ts';
 import { swapState } from '../swap/state.ts';
+import { isKept } from '../transfer/kept-staging.ts';
 import { stagingRoot } from '../transfer/placement.ts';
 import { clearTag, mustBeTagOf } from './clear-snapshot.ts';
 
@@ -28,7 +29,8 @@ export async function endRun(
   await writeDurably(paths.endedMarker(input.endedRunId), context.clock.now().toISOString());
   await endPrograms(context, input.endedRunId);
   const swap = input.restoreRunId ? await swapState(paths.journals, input.restoreRunId) : 'none';
-  if (input.restoreRunId && swap === 'none') await removeStaging(context, input.restoreRunId);
+  if (input.restoreRunId && swap === 'none' && !(await isKept(context, input.restoreRunId)))
+    await removeStaging(context, input.restoreRunId);
   const isUp = await servesCql(context);
   const cleared: string[] = [];
   for (const tag of isUp ? input.tags : []) {

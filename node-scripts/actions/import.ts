@@ -13,6 +13,7 @@ import type { ActionContext } from '../context.ts';
 import { namesIn, readIfThere, writeDurably } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { mustHoldAll } from '../transfer/held-files.ts';
+import { useUpStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot, tablePath } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
@@ -28,7 +29,6 @@ export async function importTables(
   await mustBeAllowed(context);
   const backup = await readNodeChain(context, sources);
   const directories = await nodeDirectories(context);
-
   const staged = mapDataDirectories(backup.header, directories).map((root) =>
     stagingRoot(root, context.document.runId),
   );
@@ -39,6 +39,7 @@ export async function importTables(
     counted === undefined
       ? await mustHoldAll(context, backup, tables, staged, 'staging', linkedBefore(staged))
       : parseDocument(totals, counted, begun);
+  await useUpStaging(context);
   await writeDurably(begun, JSON.stringify(total));
   const roots = [...new Set(staged)];
   for (const table of tables) {

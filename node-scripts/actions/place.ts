@@ -10,6 +10,7 @@ import { renameJournal } from '../swap/journalled-renames.ts';
 import { placeTables, planSwap } from '../swap/place-tables.ts';
 import { journalPaths } from '../swap/plan.ts';
 import { mustHoldAll } from '../transfer/held-files.ts';
+import { useUpStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
@@ -39,6 +40,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   });
   // No increment goes on from what was there.
   await forget(context);
+  await useUpStaging(context);
   await placeTables(paths.journals, plan, async () => {
     await context.beforeDestroying('swap a restored table in');
     await context.failPoint('place.table');

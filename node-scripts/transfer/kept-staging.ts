@@ -1,5 +1,5 @@
 // What a restore that ended after its download has left in staging: the next restore of the same goes on with it, any other
-// deletes it.
+// deletes it. Until its files are swapped in or imported, no failure of that restore deletes it.
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -14,62 +14,68 @@ import { stagingRoot } from './placement.ts';
 const { sources, tables } = actions.download.input.shape;
 const keptStaging = z.strictObject({
   formatVersion: z.literal(1),
+  /** Whose staging it is by now. */
   runId: z.string(),
   sources,
   tables,
-  /** By data directory: what it takes up of it. */
-  bytes: z.record(z.string(), z.int().nonnegative()),
+  /** The node's data directory for each of the backup's. */
+  mapped: z.array(z.string()),
 });
 type KeptStaging = z.infer<typeof keptStaging>;
-type Context = Pick<ActionContext, 'paths'>;
-type Wanted = Pick<ActionInput<'download'>, 'sources' | 'tables'>;
+type Paths = Pick<ActionContext, 'paths'>;
+type Wanted = Pick<ActionInput<'download'>, 'sources' | 'tables'> & { mapped: string[] };
 
-async function readKept({ paths }: Context): Promise<KeptStaging | undefined> {
+async function readKept({ paths }: Paths): Promise<KeptStaging | undefined> {
   const content = await readIfThere(paths.keptStaging);
   return content === undefined ? undefined : parseDocument(keptStaging, content, paths.keptStaging);
 }
 
 /** Once all of it is there, verified and durable. */
-export async function keepStaging(
+export function keepStaging(
   { paths, document }: Pick<ActionContext, 'paths' | 'document'>,
-  data: readonly string[],
-  { sources, tables }: Wanted,
+  { sources, tables, mapped }: Wanted,
 ): Promise<void> {
-  const { runId } = document;
-  const bytes: KeptStaging['bytes'] = {};
-  for (const root of data) bytes[root] = await bytesBelow(stagingRoot(root, runId));
-  const kept: KeptStaging = { formatVersion: 1, runId, sources, tables, bytes };
-  await writeDurably(paths.keptStaging, JSON.stringify(kept));
+  const kept: KeptStaging = { formatVersion: 1, runId: document.runId, sources, tables, mapped };
+  return writeDurably(paths.keptStaging, JSON.stringify(kept));
 }
 
 /**
- * Makes it the staging of this run, which looks at each file again; deletes it where it is of anything else. Idempotent: what
- * says that there is one goes last.
+ * Makes it the staging of this run, which looks at each file again; deletes it where it is of anything else, or was for other data
+ * directories. Idempotent: what says whose it is changes last.
  */
 export async function takeKeptStaging(
   context: Pick<ActionContext, 'paths' | 'document' | 'beforeDestroying'>,
-  data: readonly string[],
-  wanted: Wanted,
+  { sources, tables, mapped }: Wanted,
 ): Promise<void> {
   const kept = await readKept(context);
   const { runId } = context.document;
   if (!kept || kept.runId === runId) return;
-  const { sources, tables } = wanted;
-  const isSame = isDeepStrictEqual({ sources, tables }, { sources: kept.sources, tables: kept.tables });
+  const { formatVersion: _, runId: from, ...of } = kept;
+  const isSame = isDeepStrictEqual(of, { sources, tables, mapped });
   await context.beforeDestroying('take over or delete what an earlier restore has staged');
-  for (const root of new Set([...data, ...Object.keys(kept.bytes)])) {
-    const [from, to] = [stagingRoot(root, kept.runId), stagingRoot(root, runId)];
-    if (!(await isThere(from))) continue;
-    if (isSame && !(await isThere(to))) await rename(from, to);
-    else await rm(from, { recursive: true, force: true });
-    await syncDirectory(dirname(from));
+  for (const root of new Set(kept.mapped)) {
+    const [theirs, own] = [stagingRoot(root, from), stagingRoot(root, runId)];
+    if (!(await isThere(theirs))) continue;
+    if (isSame && !(await isThere(own))) await rename(theirs, own);
+    else await rm(theirs, { recursive: true, force: true });
+    await syncDirectory(dirname(theirs));
   }
-  await rm(context.paths.keptStaging, { force: true });
+  if (isSame) await keepStaging(context, { sources, tables, mapped });
+  else await rm(context.paths.keptStaging, { force: true });
+}
+
+/** Whether what a run has staged outlives its failure. */
+export async function isKept(context: Paths, runId: string): Promise<boolean> {
+  return (await readKept(context))?.runId === runId;
+}
+
+/** From then on its files go where they belong. */
+export async function useUpStaging({ paths }: Paths): Promise<void> {
+  await rm(paths.keptStaging, { force: true });
 }
 
 /** What of a data directory the next restore has at its disposal besides what is free. */
-export async function keptBytes(context: Context, root: string): Promise<number> {
+export async function keptBytes(context: Paths, root: string): Promise<number> {
   const kept = await readKept(context);
-  if (!kept || !(await isThere(stagingRoot(root, kept.runId)))) return 0;
-  return kept.bytes[root] ?? 0;
+  return kept ? bytesBelow(stagingRoot(root, kept.runId)) : 0;
 }

@@ -4,15 +4,13 @@ import type { TableRef } from '../../contracts/actions.ts';
 import type { ListedFile, NodeHeader } from '../../contracts/manifests.ts';
 
 /**
- * Index of the backup's data directory → one of the node's own: the same path where it has it, else in turn. In turn none that
- * is for Cassandra's own tables alone: it takes these from any.
+ * Index of the backup's data directory → one of the node's own: the same path where it has it, else in turn. None that is for
+ * Cassandra's own tables alone: it takes these from any.
+ * @param forTables of users
  */
-export function mapDataDirectories(
-  header: NodeHeader,
-  { data, forTables }: { data: string[]; forTables: string[] },
-): string[] {
+export function mapDataDirectories(header: NodeHeader, { forTables }: { forTables: string[] }): string[] {
   return header.dataDirectories.map((path, index) => {
-    const mapped = data.includes(path) ? path : forTables[index % forTables.length];
+    const mapped = forTables.includes(path) ? path : forTables[index % forTables.length];
     if (!mapped) throw new Error('a node has at least one data directory');
     return mapped;
   });

@@ -170,6 +170,14 @@ it('brings a dead node back on the host that is named with it, and says what mus
   expect(started[0]?.input).not.toHaveProperty('repair');
 });
 
+it('downloads ahead without asking: nothing is changed', async () => {
+  const { type, story, started } = await withBackups({ interactive: true });
+  story.push(done());
+  expect(await type('restore demo --stop-after-step download')).toBe(0);
+  expect(started.map(({ input }) => input)).toMatchObject([{ stopAfterStep: 'download', backupId: RUN }]);
+  expect(await type('restore demo --stop-after-step place')).toBe(2);
+});
+
 it.each([true, false])('asks for a repair, or for none, only where it was said: %s', async (repair) => {
   const { type, story, started } = await withBackups({ interactive: true, typed: 'demo' });
   story.push(done());

@@ -1,74 +1,30 @@
 // One node brought back with its identity on a host that has none: what is planned, what refuses it, and its recovery.
 import { describe, expect, it } from 'vitest';
-import type { SwapState } from '../../contracts/actions.ts';
-import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
+import { restorePlan } from '../../contracts/plans.ts';
 import { restoreRequest } from '../../contracts/requests.ts';
-import type { RunRef } from '../../contracts/runs.ts';
 import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { checkDead } from '../../lambdas/check-dead.ts';
-import { claimRecovery } from '../../lambdas/claim-recovery.ts';
-import { discoverHosts } from '../../lambdas/discover-hosts.ts';
-import { failAction } from '../../lambdas/fail-action.ts';
-import { planRecovery } from '../../lambdas/plan-recovery.ts';
-import { directionOf } from '../../lambdas/planning/swap-direction.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
-import { verifyRestore } from '../../lambdas/verify-restore.ts';
-import { answer, answerDescribe, headerOf, ring, schema, USERS_ID } from './support/answers.ts';
+import { answerDescribe, ring, schema, USERS_ID } from './support/answers.ts';
 import { completedBackup } from './support/backup.ts';
+import {
+  type Answers,
+  backedUp,
+  DOWN,
+  deadNode,
+  EMPTY_HOST,
+  LOST,
+  missing,
+  NODES,
+  OTHER_VERSION,
+  planned,
+  releaseLock,
+} from './support/dead-node.ts';
 import { answerPlaced, completedRestore, plannedRestore } from './support/restore.ts';
-import { CLUSTER, configuration, executionOf, hosts, newWorld, START, type World } from './support/world.ts';
+import { CLUSTER, configuration, newWorld, type World } from './support/world.ts';
 
-const [first, second, dead] = hosts;
-if (!first || !second || !dead) throw new Error('three hosts');
-const OTHER_VERSION = '22222222-2222-4222-8222-222222222222';
-const deadNode = { node: dead.hostId, newInstanceId: dead.instanceId };
-
-/** As the hosts tell it: the third is new, and the two others miss its node. */
-const EMPTY_HOST = {
-  ...{ cassandra: 'down' as const, downReason: 'nobody listens', hostId: undefined, clusterName: undefined },
-  ...{ datacenter: undefined, rack: undefined, address: undefined, cassandraVersion: undefined },
-  ...{ readableFormats: undefined, schemaVersion: undefined, ringDigest: undefined, notUpNormal: undefined },
-};
-const missing = { notUpNormal: ['10.0.0.3 (DN)'] };
-const LOST = { 0: missing, 1: missing, 2: EMPTY_HOST };
-const DOWN = { cassandra: 'down' as const };
-type Answers = NonNullable<NonNullable<Parameters<typeof plannedRestore>[1]>['more']>;
-
-const system = (table: string, digit: string, keyspace = 'system') => ({
-  ...{ keyspace, table, tableId: digit.repeat(32), files: 9, bytes: 500, sstables: 1 },
-});
-
-async function backedUp(): Promise<World> {
-  const world = newWorld();
-  const run = { runId: '', clusterId: CLUSTER };
-  const { tables, listing } = headerOf(run, 0);
-  const all = [
-    ...tables,
-    ...[system('local', '1'), system('paxos', '2'), system('batches', '3')],
-    system('tables', '4', 'system_schema'),
-  ];
-  const header = { tables: all, files: 63, bytes: 5_000, listing: { ...listing, lines: 63 } };
-  await completedBackup(world, {}, { 0: header, 1: header, 2: header });
-  return world;
-}
-
-interface Planned {
-  more?: Answers;
-  request?: object;
-  live?: object;
-  name?: string;
-  at?: number;
-}
-
-async function planned(
-  world: World,
-  { more = LOST, request = {}, live = {}, name = 'restore', at = 600 }: Planned = {},
-) {
-  const asked = { request: { deadNode, ...request }, more, live, name, at };
-  const answered = await plannedRestore(world, asked);
-  return { ...answered, plan: await readDocument(world, answered.planKey, restorePlan) };
-}
+const [first, second, dead] = NODES;
 
 describe('a dead node', () => {
   it('gets all that it had on the new host: its own tables, and the schema of the others', async () => {
@@ -82,8 +38,9 @@ describe('a dead node', () => {
     ]);
     expect(plan.deadNode).toEqual({
       others: [first, second].map(({ instanceId, instanceArn }) => ({ instanceId, instanceArn })),
-      ...{ readableFormats: ['nb'], clusterName: 'Demo', notAfter: '2026-12-01T02:00:20.000Z' },
+      ...{ readableFormats: ['nb'], clusterName: 'Demo' },
     });
+    expect(plan.notAfter).toBe('2026-12-01T02:00:20.000Z');
     expect(plan.warnings.join('; ')).toMatch(
       /the node is repaired at the end; .* before 2026-12-01T02:00:20/,
     );
@@ -142,6 +99,30 @@ describe('a dead node', () => {
     expect(gone.tables.map(({ table }) => table)).not.toContain('users');
   });
 
+  it('does not mind counters, nor deletions, of a table that was dropped since', async () => {
+    const world = newWorld();
+    const short = schema.statements.map((each) =>
+      each.name === 'users'
+        ? { ...each, statement: `${each.statement.slice(0, -1)} AND gc_grace_seconds = 1;` }
+        : each,
+    );
+    const counting = schema.tables.map((table) =>
+      table.id === USERS_ID
+        ? { ...table, columns: table.columns.map((column) => ({ ...column, type: 'counter' })) }
+        : table,
+    );
+    await completedBackup(world, {}, {}, { schema: { ...schema, tables: counting, statements: short } });
+    const live = {
+      schema: {
+        ...schema,
+        tables: schema.tables.filter(({ id }) => id !== USERS_ID),
+        statements: schema.statements.filter(({ name }) => name !== 'users'),
+      },
+    };
+    const { plan } = await planned(world, { live });
+    expect(plan.notAfter).toBe('2026-12-01T02:00:20.000Z');
+  });
+
   it('does not come back beside counters without a word: it would count on from what it had', async () => {
     const world = newWorld();
     const counting = schema.tables.map((table) => ({
@@ -174,6 +155,15 @@ describe('a dead node', () => {
     // What it was restored to is what it goes on from.
     const { plan } = await planned(world, { request: { backupId: runId }, name: 'same', at: 900 });
     expect(plan.backupId).toBe(runId);
+  });
+
+  it('comes back though a restore since was begun, and taken back by Recover', async () => {
+    const world = newWorld();
+    const { runId } = await completedBackup(world);
+    const { run } = await plannedRestore(world, { name: 'begun', at: 300 });
+    await world.catalog.putNode(run, { instanceId: first.instanceId, status: 'STARTED', phase: 'stop' });
+    await releaseLock(world);
+    expect((await planned(world, { name: 'dead', at: 900 })).plan.backupId).toBe(runId);
   });
 
   it('is neither placed nor repaired once its replicas may have forgotten deletions', async () => {
@@ -220,37 +210,15 @@ describe('a dead node', () => {
     expect(await checkDead({ run, planKey }, world)).toEqual({});
     await answers({ ...LOST, 1: { notUpNormal: [] } });
     await expect(checkDead({ run, planKey }, world)).rejects.toMatchObject({ name: 'NodeNotDead' });
+    const others = { ...ring, nodes: ring.nodes.slice(0, 2) };
+    await answerDescribe(world, run, 'describe-before-start', LOST, { ring: others });
+    await expect(checkDead({ run, planKey }, world)).rejects.toMatchObject({
+      name: 'TopologyMismatch',
+      message: expect.stringMatching(/others own its tokens by now/),
+    });
     await answers({ 0: DOWN, 1: DOWN, 2: EMPTY_HOST });
     await expect(checkDead({ run, planKey }, world)).rejects.toMatchObject({ name: 'NodeDown' });
   });
-
-  it.each<{ swap: SwapState; phase: string; direction: string; starts: boolean; says: RegExp }>([
-    { swap: 'none', phase: 'place', direction: 'none', starts: false, says: /has no node: do not start/ },
-    { swap: 'partly-placed', phase: 'place', direction: 'back', starts: false, says: /has no node: do not/ },
-    { swap: 'placed', phase: 'place', direction: 'back', starts: false, says: /has no node: do not start/ },
-    {
-      swap: 'placed',
-      phase: 'start',
-      direction: 'forward',
-      starts: true,
-      says: /perhaps not repaired: nodetool/,
-    },
-    { swap: 'released', phase: 'repair', direction: 'forward', starts: true, says: /perhaps not repaired/ },
-  ])(
-    'whose run dies is started by Recover only where it was: $swap in $phase',
-    async ({ swap, phase, direction, starts, says }) => {
-      const world = await backedUp();
-      const { run } = await planned(world);
-      await world.catalog.putNode(run, { instanceId: dead.instanceId, status: 'STARTED', phase });
-      const swaps = [undefined, undefined, swap];
-      const { plan, history } = await recoveredRun(world, run, swaps);
-      expect(plan.direction).toBe(direction);
-      expect([plan.seedsKey, plan.othersKey].some((key) => key !== '')).toBe(starts);
-      expect(history?.warnings.join()).toMatch(says);
-      expect(history?.warnings.join()).not.toMatch(/start it yourself/);
-      expect(history?.undo).toBeUndefined();
-    },
-  );
 
   it.each<{ where: string; more: Answers; name: string; message: RegExp }>([
     {
@@ -318,70 +286,7 @@ describe('a dead node', () => {
     await world.clock.sleep(11 * 86_400_000);
     await expect(planned(world)).rejects.toMatchObject({ name: 'GcGracePassed' });
   });
-
-  it('is whole once it has its host ID and everyone one schema; it replaced nothing', async () => {
-    const world = await backedUp();
-    // Dropped since, and not missed.
-    const live = { schema: { ...schema, tables: [], statements: [] } };
-    const { run, planKey } = await planned(world, { live });
-    await answerPlaced(world, run);
-    await answerDescribe(world, run, 'describe-after', {}, live);
-    await answerBack(world, run, planKey);
-    expect(await verifyRestore({ run, planKey }, world)).toMatchObject({ nodes: 1 });
-    await answerDescribe(world, run, 'describe-after', { 0: { schemaVersion: OTHER_VERSION } }, live);
-    await expect(verifyRestore({ run, planKey }, world)).rejects.toMatchObject({
-      name: 'RestoreIncomplete',
-      message: expect.stringMatching(/SchemaDisagreement/),
-    });
-    await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
-    expect((await world.catalog.readRun(CLUSTER, run.runId))?.undo).toBeUndefined();
-  });
-
-  it('that is released already when its run is killed is whole', () => {
-    expect(directionOf(['released'])).toBe('forward');
-  });
-
-  it('that cannot be repaired is a warning, and no failure', async () => {
-    const world = await backedUp();
-    const { run } = await planned(world);
-    const error = { Error: 'NodetoolFailed', Cause: 'nodetool repair -full: exit code 2: no neighbours' };
-    await failAction({ run, host: dead, action: 'repair', phase: 'repair', error }, world);
-    expect(await world.catalog.readNode(run.runId, dead.instanceId)).not.toMatchObject({ status: 'FAILED' });
-    expect((await world.catalog.readRun(CLUSTER, run.runId))?.warnings.join()).toMatch(
-      /repair on i-.*nodetool repair -full: exit code 2/,
-    );
-  });
 });
-
-/** The bytes that the plan expects were placed. */
-async function answerBack(world: World, run: { runId: string }, planKey: string): Promise<void> {
-  const { nodes }: RestorePlan = await readDocument(world, planKey, restorePlan);
-  const bytes = nodes[0]?.bytes ?? 0;
-  await answerPlaced(world, run, { files: 36, bytes });
-}
-
-async function releaseLock(world: World): Promise<void> {
-  const lock = await world.catalog.readLock(CLUSTER);
-  if (lock) await world.catalog.release({ ...lock, startedAt: START.toISOString(), configurationKey: '' });
-}
-
-/** Brought to its end by Recover, whose hosts say how the swap stands. */
-async function recoveredRun(world: World, subject: RunRef, swaps: Array<SwapState | undefined>) {
-  world.executions.known.set(subject.executionArn, { status: 'ABORTED', startedAt: START });
-  const execution = { ...executionOf('recover', 'Recover'), startedAt: '2026-11-21T03:30:00.000Z' };
-  world.executions.known.set(execution.arn, { status: 'RUNNING', startedAt: START });
-  const asked = { request: { executionArn: subject.executionArn }, execution };
-  const claimed = await claimRecovery(asked, world);
-  if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome);
-  const { run } = claimed;
-  const { hostsKey, unreachable } = await discoverHosts({ run, tolerateUnreachable: true }, world);
-  const ended = swaps.map((swap) => swap && { swap, cassandra: 'down' as const, cleared: [] });
-  await answer<'end-run'>(world, run, 'end-run', ended);
-  const plan = await planRecovery({ run, subject: claimed.subject, hostsKey, unreachable }, world);
-  const recovered = { runId: subject.runId, status: plan.status };
-  await recordRun({ run, planKey: plan.planKey, status: 'COMPLETED', recovered, warnings: [] }, world);
-  return { plan, history: await world.catalog.readRun(CLUSTER, subject.runId) };
-}
 
 describe('a request for it', () => {
   it.each([

@@ -1,15 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { restorePlan } from '../../contracts/plans.ts';
-import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { planRestore } from '../../lambdas/plan-restore.ts';
-import { recordRun } from '../../lambdas/record-run.ts';
-import { releaseRun } from '../../lambdas/release-run.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { ring, schema } from './support/answers.ts';
-import { completedBackup, plannedBackup, uploadedBackup } from './support/backup.ts';
+import { completedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
-import { answerPlaced, completedRestore, describedRestore, plannedRestore } from './support/restore.ts';
-import { CLUSTER, configuration, hosts, newWorld, type World } from './support/world.ts';
+import { completedRestore, describedRestore, plannedRestore } from './support/restore.ts';
+import { CLUSTER, hosts, newWorld, type World } from './support/world.ts';
 
 type Asked = Parameters<typeof describedRestore>[1];
 
@@ -164,34 +161,6 @@ describe('PlanRestore: restore', () => {
     const { world } = await backedUp();
     const planned = await plannedRestore(world, { request: { confirmCluster: undefined, dryRun: true } });
     expect(planned.summary).toMatchObject({ nodes: 3 });
-  });
-
-  it('ends after the download where that was asked: nothing to confirm, nothing to undo, no gap for increments', async () => {
-    const { world, backupId } = await backedUp();
-    const request = { stopAfterStep: 'download', confirmCluster: undefined };
-    const ahead = await plannedRestore(world, { request });
-    expect(ahead).toMatchObject({ stopAfterDownload: true, summary: { stopsAfter: 'download' } });
-    const asked = { run: ahead.run, planKey: ahead.planKey, parameters: {}, cluster: configuration.cluster };
-    const [host = { instanceId: '', instanceArn: '' }] = hosts;
-    expect(await actionInputs.download({ ...asked, host }, world)).toMatchObject({ forLater: true });
-    await answerPlaced(world, ahead.run);
-    await recordRun({ run: ahead.run, planKey: ahead.planKey, status: 'COMPLETED', warnings: [] }, world);
-    await releaseRun({ run: ahead.run, warnings: [] }, world);
-    const record = await world.catalog.readRun(CLUSTER, ahead.run.runId);
-    expect(record).toMatchObject({ backupId, status: 'COMPLETED', files: 54 });
-    expect(record?.undo).toBeUndefined();
-    expect((await world.catalog.listNodes(ahead.run.runId)).map(({ phase }) => phase)).toEqual(
-      Array(3).fill('download'),
-    );
-    const next = await plannedBackup(world, {
-      ...{ name: 'next', at: 900, request: { kind: 'incremental' } },
-    });
-    expect(next.kind).toBe('incremental');
-    await world.catalog.release(next.run);
-    const plain = await plannedRestore(world, { name: 'plain', at: 1_200 });
-    expect(plain.stopAfterDownload).toBe(false);
-    const of = { run: plain.run, planKey: plain.planKey, parameters: {}, cluster: configuration.cluster };
-    expect(await actionInputs.download({ ...of, host }, world)).not.toHaveProperty('forLater');
   });
 
   it('finds a node that lost its host ID by the instance that it was backed up on', async () => {

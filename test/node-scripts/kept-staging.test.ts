@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { keptBytes } from '../../node-scripts/transfer/kept-staging.ts';
-import { ITEMS, ORDERS, tablePath } from './fake-node.ts';
+import { fakeNode, ITEMS, ORDERS, tablePath } from './fake-node.ts';
 import { type HostWithSnapshot, hostWithSnapshot, RESTORE, RUN } from './host-with-snapshot.ts';
 
 const LATER = '20261122t040000z-0a1b2c3d';
+const LAST = '20261123t040000z-0a1b2c3d';
+const RECOVER = '20261122t050000z-0a1b2c3d';
 let host: HostWithSnapshot;
 let source: BackupSource;
 beforeEach(async () => {
@@ -32,8 +34,40 @@ it('is gone on with by the next restore of the same, which asks the vault for no
   objectsGone();
   expect(await host.run(LATER, 'download', input())).toEqual({ files, bytes, downloadedBytes: 0 });
   expect(existsSync(staged(RESTORE))).toBe(false);
-  expect(existsSync(host.paths.keptStaging)).toBe(false);
   expect(await host.run(LATER, 'place', { ...input(), emptied: [] })).toMatchObject({ files, bytes });
+  expect(existsSync(host.paths.keptStaging)).toBe(false);
+});
+
+it.each(['before', 'after'])(
+  'outlives a restore that fails %s taking it over, and not one that came to its swap',
+  async (when) => {
+    await ahead();
+    objectsGone();
+    if (when === 'after') await host.run(LATER, 'download', input());
+    const ended = when === 'after' ? LATER : RESTORE;
+    const end = { endedRunId: ended, tags: [], restoreRunId: ended };
+    await host.run(RECOVER, 'end-run', end);
+    const { bytes } = await host.run(LAST, 'download', input());
+    expect(existsSync(staged(LAST))).toBe(true);
+    expect(bytes).toBeGreaterThan(0);
+    await host.run(LAST, 'place', { ...input(), emptied: [] });
+    await host.run(RECOVER, 'end-run', { endedRunId: LAST, tags: [], restoreRunId: LAST }, 'end-run-again');
+    expect(existsSync(host.paths.keptStaging)).toBe(false);
+  },
+);
+
+it('of a restore that was not to end there does not outlive its failure', async () => {
+  await host.run(LATER, 'download', input());
+  await host.run(RECOVER, 'end-run', { endedRunId: LATER, tags: [], restoreRunId: LATER });
+  expect(existsSync(staged(LATER))).toBe(false);
+});
+
+it('is deleted where the data directories are others by now: files of one name would go live twice', async () => {
+  await ahead();
+  await fakeNode(host, { data_file_directories: [host.data[0]] });
+  const { downloadedBytes } = await host.run(LATER, 'download', input());
+  expect(downloadedBytes).toBeGreaterThan(0);
+  expect([0, 1].map((root) => existsSync(staged(RESTORE, root)))).toEqual([false, false]);
 });
 
 it('is looked at again, file by file', async () => {
