@@ -123,9 +123,12 @@ test('one table goes back, and the other keeps every write, on every node; undo 
     .sort();
   const writer = keepWriting(client);
   const chosen = { keyspaces: { include: [`${KEYSPACE}.Chosen`] } };
-  const restore = await stage.run('restore', { clusterId: 'alpha', backupId: backup.runId, ...chosen });
+  const request = { clusterId: 'alpha', backupId: backup.runId, repair: true, ...chosen };
+  const restore = await stage.run('restore', request);
   await writer.end();
-  expect(stage.completed(restore).warnings.join()).toMatch(/left as they are: .*Partly\.Kept/);
+  const { warnings } = stage.completed(restore);
+  expect(warnings.join()).toMatch(/left as they are: .*Partly\.Kept/);
+  expect(warnings.join()).not.toMatch(/repair on i-/);
   expect(writer.acknowledged.length).toBeGreaterThan(ROWS);
   expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(before));
   await expectKept(alpha, writer);
@@ -187,14 +190,14 @@ test('refused while a node is down: the others’ hints for it would not be deli
   expect(errorOf(refused)).toMatchObject({ name: 'NodeDown' });
 });
 
-test('one datacenter’s node gets one table back, on 4.1; the other datacenter is not touched', async () => {
-  const { client, first } = await gamma();
+test('one datacenter’s node gets one table back, on 4.1, and by its repair the other has it too', async () => {
+  const { cluster, client, first } = await gamma();
   await openShop(client, 'Local');
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
   await client.execute('TRUNCATE "Local"."Cache"');
   await write(client, 'Local', 'after', 100);
   const keyspaces = { include: ['Local.Cache'] };
-  const request = { clusterId: gammaId, backupId: backup.runId, datacenter: 'dc1', keyspaces };
+  const request = { clusterId: gammaId, backupId: backup.runId, datacenter: 'dc1', keyspaces, repair: true };
   const view = await stage.run('restore', request);
   stage.completed(view);
   const placed = view.nodes.filter((node) => node.phase === 'place');
@@ -202,4 +205,7 @@ test('one datacenter’s node gets one table back, on 4.1; the other datacenter 
   expect(await rows(client, '"Local"."Orders"')).toEqual(
     [...written('before', 0), ...written('after', 100)].sort(),
   );
+  const there = await cluster.cassandra.connect(undefined, { localDataCenter: 'dc2' });
+  const cache = await rows(there, '"Local"."Cache"').finally(() => there.shutdown());
+  expect(cache).toEqual([...written('before', 0), ...written('after', 100)].sort());
 });
