@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { SeenRequest } from '../../local/endpoint/server.ts';
 import type { LocalHost } from '../../local/hosts/host.ts';
+import { hasEnded } from '../../local/hosts/invocation.ts';
 import { addRows } from './small-dataset.ts';
 import { type Stage, sharedStage } from './stage.ts';
 import { readStoredBackup } from './stored-backup.ts';
@@ -99,6 +100,8 @@ test('every Lambda and a command delivered twice: one backup, each object stored
     );
     const again = runCommand.redeliver(upload.commandId, host.instanceId);
     runId = stage.completed(await stage.end(execution)).runId;
+    // Nobody waits for it: the run may be over before.
+    await stage.until('the end of the second delivery', async () => hasEnded(again) || undefined);
     expect(again.status).toBe('Success');
   });
   await expectWhole(runId);
