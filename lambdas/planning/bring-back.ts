@@ -24,22 +24,58 @@ import { mapNodes, requireAllowed, requireSameRing, requireSpace } from './resto
 import { damageOf, plannedNode, planOf } from './restore-plan.ts';
 import { restoredPart } from './restored-part.ts';
 
-type ToBringBack = Extract<RestoreRequest, { operation: 'restore' }> & { deadNode: DeadNode };
+interface Asked {
+  request: Extract<RestoreRequest, { operation: 'restore' }> & { deadNode: DeadNode };
+  described: DescribedHost[];
+  cluster: ClusterConfiguration;
+}
 
 /**
  * @throws HostNotEmpty NodeNotDead NodeDown NothingSelected RestoredSince CountersAtRisk GcGracePassed TopologyMismatch
  *   RestoreNotAllowed InsufficientSpace RingDisagreement SchemaDisagreement UnknownBackup NoBackup BackupDamaged
  */
-export async function planToBringBack(
-  ports: StepPorts,
-  run: RunRef,
-  asked: { request: ToBringBack; described: DescribedHost[]; cluster: ClusterConfiguration },
-): Promise<RestorePlan> {
+export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Asked): Promise<RestorePlan> {
   const { request, described, cluster } = asked;
-  const { deadNode, dryRun, snapshotOnly, repair = true } = request;
+  const { dryRun, repair = true } = request;
+  const { whole, backup, nodes, others, live } = await findDead(ports, run, asked);
+  const { snapshotAt, clusterName } = whole.manifest;
+  const liveTables = live.schema?.tables ?? [];
+  const truncated = truncatedSince(described, whole.chain[0]?.manifest.snapshotAt ?? snapshotAt);
+  const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
+  requireSpace(nodes, { tables }, cluster.limits);
+  const held = heldBy(backup, tables);
+  if (!request.ignoreCounters) requireNoCounters(held.schema.tables);
+  const age = { from: snapshotAt, now: ports.clock.now() };
+  if (!request.ignoreGcGrace) requireWithinGcGrace(held, live.schema, age);
+
+  const stopAfterDownload = request.stopAfterStep === 'download';
+  const about = {
+    ...({ operation: 'restore', dryRun, stopAfterDownload, online: false, repair } as const),
+    ...{ onlyBackedUpDatacenters: false, sourceCluster: run.clusterId },
+    selection: { nodes: nodes.map(({ header }) => header.hostId) },
+  };
+  const repairBefore = forgottenFrom(held, live.schema, snapshotAt);
+  const named = liveTables.filter(({ id }) => truncated.has(id));
+  const warnings = deadNodeWarnings(whole, {
+    ...{ repairBefore, repairs: repair },
+    truncated: named.map(({ keyspace, name }) => `${keyspace}.${name}`),
+  });
+  return {
+    ...planOf(run, { ...about, backup, nodes, live }),
+    ...{ restoreRunId: run.runId, tables, settlesWrites: false },
+    nodes: nodes.map((node) => plannedNode(node, tables)),
+    deadNode: { ...others, clusterName },
+    ...(!request.ignoreGcGrace && { notAfter: repairBefore }),
+    warnings: [...damageOf(nodes), ...(stopAfterDownload ? [] : warnings)],
+  };
+}
+
+/** The node as the backup has it, on its new host; and the cluster that it is missing from, which must be whole but for it. */
+async function findDead(ports: StepPorts, run: RunRef, { request, described, cluster }: Asked) {
+  const { deadNode, snapshotOnly } = request;
   const { clusterId } = run;
   const whole = await readBackup(ports, clusterId, request.backupId, snapshotOnly);
-  const { backupId, snapshotAt, clusterName } = whole.manifest;
+  const { backupId } = whole.manifest;
   requireNotRestoredSince(await placedSince(ports, clusterId, backupId), backupId);
   const backup = restoredPart(whole, { nodes: [deadNode.node] }, knownHosts(described));
   const [hostId = ''] = backup.manifest.nodes.map((node) => node.hostId);
@@ -53,40 +89,7 @@ export async function planToBringBack(
   const members = [...ring.nodes, ...whole.ring.nodes];
   requireSameRing(ring, whole, new Set(members.map(({ datacenter }) => datacenter)));
   requireDead(live.up, ring, hostId);
-  const liveTables = live.schema?.tables ?? [];
-  const truncated = truncatedSince(described, whole.chain[0]?.manifest.snapshotAt ?? snapshotAt);
-  const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
-  requireSpace(nodes, { tables }, cluster.limits);
-  const held = heldBy(backup, tables);
-  if (!request.ignoreCounters) requireNoCounters(held.schema.tables);
-  const age = { from: snapshotAt, now: ports.clock.now() };
-  if (!request.ignoreGcGrace) requireWithinGcGrace(held, live.schema, age);
-  const repairBefore = forgottenFrom(held, live.schema, snapshotAt);
-
-  const stopAfterDownload = request.stopAfterStep === 'download';
-  const chosen = { onlyBackedUpDatacenters, selection: { nodes: [hostId] }, sourceCluster: clusterId };
-  const about = {
-    operation: 'restore' as const,
-    dryRun,
-    stopAfterDownload,
-    online: false,
-    repair,
-    ...chosen,
-  };
-  const warnings = deadNodeWarnings(whole, {
-    ...{ repairBefore, repairs: repair },
-    truncated: liveTables
-      .filter(({ id }) => truncated.has(id))
-      .map(({ keyspace, name }) => `${keyspace}.${name}`),
-  });
-  return {
-    ...planOf(run, { ...about, backup, nodes, live }),
-    ...{ restoreRunId: run.runId, tables, settlesWrites: false },
-    nodes: nodes.map((node) => plannedNode(node, tables)),
-    deadNode: { ...others, clusterName },
-    ...(!request.ignoreGcGrace && { notAfter: repairBefore }),
-    warnings: [...damageOf(nodes), ...(stopAfterDownload ? [] : warnings)],
-  };
+  return { whole, backup, nodes, others, live };
 }
 
 /** What was dropped or truncated since refuses nothing. */
