@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { openSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../adapters/ports.ts';
 import { ActionLost } from '../contracts/errors.ts';
-import { isThere, makeDirectory, readIfThere, writeDurably } from './durable-files.ts';
+import { isThere, makeDirectory, writeDurably } from './durable-files.ts';
 import { type HostPaths, SYSTEMD } from './host-paths.ts';
 import { lockHolder } from './process-lock.ts';
 
@@ -40,15 +41,16 @@ export async function startOrAttach(options: StartOptions): Promise<{ outcome: '
   const launched = (await isThere(paths.fixed(SYSTEMD)))
     ? launchUnit(options, command)
     : launchSession(options, command);
-  await untilLocked(options, join(directory, LAUNCHED), launch, launched);
+  await untilLocked(options, toldIn(directory, launch), launched);
   return { outcome: 'started' };
 }
 
-const LAUNCHED = 'launched';
+/** Of each launch its own: of several at a time each is told, whoever comes last. */
+const toldIn = (actionDirectory: string, launch: string) => join(actionDirectory, `launched.${launch}`);
 
 /** Told by the program that was launched. */
 export async function confirmLaunch(actionDirectory: string, launch: string): Promise<void> {
-  await writeDurably(join(actionDirectory, LAUNCHED), launch);
+  await writeDurably(toldIn(actionDirectory, launch), '');
 }
 
 interface Launched {
@@ -109,13 +111,12 @@ function observe(child: ReturnType<typeof spawn>, endMeans: 'always' | 'failure'
 async function untilLocked(
   { clock, actionId, paths }: StartOptions,
   path: string,
-  launch: string,
   launched: Launched,
 ): Promise<void> {
   const deadline = clock.now().getTime() + LAUNCH_LIMIT_MS;
   for (;;) {
     const failure = launched.failure();
-    if ((await readIfThere(path)) === launch) return;
+    if (await isThere(path)) return rm(path, { force: true });
     // A unit of that name is there already where two commands meet: the other one's program holds the lock.
     if (await lockHolder(paths.action(actionId))) return;
     if (failure || clock.now().getTime() > deadline) {
