@@ -1,5 +1,4 @@
 // `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
-
 import { InvalidRequest } from '../../contracts/errors.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';

@@ -99,50 +99,48 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   });
   repairEachNode.next(recordRun);
   const toRepair = states.fork('ToRepair', { "$repairKey != ''": repairEachNode });
+  // Where there was no node, what lies aside is nobody's data
   release.next(toRepair);
 
-  return (
-    states
-      .begin(BEFORE_CLAIM)
-      .next(claim(scope, states, 'restore', recover))
-      .next(discoverHosts)
-      .next(prepareEachHost)
-      .next(describeEachHost)
-      .next(planRestore)
-      .next(
-        states.fork('Operation', {
-          "$operation = 'undo'": writesToSettle,
-          "$operation = 'release'": release,
-        }),
-      )
-      .next(checkEachHost)
-      .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
-      .next(downloadEachNode)
-      .next(states.fork('OnlyDownloaded', { $stopAfterDownload: recordRun }))
-      .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
-      .next(applySchema)
-      .next(online)
-      .next(writesToSettle)
-      .next(stopClients)
-      .next(settleWrites)
-      .next(toStop)
-      .next(stopEachNode)
-      .next(placeEachNode)
-      .next(states.fork('DeadNode', { $deadNode: describeEachWitness }))
-      .next(seedsToStart)
-      .next(startSeedNodes)
-      .next(othersToStart)
-      .next(startOtherNodes)
-      .next(describeEachHostAfter)
-      .next(verifyRestore)
-      // What was aside is nobody's data: there was no node
-      .next(states.fork('NothingToUndo', { $deadNode: release }))
-      .next(toRepair)
-      .next(recordRun)
-      .next(states.fork('NothingToTell', { $dryRun: releaseRun }))
-      .next(notifyRun)
-      .next(releaseRun)
-      .next(states.fork('Outcome', { $dryRun: planReturned }))
-      .next(restoreDone)
-  );
+  return states
+    .begin(BEFORE_CLAIM)
+    .next(claim(scope, states, 'restore', recover))
+    .next(discoverHosts)
+    .next(prepareEachHost)
+    .next(describeEachHost)
+    .next(planRestore)
+    .next(
+      states.fork('Operation', {
+        "$operation = 'undo'": writesToSettle,
+        "$operation = 'release'": release,
+      }),
+    )
+    .next(checkEachHost)
+    .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
+    .next(downloadEachNode)
+    .next(states.fork('OnlyDownloaded', { $stopAfterDownload: recordRun }))
+    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
+    .next(applySchema)
+    .next(online)
+    .next(writesToSettle)
+    .next(stopClients)
+    .next(settleWrites)
+    .next(toStop)
+    .next(stopEachNode)
+    .next(placeEachNode)
+    .next(states.fork('DeadNode', { $deadNode: describeEachWitness }))
+    .next(seedsToStart)
+    .next(startSeedNodes)
+    .next(othersToStart)
+    .next(startOtherNodes)
+    .next(describeEachHostAfter)
+    .next(verifyRestore)
+    .next(states.fork('NothingToUndo', { $deadNode: release }))
+    .next(toRepair)
+    .next(recordRun)
+    .next(states.fork('NothingToTell', { $dryRun: releaseRun }))
+    .next(notifyRun)
+    .next(releaseRun)
+    .next(states.fork('Outcome', { $dryRun: planReturned }))
+    .next(restoreDone);
 }

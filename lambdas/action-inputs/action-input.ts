@@ -58,20 +58,20 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const { round } = await plan(asked, ports, backupPlan);
     return { tags: Array.from({ length: round }, (_, index) => snapshotTagOf(asked.run.runId, index + 1)) };
   },
-  'check-restore': async (asked, ports) => ({
-    ...(await sourceInput(asked, ports)),
-    ...newHostOf(await plan(asked, ports, restorePlan)),
-  }),
-  download: async (asked, ports) => ({
-    ...(await sourceInput(asked, ports)),
-    ...((await plan(asked, ports, restorePlan)).stopAfterDownload && { forLater: true }),
-  }),
-  import: sourceInput,
+  async 'check-restore'(asked, ports) {
+    const planned = await plan(asked, ports, restorePlan);
+    return { ...sourceOf(planned, asked), ...newHostOf(planned) };
+  },
+  async download(asked, ports) {
+    const planned = await plan(asked, ports, restorePlan);
+    return { ...sourceOf(planned, asked), ...(planned.stopAfterDownload && { forLater: true }) };
+  },
+  import: async (asked, ports) => sourceOf(await plan(asked, ports, restorePlan), asked),
   async place(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
     requireRemembered(planned, ports);
     const emptied = EMPTIED_BY_RESTORE.map((each) => ({ ...each }));
-    return { ...(await sourceInput(asked, ports)), emptied, ...newHostOf(planned) };
+    return { ...sourceOf(planned, asked), emptied, ...newHostOf(planned) };
   },
   'apply-schema': async (asked, ports) => ({
     statements: (await plan(asked, ports, restorePlan)).statements,
@@ -173,8 +173,7 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
   };
 }
 
-async function sourceInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'import'>> {
-  const { tables, nodes } = await plan(asked, ports, restorePlan);
+function sourceOf({ tables, nodes }: RestorePlan, asked: ActionRequest): ActionInput<'import'> {
   return { sources: nodeOf(nodes, asked).sources, tables };
 }
 

@@ -21,7 +21,7 @@ import { knownHosts, liveRing, readLive } from './live-cluster.ts';
 import { placedSince } from './placed-since.ts';
 import { type RestorableBackup, readBackup } from './restorable-backup.ts';
 import { mapNodes, requireAllowed, requireSameRing, requireSpace } from './restore-nodes.ts';
-import { damageOf, plannedNode, planOf } from './restore-plan.ts';
+import { damageOf, planOf } from './restore-plan.ts';
 import { restoredPart } from './restored-part.ts';
 
 interface Asked {
@@ -61,9 +61,8 @@ export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Aske
     truncated: named.map(({ keyspace, name }) => `${keyspace}.${name}`),
   });
   return {
-    ...planOf(run, { ...about, backup, nodes, live }),
-    ...{ restoreRunId: run.runId, tables, settlesWrites: false },
-    nodes: nodes.map((node) => plannedNode(node, tables)),
+    ...planOf(run, { ...about, tables, backup, nodes, live }),
+    ...{ restoreRunId: run.runId, settlesWrites: false },
     deadNode: { ...others, clusterName },
     ...(!request.ignoreGcGrace && { notAfter: repairBefore }),
     warnings: [...damageOf(nodes), ...(stopAfterDownload ? [] : warnings)],

@@ -22,6 +22,8 @@ export function planOf(
     nodes: MappedNode[];
     live: Live;
     repair?: boolean | undefined;
+    /** By default the users' of the backup. */
+    tables?: TableRef[];
     stopAfterDownload?: boolean;
   },
 ): Omit<RestorePlan, 'restoreRunId'> {
@@ -36,10 +38,10 @@ export function planOf(
     nodes,
     live,
     repair = false,
+    tables = userTables(backup),
     stopAfterDownload = false,
   } = planned;
   const stays = whatStays(backup, live.difference);
-  const tables = userTables(backup);
   return {
     formatVersion: FORMAT_VERSION,
     workflow: 'restore',
@@ -60,7 +62,7 @@ export function planOf(
 const userTables = ({ schema }: RestorableBackup): TableRef[] =>
   schema.tables.map(({ keyspace, name, id }) => ({ keyspace, table: name, tableId: id }));
 
-export function plannedNode(
+function plannedNode(
   { described: { host, result }, header, parts }: MappedNode,
   tables: readonly TableRef[],
 ): RestorePlan['nodes'][number] {

@@ -79,9 +79,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     closing ??= Promise.all(guards.map((guard) => guard.end())).then(() => network.release());
     return closing;
   };
-  const jmxPorts = await freeJmxPorts(count);
-  const place = { ...options, directory, version, count, network, jmxPorts, paths };
   try {
+    const jmxPorts = await freeJmxPorts(count);
+    const place = { ...options, directory, version, count, network, jmxPorts, paths };
     const nodes = await createNodes(place);
     options.signal?.throwIfAborted();
     guards.push(guardNodes(nodes));

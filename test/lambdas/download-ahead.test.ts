@@ -6,15 +6,9 @@ import { recordRun } from '../../lambdas/record-run.ts';
 import { releaseRun } from '../../lambdas/release-run.ts';
 import { runMail } from '../../lambdas/reporting/run-mail.ts';
 import { readDocument } from '../../lambdas/vault/documents.ts';
-import { completedBackup, plannedBackup } from './support/backup.ts';
+import { backedUp, plannedBackup } from './support/backup.ts';
 import { answerPlaced, plannedRestore } from './support/restore.ts';
-import { CLUSTER, configuration, hosts, newWorld, type World } from './support/world.ts';
-
-async function backedUp(): Promise<{ world: World; backupId: string }> {
-  const world = newWorld();
-  const { runId } = await completedBackup(world);
-  return { world, backupId: runId };
-}
+import { CLUSTER, configuration, hosts } from './support/world.ts';
 
 describe('stopAfterStep: download', () => {
   it('leaves nothing to confirm, nothing to undo, no gap for increments', async () => {

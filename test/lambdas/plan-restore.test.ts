@@ -3,18 +3,12 @@ import { restorePlan } from '../../contracts/plans.ts';
 import { planRestore } from '../../lambdas/plan-restore.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { ring, schema } from './support/answers.ts';
-import { completedBackup, uploadedBackup } from './support/backup.ts';
+import { backedUp, completedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
 import { completedRestore, describedRestore, plannedRestore } from './support/restore.ts';
-import { CLUSTER, hosts, newWorld, type World } from './support/world.ts';
+import { CLUSTER, hosts, newWorld } from './support/world.ts';
 
 type Asked = Parameters<typeof describedRestore>[1];
-
-async function backedUp(): Promise<{ world: World; backupId: string }> {
-  const world = newWorld();
-  const { runId } = await completedBackup(world);
-  return { world, backupId: runId };
-}
 
 describe('PlanRestore: restore', () => {
   it('plans the newest sealed backup for every host, by host ID', async () => {

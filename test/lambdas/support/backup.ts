@@ -6,7 +6,7 @@ import { recordRun } from '../../../lambdas/record-run.ts';
 import { releaseRun } from '../../../lambdas/release-run.ts';
 import { sealBackup } from '../../../lambdas/seal-backup.ts';
 import { answerCollected, answerDescribe, answerSnapshots, answerUploads } from './answers.ts';
-import { claimedRun, type World } from './world.ts';
+import { claimedRun, newWorld, type World } from './world.ts';
 
 type Claim = Parameters<typeof claimedRun>[1];
 type Headers = Parameters<typeof answerUploads>[2];
@@ -54,4 +54,11 @@ export async function completedBackup(
   await releaseRun({ run, warnings: [] }, world);
   world.executions.known.set(run.executionArn, { status: 'SUCCEEDED', startedAt: world.clock.now() });
   return run;
+}
+
+/** A world with one backup that is over. */
+export async function backedUp(): Promise<{ world: World; backupId: string }> {
+  const world = newWorld();
+  const { runId } = await completedBackup(world);
+  return { world, backupId: runId };
 }
