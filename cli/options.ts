@@ -2,6 +2,7 @@
 import { Argument, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { clusterId, runId } from '../contracts/identifiers.ts';
+import { otherNames } from '../contracts/requests.ts';
 import {
   type Selection,
   selectionFields,
@@ -30,6 +31,15 @@ export const excludeOption = () =>
   new Option('--exclude <pattern>', 'without such; may be given again').argParser(
     collectedBy(tablePatterns.shape.exclude),
   );
+export const asOption = () =>
+  new Option(
+    '--as <name=other>',
+    'a keyspace or keyspace.table under another name beside the live one, online; may be given again',
+  ).argParser((value: string, before: Record<string, string> = {}) => {
+    const [name = '', other = ''] = value.split('=');
+    if (name in before) throw new InvalidArgumentError(`got ${name} twice`);
+    return checkedBy(otherNames)({ ...before, [name]: other });
+  });
 export const datacenterOption = () =>
   new Option('--datacenter <name>', 'only its nodes').argParser(checkedBy(selectionFields.datacenter));
 export const ignoreGcGraceOption = () =>

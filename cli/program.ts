@@ -28,6 +28,7 @@ import { unregister } from './commands/unregister.ts';
 import type { Session } from './deployment.ts';
 import type { DeploymentOptions } from './main.ts';
 import {
+  asOption,
   backupOption,
   checkedBy,
   chosenBy,
@@ -123,7 +124,7 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option(
         '--source-cluster <cluster>',
-        'whose backup it is: another cluster’s, restored to nodes with the same tokens',
+        'whose backup it is: another cluster’s, restored to nodes with the same tokens, or with --online to any',
       ).argParser(checkedBy(clusterId)),
     )
     .addOption(
@@ -140,9 +141,10 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option(
         '--online',
-        'of the tables of --include: beside what they have now, by import, while Cassandra serves',
+        'of the tables of --include: beside what they have now, while Cassandra serves; to nodes of any number and tokens',
       ),
     )
+    .addOption(asOption())
     .addOption(
       new Option(
         '--dead-node <id>',

@@ -27,6 +27,13 @@ import { backupScope } from './selection.ts';
 export const tableRef = z.strictObject({ keyspace: z.string(), table: z.string(), tableId });
 export type TableRef = z.infer<typeof tableRef>;
 
+/** A table of the backup, and the table of now that takes its rows. */
+export const loadedTable = z.strictObject({
+  ...tableRef.shape,
+  as: z.strictObject({ keyspace: z.string(), table: z.string() }),
+});
+export type LoadedTable = z.infer<typeof loadedTable>;
+
 /** One node's part of a backup, pinned by hashes. */
 export const backupSource = z.strictObject({
   /** Whose backup it is. */
@@ -201,7 +208,7 @@ export const actions = {
     input: z.strictObject({ sources, tables: z.array(tableRef), newHost }),
     output: z.strictObject({ requiredBytes: byteCount, freeBytes: byteCount }),
   },
-  /** On one node, while the cluster serves: re-creates what was dropped, with its ID. */
+  /** On one node, while the cluster serves: makes what the restore needs and the cluster does not have, with its ID. */
   'apply-schema': {
     input: z.strictObject({ statements: z.array(schemaStatement) }),
     output: z.strictObject({ applied: count }),
@@ -233,6 +240,13 @@ export const actions = {
   import: {
     input: z.strictObject({ sources, tables: z.array(tableRef) }),
     output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
+  },
+  /** Guard file, and whether Cassandra's bulk loader starts here: before anything is changed. */
+  'check-loader': { input: nothing, output: nothing },
+  /** Streams nodes' parts of a backup to whichever nodes the rows belong to now, while these serve, SSTables by SSTables. */
+  load: {
+    input: z.strictObject({ chains: z.array(sources).min(1), tables: z.array(loadedTable) }),
+    output: z.strictObject({ tables: count, sstables: count, files: count, bytes: byteCount }),
   },
   /** Swaps staged data in, journalled. Cassandra must be stopped. */
   place: {

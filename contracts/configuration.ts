@@ -57,6 +57,11 @@ const cassandra = z.strictObject({
   nodetool: argv.default(['nodetool']),
   /** A file on the host with one line `user password`, for nodetool -u/-pwf, readable by root alone. */
   jmxPasswordFile: hostPath.optional(),
+  /**
+   * cassandra.in.sh, by which Cassandra's own tools find their Java and their class path: for the bulk loader. By default it is
+   * looked for where these look for it.
+   */
+  includeFile: hostPath.optional(),
   start: argv.default(['systemctl', 'start', 'cassandra']),
   stop: argv.default(['systemctl', 'stop', 'cassandra']),
   /** How long a node may take to be Up/Normal and serve CQL after its start. */

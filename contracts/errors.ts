@@ -244,6 +244,16 @@ export const ImportIncomplete = defineError('ImportIncomplete', {
   meaning: 'Cassandra said that it had imported SSTables, and some are not taken.',
   hint: 'See Cassandra’s log of the node for why it did not take them; restore the table in place instead (without online).',
 });
+export const LoaderUnavailable = defineError('LoaderUnavailable', {
+  meaning:
+    'Cassandra’s bulk loader does not start on a host: its cassandra.in.sh, or a Java of 11 or later, is not found.',
+  hint: 'Name the host’s cassandra.in.sh in cassandra.includeFile and see that it sets JAVA and CLASSPATH, then start again.',
+  exitCode: 3,
+});
+export const LoadIncomplete = defineError('LoadIncomplete', {
+  meaning: 'Cassandra’s bulk loader failed, or said that it had succeeded and left SSTables out.',
+  hint: 'See the host program’s log, and Cassandra’s on the nodes named, for why; every node must be up. Start the same restore again: rows that are there already do no harm.',
+});
 export const HintsPending = defineError('HintsPending', {
   meaning:
     'A node still holds writes for other nodes that these did not take, and tables that are not restored would lose them.',
@@ -280,13 +290,13 @@ export const IncompatibleVersion = defineError('IncompatibleVersion', {
 });
 export const TopologyMismatch = defineError('TopologyMismatch', {
   meaning: 'The nodes of the cluster, by host ID and tokens, are not those of the backup.',
-  hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens. New nodes are a new cluster: see `ringvault tokens`, and restore with --source-cluster.',
+  hint: 'A restore in place needs every node of the backup, by host ID and with the same tokens. New nodes are a new cluster: see `ringvault tokens`, and restore with --source-cluster. To nodes of any number and tokens, restore with --online.',
   exitCode: 3,
 });
 export const TokensMismatch = defineError('TokensMismatch', {
   meaning:
     'The nodes of the cluster that another one’s backup is restored to do not have its tokens, datacenters and racks.',
-  hint: 'Start the new cluster’s nodes, empty, with the tokens that `ringvault tokens <source cluster>` prints, in the same datacenters and racks.',
+  hint: 'Start the new cluster’s nodes, empty, with the tokens that `ringvault tokens <source cluster>` prints, in the same datacenters and racks; or restore to any nodes with --online.',
   exitCode: 3,
 });
 export const SameClusterName = defineError('SameClusterName', {

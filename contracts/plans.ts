@@ -1,6 +1,6 @@
 // What a run works by, kept in S3 because a workflow's data may not exceed 256 KiB.
 import { z } from 'zod';
-import { backupSource, tableRef } from './actions.ts';
+import { backupSource, loadedTable, tableRef } from './actions.ts';
 import { FORMAT_VERSION } from './documents.ts';
 import {
   actionId,
@@ -100,6 +100,16 @@ export const restorePlan = z.strictObject({
   /** Whether tables or nodes stay as they are, which must not lose a write. */
   settlesWrites: z.boolean(),
   online: z.boolean(),
+  /** Where an online restore is by Cassandra's bulk loader: the nodes, or the names, are not those of the backup. */
+  load: z
+    .strictObject({
+      tables: z.array(loadedTable),
+      /** Each node's part of the backup, and the host that streams it; `nodes` are these hosts. */
+      shares: z.array(z.strictObject({ instanceArn, sources: z.array(backupSource).min(1) })),
+      /** Indexes that are made once all is loaded: Cassandra refuses whole SSTables that lack them. */
+      indexes: z.array(schemaStatement),
+    })
+    .optional(),
   onlyBackedUpDatacenters: z.boolean(),
   /** Of a node that is brought back with its identity, on a host that has none. */
   deadNode: z
@@ -133,7 +143,7 @@ export const restorePlan = z.strictObject({
       hostId,
       isSeed: z.boolean(),
       cassandra: z.enum(['up', 'down']),
-      /** The base first. */
+      /** The base first. Of a load the first of the host's shares. */
       sources: z.array(backupSource).min(1),
       bytes: byteCount,
     }),

@@ -24,7 +24,15 @@ export const backupRequest = z
   });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
-const NOT_OF_DEAD_NODE = ['nodes', 'datacenter', 'keyspaces', 'sourceCluster'] as const;
+const NOT_OF_DEAD_NODE = ['nodes', 'datacenter', 'keyspaces', 'sourceCluster', 'as'] as const;
+
+/** Letters, digits and "_", as Cassandra has them in names of keyspaces and tables. */
+const cassandraName = z.string().regex(/^\w{1,48}$/, 'a name of at most 48 letters, digits and "_"');
+
+/** A keyspace, or a table as `keyspace.table` → its other name. */
+export const otherNames = z
+  .record(z.string().regex(/^\w+(?:\.\w+)?$/, 'a keyspace or keyspace.table'), cassandraName)
+  .refine((names) => Object.keys(names).length > 0, 'expected a name at least');
 
 /** The cluster's ID once more: without it nothing is replaced or deleted. */
 const confirmCluster = clusterId.optional();
@@ -47,8 +55,16 @@ export const restoreRequest = z.union([
       snapshotOnly: z.boolean().default(false),
       /** What of the backup is restored. */
       ...selectionFields,
-      /** True: chosen tables are brought back beside what they have, by import, while Cassandra serves. */
+      /**
+       * True: chosen tables are brought back beside what they have, while Cassandra serves: by import, or to other nodes or names by
+       * Cassandra's bulk loader.
+       */
       online: z.boolean().default(false),
+      /**
+       * Of an online restore: keyspaces, and tables as `keyspace.table`, that are brought back under another name, which nothing has
+       * yet; tables in their own keyspace. Where `keyspaces` includes none, these are what is restored.
+       */
+      as: otherNames.optional(),
       /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
       ignoreGcGrace: z.boolean().default(false),
       /** One node is brought back with its identity (host ID, tokens), on another host: its own is gone. */
@@ -92,13 +108,13 @@ export const restoreRequest = z.union([
       path: ['repair'],
       message: 'expected none with online: every node takes its own part in',
     })
-    .refine(({ online, keyspaces }) => !online || keyspaces?.include !== undefined, {
+    .refine(({ online, keyspaces, as }) => !online || (keyspaces?.include ?? as) !== undefined, {
       path: ['online'],
-      message: 'expected only with keyspaces.include: tables are brought back online by name',
+      message: 'expected only with keyspaces.include or as: tables are brought back online by name',
     })
-    .refine(({ online, sourceCluster }) => !online || sourceCluster === undefined, {
-      path: ['sourceCluster'],
-      message: 'expected none with online',
+    .refine(({ online, as }) => online || as === undefined, {
+      path: ['as'],
+      message: 'expected only with online',
     }),
   z.strictObject({
     /** undo: puts back the data from before a restore. release: deletes it. */

@@ -74,8 +74,3 @@ export const BACKED_UP_SYSTEM_KEYSPACES = [
 export function isSystemKeyspace(keyspace: string): boolean {
   return keyspace === 'system' || keyspace.startsWith('system_');
 }
-
-/** A name as the schema tables hold it: DESCRIBE quotes those that need it. */
-export function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-}

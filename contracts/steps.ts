@@ -176,12 +176,16 @@ export const steps = {
       dryRun: z.boolean(),
       stopAfterDownload: z.boolean(),
       online: z.boolean(),
+      /** By the bulk loader. */
+      load: z.boolean(),
       /** A node is brought back on a host that has none. */
       deadNode: z.boolean(),
       planKey: s3Key,
       nodesKey: s3Key,
       /** One node that is up: applies the schema. Empty where there is nothing to apply. */
       schemaNodeKey: listKey,
+      /** The same node, where indexes are made after a load. */
+      indexNodeKey: listKey,
       /** All nodes where writes are to come to rest before the stop; else empty. */
       quietKey: listKey,
       seedsKey: listKey,

@@ -16,9 +16,11 @@ import { requireLock } from './locking/held-lock.ts';
 import type { DescribedHost } from './planning/agreement.ts';
 import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { planToBringBack } from './planning/bring-back.ts';
-import { knownHosts, type Live, liveRing, readLive } from './planning/live-cluster.ts';
-import { BESIDE_WHAT_THERE_IS, requireImportable } from './planning/online-restore.ts';
+import { knownHosts, type Live, liveRing, liveSchema, readLive } from './planning/live-cluster.ts';
+import { planToLoad, selectionToLoad, whyLoaded } from './planning/load-plan.ts';
+import { BESIDE_WHAT_THERE_IS, requireAllUp } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
+import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
   mapNodes,
   matchNodes,
@@ -85,8 +87,14 @@ async function planToRestore(
   if (deadNode) return planToBringBack(ports, run, { request: { ...request, deadNode }, described, cluster });
   const { sourceCluster = run.clusterId } = request;
   requireReadableBy(cluster, run.clusterId, sourceCluster);
-  const ring = () => liveRing(ports, run, described);
-  const whole = await readSource(ports, run.clusterId, { ...request, sourceCluster }, ring);
+  const whole = await readWhole(ports, run, described, { ...request, sourceCluster });
+  if (request.online) {
+    const part = restoredPart(whole, selectionToLoad(request), knownHosts(described));
+    const ring = await liveRing(ports, run, described);
+    const schema = await liveSchema(ports, run, described);
+    const why = whyLoaded(request, run.clusterId, part, { ring, schema });
+    if (why.length > 0) return planToLoad(run, { request, described, cluster, part, ring, schema, why });
+  }
   const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
   // A node may be on another host by the time of an undo.
@@ -103,7 +111,7 @@ async function planToRestore(
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
   const { online, repair } = request;
-  if (online) requireImportable(nodes, backup);
+  if (online) requireAllUp(nodes);
   else requireSettled(whatStays(backup, difference), nodes);
   const { snapshotAt, leftOut: lacking } = backup.manifest;
   const minds = !online && !request.ignoreGcGrace;
@@ -121,6 +129,18 @@ async function planToRestore(
     ...(minds && lacking.nodes > 0 && { notAfter: forgottenFrom(backup, live.schema, snapshotAt) }),
     warnings: [...plan.warnings, ...beside, ...part, ...roles],
   };
+}
+
+/** In terms of the live nodes, which each take their own part; online to whichever there are. */
+async function readWhole(
+  ports: StepPorts,
+  run: RunRef,
+  described: DescribedHost[],
+  source: ToRestore & { sourceCluster: string },
+): Promise<RestorableBackup> {
+  const { sourceCluster, backupId, snapshotOnly, online } = source;
+  if (online) return readBackup(ports, sourceCluster, backupId, snapshotOnly);
+  return readSource(ports, run.clusterId, source, () => liveRing(ports, run, described));
 }
 
 async function planToUndoOrRelease(
@@ -181,7 +201,7 @@ async function writePlan(
   run: RunRef,
   plan: RestorePlan,
 ): Promise<StepOutput<'PlanRestore'>> {
-  const { operation, dryRun, stopAfterDownload, online, nodes } = plan;
+  const { operation, dryRun, stopAfterDownload, online, nodes, load } = plan;
   const isUp = (node: RestorePlan['nodes'][number]) => node.cassandra === 'up';
   const appliers = nodes.filter(isUp).slice(0, 1);
   if (plan.statements.length > 0 && appliers.length === 0) {
@@ -197,12 +217,14 @@ async function writePlan(
       dryRun,
       stopAfterDownload,
       online,
+      load: load !== undefined,
       deadNode: plan.deadNode !== undefined,
       planKey,
       nodesKey,
     },
     quietKey: plan.settlesWrites && !online ? await list('quiet', nodes.filter(isUp)) : '',
     schemaNodeKey: await list('schema-node', plan.statements.length > 0 ? appliers : []),
+    indexNodeKey: await list('index-node', load && load.indexes.length > 0 ? appliers : []),
     seedsKey: await list(
       'seeds',
       nodes.filter((node) => node.isSeed),

@@ -1,5 +1,6 @@
 // VerifyRestore: ring, schema and each node's placed totals against the backup, once every node serves again.
 import pMap from 'p-map';
+import type { ActionOutput } from '../contracts/actions.ts';
 import { RestoreIncomplete } from '../contracts/errors.ts';
 import { actionIdOf } from '../contracts/identifiers.ts';
 import { type RestorePlan, restorePlan } from '../contracts/plans.ts';
@@ -24,6 +25,10 @@ export async function verifyRestore(
 ): Promise<StepOutput<'VerifyRestore'>> {
   await requireLock(ports, run);
   const plan = await readDocument(ports, planKey, restorePlan);
+  if (plan.load) {
+    await asIncomplete(() => verifyLoad(plan, ports));
+    return totalsOf(plan, ports, 'load');
+  }
   await asIncomplete(async () => {
     const asked = { runId: run.runId, phase: 'describe-after', hosts: plan.nodes };
     const up = requireUp(await readResults(ports, 'describe', asked));
@@ -52,7 +57,23 @@ export async function verifyRestore(
     if (seen.length > 0)
       ports.log.warn({ run: run.runId, members: seen }, 'members not Up/Normal to others yet');
   });
-  return totalsOf(plan, ports);
+  return totalsOf(plan, ports, plan.online ? 'import' : 'place');
+}
+
+/** That every SSTable went out each host has seen itself; here, that every table is there that it went to. */
+async function verifyLoad({ runId, nodes, load }: RestorePlan, ports: StepPorts): Promise<void> {
+  const asked = { runId, phase: 'describe-after', hosts: nodes };
+  const up = requireUp(await readResults(ports, 'describe', asked));
+  const { host } = requireOneRing(up);
+  requireOneSchema(up);
+  const actionId = actionIdOf(runId, 'describe-after');
+  const { tables } = await readSchema(ports, { instanceArn: host.instanceArn, actionId });
+  const missing = (load?.tables ?? []).filter(
+    ({ as }) => !tables.some(({ keyspace, name }) => keyspace === as.keyspace && name === as.table),
+  );
+  if (missing.length === 0) return;
+  const named = missing.map(({ as }) => `${as.keyspace}.${as.table}`).join(', ');
+  throw new RestoreIncomplete(`got no ${named}, expected the tables that were filled`);
 }
 
 /** Whatever is not as the backup says: after the swap that is one failure, with one hint. */
@@ -81,17 +102,22 @@ function requireSameSchema(backup: SchemaView, live: SchemaView): void {
   if (problems.length > 0) throw new RestoreIncomplete(`schema: ${problems.join('; ')}`);
 }
 
-async function totalsOf(plan: RestorePlan, ports: StepPorts): Promise<StepOutput<'VerifyRestore'>> {
+async function totalsOf(
+  plan: RestorePlan,
+  ports: StepPorts,
+  phase: 'place' | 'import' | 'load',
+): Promise<StepOutput<'VerifyRestore'>> {
   if (plan.operation !== 'restore') return { nodes: plan.nodes.length, files: 0, bytes: 0 };
   const problems: string[] = [];
   const placed = await pMap(
     plan.nodes,
     async ({ instanceArn, instanceId, bytes, sources }) => {
       const at = (phase: string) => ({ instanceArn, actionId: actionIdOf(plan.runId, phase) });
+      const result: ActionOutput<'place' | 'import' | 'load'> = await readResult(ports, phase, at(phase));
+      // Batch by batch it was fetched and streamed.
+      if (phase === 'load') return result;
       const downloaded = await readResult(ports, 'download', at('download'));
-      const phase = plan.online ? 'import' : 'place';
-      const placedOrTaken = plan.online ? 'took in' : 'placed';
-      const result = await readResult(ports, phase, at(phase));
+      const placedOrTaken = phase === 'import' ? 'took in' : 'placed';
       if (result.files !== downloaded.files || result.bytes !== downloaded.bytes) {
         problems.push(
           `${instanceId} ${placedOrTaken} ${result.files} files of ${result.bytes} bytes, downloaded ${downloaded.files} of ${downloaded.bytes}`,

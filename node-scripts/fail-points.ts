@@ -13,6 +13,7 @@ export type FailPointName =
   | 'upload.header-put'
   | 'download.file'
   | 'import.table'
+  | 'load.batch'
   | 'place.table'
   | 'stop.drained'
   | 'repair.keyspace'

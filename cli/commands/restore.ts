@@ -21,6 +21,8 @@ interface RestoreOptions extends Selection {
   snapshotOnly?: boolean;
   ignoreGcGrace?: boolean;
   online?: boolean;
+  /** `keyspace` or `keyspace.table` → its other name. */
+  as?: Record<string, string>;
   ignoreCounters?: boolean;
   /** A host ID, or the instance of the backup; it is brought back on another. */
   deadNode?: string;
@@ -42,7 +44,8 @@ export async function restore(session: Session, clusterId: string, options: Rest
     dryRun = false,
     snapshotOnly = false,
     ignoreGcGrace = false,
-    online = false,
+    as,
+    online = as !== undefined,
     ignoreCounters = false,
     onlyBackedUpDatacenters,
     sourceCluster,
@@ -53,12 +56,13 @@ export async function restore(session: Session, clusterId: string, options: Rest
   if (!dryRun && !stopAfterStep) {
     const consequence = deadNode
       ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
-      : consequenceOf(clusterId, manifest, selectionOf(options), online);
+      : consequenceOf(clusterId, manifest, selectionOf(options), { online, as });
     await confirm(session.terminal, clusterId, consequence, options.yes);
   }
   const request: RestoreRequest = {
     ...{ operation: 'restore', clusterId, backupId, dryRun, snapshotOnly, onlyBackedUpDatacenters },
     ...{ ...selectionOf(options), ignoreGcGrace, ignoreCounters, online },
+    ...(as && { as }),
     ...(sourceCluster && { sourceCluster }),
     ...(deadNode && { deadNode }),
     ...(repair !== undefined && { repair }),
@@ -97,7 +101,7 @@ function consequenceOf(
   clusterId: string,
   manifest: ClusterManifest,
   chosen: Selection,
-  online: boolean,
+  { online, as }: { online: boolean; as: RestoreOptions['as'] },
 ): string {
   const asked = describeSelection(chosen);
   const source = `${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes)`;
@@ -114,6 +118,7 @@ function consequenceOf(
           `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
         ]
       : []),
+    ...Object.entries(as ?? {}).map(([was, is]) => `${was} comes back as ${is}.`),
     ...(online ? BESIDE : inPlace(manifest.leftOut.nodes > 0 || Boolean(chosen.nodes ?? chosen.datacenter))),
   ].join('\n');
 }

@@ -27,10 +27,12 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
         dryRun: jsonata(`${ANSWER}.dryRun`),
         stopAfterDownload: jsonata(`${ANSWER}.stopAfterDownload`),
         online: jsonata(`${ANSWER}.online`),
+        load: jsonata(`${ANSWER}.load`),
         deadNode: jsonata(`${ANSWER}.deadNode`),
         planKey: jsonata(`${ANSWER}.planKey`),
         nodesKey: jsonata(`${ANSWER}.nodesKey`),
         schemaNodeKey: jsonata(`${ANSWER}.schemaNodeKey`),
+        indexNodeKey: jsonata(`${ANSWER}.indexNodeKey`),
         quietKey: jsonata(`${ANSWER}.quietKey`),
         seedsKey: jsonata(`${ANSWER}.seedsKey`),
         othersKey: jsonata(`${ANSWER}.othersKey`),
@@ -48,6 +50,16 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
 
   // Beside what the tables have: nothing stops
   const importOnEachNode = states.onEach('ImportOnEachNode', 'import', { list: 'nodesKey', planned });
+
+  // The same to other nodes, or under other names
+  const checkEachLoader = states.onEach('CheckEachLoader', 'check-loader', { list: 'nodesKey', planned });
+  const loadFromEachHost = states.onEach('LoadFromEachHost', 'load', { list: 'nodesKey', planned });
+  const applyIndexes = states.onEach('ApplyIndexes', 'apply-schema', {
+    list: 'indexNodeKey',
+    phase: 'apply-indexes',
+    parameters: { afterLoad: true },
+    planned,
+  });
 
   // Where tables stay as they are: their writes come to rest on all nodes before the first stops
   const stopClients = states.onEach('StopClientsOfEachNode', 'stop-clients', { list: 'quietKey', planned });
@@ -88,8 +100,12 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   // Where a dead node is brought back nothing runs yet
   const toStop = states.fork('ToStop', { "$operation = 'undo'": undo, $deadNode: placeEachNode });
   const writesToSettle = states.fork('WritesToSettle', { "$quietKey = ''": toStop });
-  const online = states.fork('Online', { $online: importOnEachNode });
+  const online = states.fork('Online', { $load: loadFromEachHost, $online: importOnEachNode });
   importOnEachNode.next(describeEachHostAfter);
+  const indexesToApply = states.fork('IndexesToApply', { "$indexNodeKey != ''": applyIndexes });
+  loadFromEachHost.next(indexesToApply).next(describeEachHostAfter);
+  applyIndexes.next(describeEachHostAfter);
+  const schemaToApply = states.fork('SchemaToApply', { "$schemaNodeKey = ''": online });
   const release = states.onEach('ReleaseEachNode', 'release-old', { list: 'nodesKey', planned });
   const repairEachNode = states.onEach('RepairEachNode', 'repair', {
     list: 'repairKey',
@@ -102,6 +118,9 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   // Where there was no node, what lies aside is nobody's data
   release.next(toRepair);
 
+  const onlyPlanned = states.fork('OnlyPlanned', { $dryRun: recordRun });
+  checkEachLoader.next(onlyPlanned);
+
   return states
     .begin(BEFORE_CLAIM)
     .next(claim(scope, states, 'restore', recover))
@@ -113,13 +132,15 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
       states.fork('Operation', {
         "$operation = 'undo'": writesToSettle,
         "$operation = 'release'": release,
+        $load: checkEachLoader,
       }),
     )
     .next(checkEachHost)
-    .next(states.fork('OnlyPlanned', { $dryRun: recordRun }))
+    .next(onlyPlanned)
+    .next(states.fork('ToLoad', { $load: schemaToApply }))
     .next(downloadEachNode)
     .next(states.fork('OnlyDownloaded', { $stopAfterDownload: recordRun }))
-    .next(states.fork('SchemaToApply', { "$schemaNodeKey = ''": online }))
+    .next(schemaToApply)
     .next(applySchema)
     .next(online)
     .next(writesToSettle)

@@ -87,6 +87,7 @@ interface ActionOptions extends OnFailure {
     | 'hostsKey'
     | 'nodesKey'
     | 'schemaNodeKey'
+    | 'indexNodeKey'
     | 'quietKey'
     | 'seedsKey'
     | 'othersKey'

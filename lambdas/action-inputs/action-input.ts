@@ -66,6 +66,14 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const planned = await plan(asked, ports, restorePlan);
     return { ...sourceOf(planned, asked), ...(planned.stopAfterDownload && { forLater: true }) };
   },
+  'check-loader': async () => ({}),
+  async load(asked, ports) {
+    const { load } = await plan(asked, ports, restorePlan);
+    const own = load?.shares.filter(({ instanceArn }) => instanceArn === asked.host.instanceArn) ?? [];
+    if (!load || own.length === 0)
+      throw new InvalidDocument(`${asked.planKey}: got nothing for ${asked.host.instanceArn} to load`);
+    return { chains: own.map(({ sources }) => sources), tables: load.tables };
+  },
   import: async (asked, ports) => sourceOf(await plan(asked, ports, restorePlan), asked),
   async place(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
@@ -73,9 +81,10 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const emptied = EMPTIED_BY_RESTORE.map((each) => ({ ...each }));
     return { ...sourceOf(planned, asked), emptied, ...newHostOf(planned) };
   },
-  'apply-schema': async (asked, ports) => ({
-    statements: (await plan(asked, ports, restorePlan)).statements,
-  }),
+  async 'apply-schema'(asked, ports) {
+    const { statements, load } = await plan(asked, ports, restorePlan);
+    return { statements: asked.parameters['afterLoad'] === true ? (load?.indexes ?? []) : statements };
+  },
   'stop-clients': async () => ({}),
   'settle-writes': async () => ({}),
   async stop(asked, ports) {

@@ -1,6 +1,8 @@
 // What comes of it where some nodes are restored and the others keep what they have: old replicas beside newer ones. Pure.
+
+import { unquoted } from '../../contracts/cql.ts';
 import { GcGracePassed } from '../../contracts/errors.ts';
-import { type SchemaTable, type SchemaView, unquoted } from '../../contracts/ring.ts';
+import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
 import type { DescribedHost } from './agreement.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
 

@@ -36,6 +36,18 @@ export async function liveRing(
   return readRing(ports, { instanceArn: host.instanceArn, actionId });
 }
 
+/** @throws NodeDown RingDisagreement SchemaDisagreement */
+export async function liveSchema(
+  ports: StepPorts,
+  run: RunRef,
+  described: readonly DescribedHost[],
+): Promise<SchemaView> {
+  const up = described.flatMap((each) => upHost(each) ?? []);
+  requireOneSchema(up);
+  const { instanceArn } = requireOneRing(up).host;
+  return readSchema(ports, { instanceArn, actionId: actionIdOf(run.runId, 'describe') });
+}
+
 export function knownHosts(described: readonly DescribedHost[]) {
   return described.map(({ host, result }) => ({ instanceId: host.instanceId, hostId: result.hostId }));
 }

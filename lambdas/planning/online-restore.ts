@@ -1,28 +1,14 @@
-// A restore beside what tables have, while Cassandra serves: what would not come out right is refused here. Pure.
-import { NodeDown, SchemaConflict } from '../../contracts/errors.ts';
-import type { RestorableBackup } from './restorable-backup.ts';
+// A restore beside what tables have, while Cassandra serves. Pure.
+import { NodeDown } from '../../contracts/errors.ts';
 import type { MappedNode } from './restore-nodes.ts';
 import { downNodes } from './what-stays.ts';
 
-/** @throws NodeDown SchemaConflict */
-export function requireImportable(
-  nodes: readonly MappedNode[],
-  { schema }: Pick<RestorableBackup, 'schema'>,
-): void {
+/** @throws NodeDown */
+export function requireAllUp(nodes: readonly MappedNode[]): void {
   const down = downNodes(nodes);
-  if (down.length > 0) {
-    throw new NodeDown(
-      `got ${down.join(', ')} down, expected every node up: Cassandra itself takes the tables in`,
-    );
-  }
-  // A view of now that the backup does not have is a conflict of schemas.
-  const views = schema.tables.filter(({ kind }) => kind === 'view');
-  if (views.length === 0) return;
-  const named = views.map(
-    ({ keyspace, name, baseTable }) => `${keyspace}.${name} of ${keyspace}.${baseTable}`,
-  );
-  throw new SchemaConflict(
-    `got views ${named.join(', ')}, expected none: an import leaves a view as it is. Restore these tables in place`,
+  if (down.length === 0) return;
+  throw new NodeDown(
+    `got ${down.join(', ')} down, expected every node up: Cassandra itself takes the tables in`,
   );
 }
 

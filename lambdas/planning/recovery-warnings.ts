@@ -9,9 +9,11 @@ import { findSubjectPlan } from './subject-plan.ts';
 
 /** Which data a cluster serves after a restore or an undo that did not come to its own end. */
 export function servedData(
-  { clusterId, operation, online, restoreRunId, deadNode, nodes }: RestorePlan,
+  { clusterId, operation, online, load, restoreRunId, deadNode, nodes }: RestorePlan,
   restored: boolean,
 ): string {
+  if (load)
+    return 'The cluster served throughout. What was made and streamed before the end, if anything, stays, and is not whole: start the same restore again, which goes on with the same tables, or drop those that were made for it';
   if (online)
     return 'The cluster served throughout. What of the tables was taken in before the end, if anything, stays beside what they had; start the restore again for the rest';
   const hosts = nodes.map(({ instanceId }) => instanceId).join(', ');

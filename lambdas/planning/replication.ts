@@ -20,16 +20,36 @@ export function replicatedOnlyIn(
   return { ...backup, statements };
 }
 
+/** Of a keyspace, by its statement; of those that know of no datacenters anywhere, as many in each. */
+export function replicasIn(statement: string, datacenter: string): number {
+  const entries = entriesOf(replicationOf(statement));
+  const replicas = isByDatacenter(entries)
+    ? entries.find(({ name }) => name === datacenter)?.value
+    : (entries.find(({ name }) => name === 'replication_factor')?.value ?? '1');
+  // Of transient replication the first number counts all.
+  return Number.parseInt(replicas ?? '0', 10) || 0;
+}
+
+interface Entry {
+  entry: string;
+  name: string;
+  value: string;
+}
+
+function entriesOf(replication: string): Entry[] {
+  return [...replication.matchAll(/'((?:[^']|'')*)'\s*:\s*'((?:[^']|'')*)'/g)].map(
+    ([entry, name = '', value = '']) => ({ entry, name: name.replaceAll("''", "'"), value }),
+  );
+}
+
+const isByDatacenter = (entries: Entry[]) =>
+  entries.some(({ name, value }) => name === 'class' && value.endsWith('NetworkTopologyStrategy'));
+
 /** A keyspace that none of the datacenters replicates, or that knows of no datacenters, stays as it is. */
 function onlyIn(statement: string, datacenters: ReadonlySet<string>): string {
   const replication = replicationOf(statement);
-  const entries = [...replication.matchAll(/'((?:[^']|'')*)'\s*:\s*'((?:[^']|'')*)'/g)].map(
-    ([entry, name = '', value = '']) => ({ entry, name: name.replaceAll("''", "'"), value }),
-  );
+  const entries = entriesOf(replication);
   const kept = entries.filter(({ name }) => name === 'class' || datacenters.has(name));
-  const isByDatacenter = entries.some(
-    ({ name, value }) => name === 'class' && value.endsWith('NetworkTopologyStrategy'),
-  );
-  if (!isByDatacenter || kept.length < 2) return statement;
+  if (!isByDatacenter(entries) || kept.length < 2) return statement;
   return statement.replace(replication, () => `{${kept.map(({ entry }) => entry).join(', ')}}`);
 }

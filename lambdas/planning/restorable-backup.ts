@@ -1,5 +1,6 @@
 // The backup that a restore is to bring back: sealed, by the vault's own word, with its ring, schema and headers pinned.
 import pMap from 'p-map';
+import { unquoted } from '../../contracts/cql.ts';
 import { NoBackup, UnknownBackup } from '../../contracts/errors.ts';
 import { type ClusterManifest, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
 import {
@@ -9,7 +10,6 @@ import {
   type SchemaTable,
   type SchemaView,
   schemaView,
-  unquoted,
 } from '../../contracts/ring.ts';
 import { readPinned } from '../vault/documents.ts';
 import { READS_AT_ONCE } from '../vault/results.ts';

@@ -128,7 +128,7 @@ export function backedUpDatacenters({ headers }: Pick<RestorableBackup, 'headers
 }
 
 /** @throws RestoreNotAllowed */
-export function requireAllowed(nodes: readonly MappedNode[], clusterId: string): void {
+export function requireAllowed(nodes: ReadonlyArray<Pick<MappedNode, 'described'>>, clusterId: string): void {
   const guarded = nodes
     .filter(({ described }) => !described.result.restoreAllowed)
     .map(({ described }) => described.host.instanceId);
@@ -139,7 +139,7 @@ export function requireAllowed(nodes: readonly MappedNode[], clusterId: string):
 }
 
 /** @throws IncompatibleVersion */
-export function requireReadable(nodes: readonly MappedNode[]): void {
+export function requireReadable(nodes: ReadonlyArray<Omit<MappedNode, 'header'>>): void {
   const problems = nodes.flatMap(({ described: { host, result }, parts }) => {
     const formats = new Set(parts.flatMap(({ header }) => header.sstableFormats));
     const unreadable = [...formats].filter(

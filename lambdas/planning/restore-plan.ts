@@ -88,7 +88,9 @@ function warningsOf(operation: RestorePlan['operation'], { described, difference
   return operation === 'restore' ? [...down, ...difference.warnings] : down;
 }
 
-export function damageOf(nodes: readonly MappedNode[]): string[] {
+export function damageOf(
+  nodes: ReadonlyArray<{ described: Pick<MappedNode['described'], 'host'>; parts: MappedNode['parts'] }>,
+): string[] {
   return nodes
     .map(({ described: { host }, parts }) => ({
       host,

@@ -13,6 +13,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     dryRun: plan.dryRun,
     ...(plan.stopAfterDownload && { stopsAfter: 'download' }),
     online: plan.online,
+    ...(plan.load && { streamed: true, ...underNames(plan.load) }),
     ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
     ...(plan.deadNode && {
       bringsBack: plan.nodes.map(({ hostId, instanceId }) => `${hostId} on ${instanceId}`),
@@ -30,7 +31,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     bytes,
     size: bytesForPeople(bytes),
     recreated: shortened(
-      plan.statements.map(({ type, keyspace, name }) =>
+      [...plan.statements, ...(plan.load?.indexes ?? [])].map(({ type, keyspace, name }) =>
         type === 'keyspace' ? `keyspace ${name}` : `${type} ${keyspace}.${name}`,
       ),
     ),
@@ -42,6 +43,16 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
 function goesOnFrom({ nodes: [node] }: RestorePlan): { goesOnFrom?: string[] } {
   const before = node?.sources.slice(0, -1).map(({ backupId }) => backupId) ?? [];
   return before.length > 0 ? { goesOnFrom: shortened(before) } : {};
+}
+
+function underNames({ tables }: NonNullable<RestorePlan['load']>): { as?: string[] } {
+  const others = tables.filter(({ keyspace, table, as }) => keyspace !== as.keyspace || table !== as.table);
+  if (others.length === 0) return {};
+  return {
+    as: shortened(
+      others.map(({ keyspace, table, as }) => `${keyspace}.${table} as ${as.keyspace}.${as.table}`),
+    ),
+  };
 }
 
 function shortened(lines: readonly string[]): string[] {

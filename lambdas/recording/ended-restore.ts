@@ -69,16 +69,17 @@ async function nodeOutcome(
   plan: RestorePlan,
   { instanceId, instanceArn, hostId, bytes }: RestorePlan['nodes'][number],
 ): Promise<NodeOutcome> {
-  const inTheEnd = plan.online ? 'import' : DECISIVE[plan.operation];
+  const inTheEnd = plan.load ? 'load' : plan.online ? 'import' : DECISIVE[plan.operation];
   const decisive = plan.stopAfterDownload ? 'download' : inTheEnd;
   const phase = plan.dryRun ? 'check-restore' : decisive;
   const outcome: NodeOutcome = { instanceId, hostId, status: 'COMPLETED', phase };
   if (phase === 'check-restore') return { ...outcome, bytes };
-  if (phase !== 'place' && phase !== 'import' && phase !== 'download') return outcome;
-  const actionId = actionIdOf(plan.runId, phase);
-  const placed: ActionOutput<'place' | 'import' | 'download'> | undefined = await findResult(ports, phase, {
-    instanceArn,
-    actionId,
-  });
+  if (phase === 'put-back' || phase === 'release-old') return outcome;
+  const at = { instanceArn, actionId: actionIdOf(plan.runId, phase) };
+  const placed: ActionOutput<'place' | 'import' | 'load' | 'download'> | undefined = await findResult(
+    ports,
+    phase,
+    at,
+  );
   return { ...outcome, ...(placed && { files: placed.files, bytes: placed.bytes }) };
 }

@@ -1,4 +1,4 @@
-// A node's executables: cassandra-start, cassandra-stop and nodetool, plain bash with absolute paths. The local host's
+// A node's executables: cassandra-start, cassandra-stop and nodetool (and cassandra.in.sh, for tools), plain bash with absolute paths. The local host's
 // `systemctl` calls them and so does node.ts: one way to start a node, one way to stop it.
 import { join } from 'node:path';
 import type { NodeOptions } from './configuration.ts';
@@ -22,6 +22,7 @@ export function launchScripts(options: NodeOptions, paths: JavaPaths): Record<st
     'cassandra-start': startScript(options, paths),
     'cassandra-stop': stopScript(options),
     nodetool: nodetoolScript(options, paths),
+    'cassandra.in.sh': includeScript(options, paths),
   };
 }
 
@@ -136,6 +137,34 @@ exec ${command.map(quote).join(' \\\n  ')} "$@"
 `;
 }
 
+const JVM_OF_TOOLS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xlog:disable'];
+
+/** What Cassandra's own tools read to know their Java and their class path. */
+function includeScript(options: NodeOptions, paths: JavaPaths): string {
+  return `# Of ${options.address}: sourced by tools.
+JAVA=${quote(paths.java)}
+CLASSPATH=${quote(classPath(options, paths))}
+JVM_OPTS=${quote([...JVM_OF_TOOLS, ...(paths.serverOptions ?? []), ...openings(options, paths)].join(' '))}
+MAX_HEAP_SIZE=128M
+`;
+}
+
+function classPath(options: NodeOptions, paths: JavaPaths): string {
+  return `${paths.jars}/*:${join(options.directory, 'conf')}`;
+}
+
+/** Without these Cassandra's classes die at once. */
+function openings({ version }: NodeOptions, paths: JavaPaths): string[] {
+  const opened = version.startsWith('4.') ? [...OPENED, ...OPENED_FOR_4] : OPENED;
+  return [
+    '-Djdk.attach.allowAttachSelf=true',
+    ...EXPORTED.map((name) => `--add-exports=${name}=ALL-UNNAMED`),
+    ...opened.map((name) => `--add-opens=${name}=ALL-UNNAMED`),
+    // 4.1 measures its memtables with an agent; without it, it stumbles over Java 17's hidden classes.
+    ...(version.startsWith('4.') ? [`-javaagent:${join(paths.jars, 'jamm-0.3.2.jar')}`] : []),
+  ];
+}
+
 function cassandraArguments(options: NodeOptions, paths: JavaPaths): string[] {
   return [
     '-Xmx256m',
@@ -145,16 +174,9 @@ function cassandraArguments(options: NodeOptions, paths: JavaPaths): string[] {
     // Else a node that ran out of heap stays alive and never opens its CQL port.
     '-XX:+ExitOnOutOfMemoryError',
     ...(paths.serverOptions ?? []),
-    '-Djdk.attach.allowAttachSelf=true',
-    ...EXPORTED.map((name) => `--add-exports=${name}=ALL-UNNAMED`),
-    ...OPENED.map((name) => `--add-opens=${name}=ALL-UNNAMED`),
-    ...(options.version.startsWith('4.') ? OPENED_FOR_4 : []).map(
-      (name) => `--add-opens=${name}=ALL-UNNAMED`,
-    ),
-    // 4.1 measures its memtables with an agent; without it, it stumbles over Java 17's hidden classes.
-    ...(options.version.startsWith('4.') ? [`-javaagent:${join(paths.jars, 'jamm-0.3.2.jar')}`] : []),
+    ...openings(options, paths),
     '-cp',
-    `${paths.jars}/*:${join(options.directory, 'conf')}`,
+    classPath(options, paths),
     storageFlag(options),
     `-Dcassandra.logdir=${join(options.directory, 'logs')}`,
     // Else Cassandra closes its standard output.

@@ -16,12 +16,17 @@ export async function writeHostFiles(
     'root',
     'tmp',
     'etc/cassandra',
+    'usr/share/cassandra',
     HOST_STATE_DIRECTORY,
     dirname(HOST_RESTORE_GUARD),
   ]) {
     await mkdir(join(root, directory), { recursive: true });
   }
-  if (cassandra) await symlink(cassandra.configFile, join(root, 'etc/cassandra/cassandra.yaml'));
+  if (cassandra) {
+    await symlink(cassandra.configFile, join(root, 'etc/cassandra/cassandra.yaml'));
+    const include = 'cassandra.in.sh';
+    await symlink(join(cassandra.binDirectory, include), join(root, 'usr/share/cassandra', include));
+  }
   if (restorable.length > 0) {
     await writeFile(join(root, HOST_RESTORE_GUARD), restorable.map((id) => `${id}\n`).join(''), {
       mode: 0o644,

@@ -11,7 +11,9 @@ const TIMEOUT_MS = 15 * 60_000;
 export interface JarRequest {
   /** `group:artifact:version`, or `group:artifact:version:classifier`. */
   coordinates: readonly string[];
-  /** Where the files go; below the cache directory and named by the first coordinate where it is not given. */
+  /** More of them, without what they depend on. */
+  alone?: readonly string[];
+  /** Where the files go; below the cache directory and named by the coordinates where it is not given. */
   directory?: string;
   /** False: the artifacts named alone, without what they depend on. */
   transitive?: boolean;
@@ -49,20 +51,20 @@ export async function fetchJar(coordinate: string): Promise<string> {
 }
 
 function defaultName(request: JarRequest): string {
-  const [, artifact, version] = (request.coordinates[0] ?? '').split(':');
-  return `${artifact}-${version}`;
+  const all = [...request.coordinates, ...(request.alone ?? [])];
+  return all.map((coordinate) => coordinate.split(':').slice(1, 3).join('-')).join('+');
 }
 
 async function copyDependencies(request: JarRequest, work: string, outputDirectory: string): Promise<void> {
   const pom = join(work, 'pom.xml');
-  await writeFile(pom, pomOf(request.coordinates));
+  await writeFile(pom, pomOf(request.coordinates, request.alone));
   const transitive = request.transitive ?? true;
   const options = [`-DoutputDirectory=${outputDirectory}`, '-DincludeScope=runtime'];
   if (!transitive) options.push('-DexcludeTransitive=true');
   try {
     await execa('mvn', ['-q', '-B', '-f', pom, COPY_GOAL, ...options], { timeout: TIMEOUT_MS, all: true });
   } catch (error) {
-    const what = request.coordinates.join(', ');
+    const what = [...request.coordinates, ...(request.alone ?? [])].join(', ');
     if (error instanceof ExecaError && error.code === 'ENOENT') {
       throw new LocalToolFailed(`mvn is not on the PATH; it is needed to fetch ${what}`, { cause: error });
     }
@@ -71,11 +73,15 @@ async function copyDependencies(request: JarRequest, work: string, outputDirecto
   }
 }
 
-function pomOf(coordinates: readonly string[]): string {
-  const dependencies = coordinates.map((coordinate) => {
+const NOTHING_ELSE =
+  '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>';
+
+function pomOf(coordinates: readonly string[], alone: readonly string[] = []): string {
+  const dependencies = [...coordinates, ...alone].map((coordinate) => {
     const [group, artifact, version, classifier] = coordinate.split(':');
     const classified = classifier === undefined ? '' : `<classifier>${classifier}</classifier>`;
-    return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${classified}</dependency>`;
+    const exclusions = alone.includes(coordinate) ? NOTHING_ELSE : '';
+    return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${classified}${exclusions}</dependency>`;
   });
   return [
     '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>',

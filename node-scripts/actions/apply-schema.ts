@@ -1,8 +1,8 @@
-// apply-schema: on one node, while the cluster serves: makes again what the backup has and the cluster lost, with its ID.
+// apply-schema: on one node, while the cluster serves: makes what a restore needs and the cluster does not have, with its ID.
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { unquoted } from '../../contracts/cql.ts';
 import { SchemaConflict, SchemaDisagreement } from '../../contracts/errors.ts';
 import type { SchemaStatement } from '../../contracts/ring.ts';
-import { unquoted } from '../../contracts/ring.ts';
 import { type Cql, withCql } from '../cassandra/cql.ts';
 import { readKeyspaces, readSchemaVersions, readTables } from '../cassandra/schema.ts';
 import { columnChangeIn, splitStatements, tableIdIn } from '../cassandra/statements.ts';

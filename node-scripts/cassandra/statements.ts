@@ -1,14 +1,12 @@
 // CQL text as far as a schema's own statements need it: where one statement ends, and which ID a table is made with.
 
-import { unquoted } from '../../contracts/ring.ts';
+import { cqlTokens, unquoted } from '../../contracts/cql.ts';
 
 /** Splits at the semicolons outside quotes, dollar-quoted bodies and comments; empty statements are dropped. */
 export function splitStatements(text: string): string[] {
-  const token =
-    /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$[\s\S]*?\$\$|--[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|;|[\s\S]/g;
   const statements: string[] = [];
   let current = '';
-  for (const [part] of text.matchAll(token)) {
+  for (const part of cqlTokens(text)) {
     if (part === ';') {
       statements.push(current.trim());
       current = '';

@@ -43,9 +43,10 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
       signal.throwIfAborted();
       if (isStopped()) throw new Error('hashing was stopped');
       const worker = idle.pop() ?? start();
+      const answer = answerOf(worker);
       worker.postMessage(job);
-      // Rejects with the error that a worker dies of; it is not used again.
-      const [answer] = (await once(worker, 'message')) as [FromHashWorker];
+      await answer;
+      // One that has died is not used again.
       idle.push(worker);
       return answer;
     });
@@ -66,6 +67,22 @@ export function openHasher(threads: number, signal: AbortSignal): Hasher {
       await Promise.all(all.map((worker) => worker.terminate()));
     },
   };
+}
+
+/** Rejects with the error that the worker dies of, and where it ends without one. */
+async function answerOf(worker: Worker): Promise<FromHashWorker> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const ended = once(worker, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a thread that hashes ended with exit code ${code}, expected an answer`);
+  });
+  try {
+    const [answer] = await Promise.race([once(worker, 'message', { signal }), ended]);
+    return answer as FromHashWorker;
+  } finally {
+    settled.abort();
+    ended.catch(() => undefined);
+  }
 }
 
 function expect<Outcome extends 'hashed' | 'measured'>(

@@ -128,9 +128,11 @@ function startThread(workerData: FetchWorkerData, { onBytes, onFailedAttempt }: 
     if ('error' in message) job?.reject(errorFrom(message.error));
     else job?.resolve(message.downloadedBytes);
   });
-  thread.worker.on('error', (error: Error) => {
-    thread.failure = error;
-    for (const job of thread.jobs.values()) job.reject(error);
-  });
+  const fail = (error: Error) => {
+    thread.failure ??= error;
+    for (const job of thread.jobs.values()) job.reject(thread.failure);
+  };
+  thread.worker.on('error', fail);
+  thread.worker.on('exit', (code) => fail(new Error(`a thread that downloads ended with exit code ${code}`)));
   return thread;
 }

@@ -8,12 +8,14 @@ const WINDOW = 8;
 /**
  * Ends with the first failure in time.
  * @param stop aborted with that failure, or where nobody asks for more
+ * @param window how many may be begun, or done and not taken
  */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item> | Iterable<Item>,
   atOnce: number,
   work: (item: Item) => Promise<Result>,
   stop: AbortController,
+  window = atOnce * WINDOW,
 ): AsyncGenerator<Result> {
   const slots = pLimit(atOnce);
   const begun: Array<Promise<Result>> = [];
@@ -48,7 +50,7 @@ export async function* inOrder<Item, Result>(
       const result = slots(() => begin(item));
       result.catch(fail);
       begun.push(result);
-      if (begun.length >= atOnce * WINDOW) yield await next();
+      if (begun.length >= window) yield await next();
     }
     while (begun.length > 0) yield await next();
     isDone = true;

@@ -2,12 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { restorePlan } from '../../contracts/plans.ts';
 import { restoreRequest } from '../../contracts/requests.ts';
-import type { SchemaView } from '../../contracts/ring.ts';
-import { requireImportable } from '../../lambdas/planning/online-restore.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
 import { readDocument } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';
-import { answer, answerDescribe, schema } from './support/answers.ts';
+import { answer, answerDescribe } from './support/answers.ts';
 import { completedBackup } from './support/backup.ts';
 import { plannedRestore } from './support/restore.ts';
 import { CLUSTER, newWorld, type World } from './support/world.ts';
@@ -19,11 +17,6 @@ async function backedUp(): Promise<World> {
   await completedBackup(world);
   return world;
 }
-
-const [orders] = schema.tables;
-if (!orders) throw new Error('a table');
-const view = { ...orders, kind: 'view' as const, name: 'ByValue', id: 'd'.repeat(32), baseTable: 'Orders' };
-const withView: SchemaView = { ...schema, tables: [...schema.tables, view] };
 
 describe('a restore online', () => {
   it('stops nothing, and says what it does not bring back', async () => {
@@ -55,14 +48,6 @@ describe('a restore online', () => {
     const more = { 1: { cassandra: 'down' as const } };
     const refused = plannedRestore(await backedUp(), { request: online, more });
     await expect(refused).rejects.toMatchObject({ name: 'NodeDown' });
-  });
-
-  it('is refused for a table with a view, of the backup or made since', async () => {
-    expect(() => requireImportable([], { schema: withView })).toThrow(
-      /got views app\.ByValue of app\.Orders/,
-    );
-    const refused = plannedRestore(await backedUp(), { request: online, live: { schema: withView } });
-    await expect(refused).rejects.toMatchObject({ name: 'SchemaConflict' });
   });
 
   it('is of tables that are named', () => {

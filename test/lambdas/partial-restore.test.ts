@@ -1,7 +1,8 @@
 // Restores of a part of a backup: what was chosen is planned and nothing else, and what stays loses no write.
 import { describe, expect, it } from 'vitest';
+import { unquoted } from '../../contracts/cql.ts';
 import { restorePlan } from '../../contracts/plans.ts';
-import { type SchemaView, unquoted } from '../../contracts/ring.ts';
+import type { SchemaView } from '../../contracts/ring.ts';
 import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';

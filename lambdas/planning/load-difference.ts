@@ -1,0 +1,91 @@
+// How the schema of now differs from what a load is to fill: what is made before and after it, and what would make rows wrong. Pure.
+import { unquoted } from '../../contracts/cql.ts';
+import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import { columnConflicts, statementConflicts } from './schema-conflicts.ts';
+
+export interface LoadDifference {
+  /** Made before it, in their order. */
+  statements: SchemaStatement[];
+  /** Made after it. */
+  indexes: SchemaStatement[];
+  /** Each refuses the load. */
+  conflicts: string[];
+  warnings: string[];
+  /** Tables that have rows of their own, perhaps. */
+  beside: SchemaTable[];
+}
+
+/** @param wanted what there is to be, by its names @param made IDs of tables that have a name of the request's */
+export function compareToLoad(
+  wanted: SchemaView,
+  live: SchemaView,
+  made: ReadonlySet<string>,
+): LoadDifference {
+  const liveTables = new Map(live.tables.map((table) => [fullName(table), table]));
+  const bases = wanted.tables.filter(({ kind }) => kind === 'table');
+  const beside = bases.flatMap((table) => liveTables.get(fullName(table)) ?? []);
+  const ofLive = new Map(
+    wanted.tables
+      .filter((table) => liveTables.has(`${table.keyspace}.${table.baseTable ?? table.name}`))
+      .flatMap((table) =>
+        [table.name, ...table.indexes.map(({ name }) => name)].map((name) => [
+          `${table.keyspace}.${name}`,
+          table,
+        ]),
+      ),
+  );
+  const known = new Set(live.statements.map(keyOf));
+  const missing = wanted.statements.filter((each) => !known.has(keyOf(each)));
+  // What a table of now has lost since, it has lost: a load is of rows.
+  const notMadeAgain = missing.filter((each) => ofLive.has(statementName(each)));
+  const statements = missing.filter((each) => !notMadeAgain.includes(each));
+  const late = (each: SchemaStatement) =>
+    each.type === 'index' && /\bCREATE\s+CUSTOM\b/i.test(each.statement);
+  const { conflicts, warnings } = statementConflicts(withoutKeyspaces(wanted), live);
+  for (const table of bases) {
+    const now = liveTables.get(fullName(table));
+    if (!now) continue;
+    const found = tableConflicts(table, now, made);
+    conflicts.push(...found.conflicts);
+    warnings.push(...found.warnings);
+  }
+  if (notMadeAgain.length > 0)
+    warnings.push(
+      `not made again: ${notMadeAgain.map((each) => `${each.type} ${statementName(each)}`).join(', ')}`,
+    );
+  return {
+    statements: statements.filter((each) => !late(each)),
+    indexes: statements.filter(late),
+    ...{ conflicts, warnings, beside: beside.filter(({ id }) => !made.has(id)) },
+  };
+}
+
+function tableConflicts(
+  wanted: SchemaTable,
+  now: SchemaTable,
+  made: ReadonlySet<string>,
+): { conflicts: string[]; warnings: string[] } {
+  const name = fullName(wanted);
+  if (now.kind === 'view') return { conflicts: [`${name} is a view`], warnings: [] };
+  if (made.has(wanted.id) && now.id !== wanted.id) {
+    const conflict = `${name} is there already, and was not made of this backup: give another name, or drop it`;
+    return { conflicts: [conflict], warnings: [] };
+  }
+  const { conflicts, warnings } = columnConflicts(wanted, now);
+  const custom = now.indexes.filter(({ kind }) => kind === 'CUSTOM').map((index) => index.name);
+  // What an earlier attempt of the same restore has made is filled once more.
+  const refusing = custom.map(
+    (index) =>
+      `index ${wanted.keyspace}.${index} on ${wanted.name}: Cassandra refuses SSTables that are streamed whole without it; drop it first and make it again afterwards, or bring the table back under another name`,
+  );
+  return { conflicts: [...conflicts, ...refusing], warnings };
+}
+
+/** Where a keyspace is, it stays as it is. */
+function withoutKeyspaces(schema: SchemaView): SchemaView {
+  return { ...schema, statements: schema.statements.filter(({ type }) => type !== 'keyspace') };
+}
+
+const fullName = ({ keyspace, name }: Pick<SchemaTable, 'keyspace' | 'name'>) => `${keyspace}.${name}`;
+const statementName = ({ keyspace, name }: SchemaStatement) => `${unquoted(keyspace)}.${unquoted(name)}`;
+const keyOf = (each: SchemaStatement) => `${each.type} ${statementName(each)}`;

@@ -1,0 +1,181 @@
+// load: streams nodes' parts of a backup to whichever nodes the rows belong to now, while these serve. Batch by batch: each is
+// fetched, streamed, noted and deleted, so that a retry goes on with the next. What is streamed twice is there once.
+import { mkdir, rm, statfs } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import type { ActionInput, ActionOutput, LoadedTable } from '../../contracts/actions.ts';
+import { parseDocument } from '../../contracts/documents.ts';
+import { byteCount, count } from '../../contracts/identifiers.ts';
+import type { ListedFile } from '../../contracts/manifests.ts';
+import { bulkLoad } from '../cassandra/bulk-loader.ts';
+import { nodeDirectories } from '../cassandra/directories.ts';
+import { parseFileName } from '../cassandra/sstable-files.ts';
+import type { ActionContext } from '../context.ts';
+import { readIfThere, writeDurably } from '../durable-files.ts';
+import { mustBeAllowed } from '../guard.ts';
+import { openRateLimit, type RateLimit } from '../host-limits.ts';
+import { giveWay } from '../priority.ts';
+import { fetchFiles } from '../transfer/fetch-files.ts';
+import type { FetchFile } from '../transfer/fetch-object.ts';
+import { inOrder } from '../transfer/in-order.ts';
+import { filesOfTables, stagingRoot, tablePath, totalsOfTables } from '../transfer/placement.ts';
+import type { NodeBackup } from '../transfer/read-backup.ts';
+import { readNodeChain } from '../transfer/read-chain.ts';
+import { mustKeepReserve } from '../transfer/reserve.ts';
+import { batchesOf, type SSTableBatch } from '../transfer/sstable-batches.ts';
+
+/** One is streamed while the next is fetched. */
+const BATCHES_AT_ONCE = 2;
+
+/** How far the load is: the chain that is at work, its SSTables that are loaded, and what is loaded of all. */
+const position = z.strictObject({
+  chain: count,
+  sstablesOfChain: count,
+  sstables: count,
+  files: count,
+  bytes: byteCount,
+});
+type Position = z.infer<typeof position>;
+
+interface Work {
+  tables: LoadedTable[];
+  /** Of this run, on the data directory with most room. */
+  staging: string;
+  rate: RateLimit;
+}
+
+interface Staged extends SSTableBatch {
+  /** Holds `<keyspace>/<table>`, which is what the loader is given. */
+  root: string;
+  directory: string;
+  /** Data.db of each. */
+  names: string[];
+  files: number;
+}
+
+export async function load(
+  context: ActionContext,
+  { chains, tables }: ActionInput<'load'>,
+): Promise<ActionOutput<'load'>> {
+  await mustBeAllowed(context);
+  await giveWay(context);
+  const backups: NodeBackup[] = [];
+  for (const sources of chains) backups.push(await readNodeChain(context, sources));
+  tellTotals(context, backups, tables);
+  const data = await roomiest((await nodeDirectories(context)).forTables);
+  const rate = await openRateLimit(context, 'downloadBytesPerSecond');
+  const staging = stagingRoot(data, context.document.runId);
+  const work = { tables, staging, rate };
+  const journal = join(context.directory, 'loaded');
+  const noted = await readIfThere(journal);
+  let at: Position = noted
+    ? parseDocument(position, noted, journal)
+    : { chain: 0, sstablesOfChain: 0, sstables: 0, files: 0, bytes: 0 };
+  try {
+    // What an attempt before has fetched and not loaded.
+    await rm(staging, { recursive: true, force: true });
+    for (const [chain, backup] of backups.entries()) {
+      if (chain < at.chain) continue;
+      if (chain > at.chain) at = { ...at, chain, sstablesOfChain: 0 };
+      at = await loadChain(context, backup, work, at, (next) => writeDurably(journal, JSON.stringify(next)));
+    }
+  } finally {
+    rate.close();
+  }
+  await rm(staging, { recursive: true, force: true });
+  return { tables: tables.length, sstables: at.sstables, files: at.files, bytes: at.bytes };
+}
+
+/** As far as the headers tell: what indexes are made of is not loaded. */
+function tellTotals({ progress }: ActionContext, backups: NodeBackup[], tables: LoadedTable[]): void {
+  const totals = backups.map(({ header }) => totalsOfTables(header, tables));
+  const sum = (field: 'files' | 'bytes') => totals.reduce((total, each) => total + each[field], 0);
+  progress.set({ filesTotal: sum('files'), bytesTotal: sum('bytes') });
+}
+
+async function roomiest(directories: string[]): Promise<string> {
+  const free = await Promise.all(
+    directories.map(async (path) => {
+      const { bavail, bsize } = await statfs(path);
+      return { path, bytes: bavail * bsize };
+    }),
+  );
+  return free.reduce((one, other) => (other.bytes > one.bytes ? other : one)).path;
+}
+
+async function loadChain(
+  context: ActionContext,
+  backup: NodeBackup,
+  work: Work,
+  from: Position,
+  note: (position: Position) => Promise<void>,
+): Promise<Position> {
+  let at = from;
+  let number = 0;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const wanted = batchesOf(filesOfTables(backup.files(), work.tables), from.sstablesOfChain);
+  const fetched = inOrder(
+    wanted,
+    1,
+    (batch) => {
+      number += 1;
+      const root = join(work.staging, 'load', `${at.chain}-${number}`);
+      return fetch({ ...context, signal }, backup, batch, work, root);
+    },
+    stop,
+    BATCHES_AT_ONCE,
+  );
+  for await (const { root, directory, names, sstables, files, bytes } of fetched) {
+    await context.beforeDestroying(`load ${names.length} SSTables of ${directory}`);
+    await bulkLoad(context, directory, names);
+    await context.failPoint('load.batch');
+    at = {
+      chain: at.chain,
+      sstablesOfChain: at.sstablesOfChain + sstables.length,
+      sstables: at.sstables + sstables.length,
+      files: at.files + files,
+      bytes: at.bytes + bytes,
+    };
+    await note(at);
+    await rm(root, { recursive: true, force: true });
+  }
+  return at;
+}
+
+/** Under names that are unique in the batch: SSTables of several data directories may have one. */
+async function fetch(
+  context: ActionContext,
+  { header }: NodeBackup,
+  batch: SSTableBatch,
+  { tables, rate }: Work,
+  root: string,
+): Promise<Staged> {
+  const table = tables.find((each) => tablePath(each) === batch.tablePath);
+  if (!table) throw new Error(`${batch.tablePath} is not loaded`);
+  const directory = join(root, table.as.keyspace, table.as.table);
+  await mkdir(directory, { recursive: true });
+  const targets = new Map<ListedFile, string>();
+  const names: string[] = [];
+  for (const [index, sstable] of batch.sstables.entries()) {
+    for (const file of sstable) {
+      const parsed = parseFileName(basename(file.path));
+      const name = `${parsed?.format}-${index + 1}-${parsed?.kind}-${parsed?.component}`;
+      targets.set(file, join(directory, name));
+      if (parsed?.component === 'Data.db') names.push(name);
+    }
+  }
+  const { downloadsAtOnce: atOnce, hashesAtOnce: threads, reserveBytes } = context.document.limits;
+  const placeOf = async (file: ListedFile): Promise<FetchFile> => {
+    const { path, sha256, sizeBytes, offset = 0 } = file;
+    await mustKeepReserve(directory, sizeBytes, reserveBytes);
+    return { path, target: targets.get(file) ?? '', sha256, sizeBytes, offset };
+  };
+  const files = async function* () {
+    for (const sstable of batch.sstables) yield* sstable;
+  };
+  const { clusterId } = header;
+  const options = { clusterId, atOnce, threads, rate, placeOf };
+  const { files: count } = await fetchFiles(context, files(), options);
+  return { ...batch, root, directory, names, files: count };
+}

@@ -1,0 +1,129 @@
+// Restores by Cassandra's bulk loader: to other nodes than the backup's, under other names, into tables with views.
+import { type Client, types } from 'cassandra-driver';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { errorOf } from '../../cli/run-view.ts';
+import { KEYSPACE } from '../../local/dataset/schema.ts';
+import { datasetStage } from './dataset-stage.ts';
+import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
+import { type Stage, sharedStage } from './stage.ts';
+
+const EVERYWHERE = { prepare: true, consistency: types.consistencies.all };
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await sharedStage();
+});
+afterEach(() => stage.calm());
+
+/** Asks another keyspace than queries name. */
+function asking(client: Client, keyspace: string): Client {
+  const to = (query: string) => query.replaceAll(`FROM ${KEYSPACE}.`, `FROM ${keyspace}.`);
+  return new Proxy(client, {
+    get: (target, name) =>
+      name === 'execute'
+        ? (query: string, ...more: []) => target.execute(to(query), ...more)
+        : Reflect.get(target, name),
+  });
+}
+
+/** SAI is built in the background, and refuses queries until it is there. */
+const indexAnswers = (client: Client, keyspace: string) =>
+  stage.until('the SAI index', async () => {
+    const query = `SELECT sku FROM ${keyspace}.products WHERE stock = 1`;
+    return client.execute(query, [], EVERYWHERE).then(
+      () => true,
+      () => undefined,
+    );
+  });
+
+test('a keyspace comes back under another name, whole, beside the live one; killed in the middle, it goes on', async () => {
+  const { alpha, backup, differences, mark, withClient } = await datasetStage();
+  const isMarked = await mark();
+  const second = alpha.hosts[1];
+  if (second) second.environment = { RINGVAULT_FAIL_POINT: 'load.batch:kill' };
+  const request = {
+    ...{ clusterId: 'alpha', backupId: backup.runId, online: true },
+    as: { [KEYSPACE]: 'ShopBefore' },
+  };
+  const run = stage.completed(await stage.run('restore', request));
+  expect(run.undo).toBeUndefined();
+  expect(run.warnings.join('\n')).toMatch(/under other names/);
+  expect(await isMarked()).toBe(true);
+  await withClient(async (client) => {
+    await indexAnswers(client, '"ShopBefore"');
+    const found = (await differences(asking(client, '"ShopBefore"'))) as Array<{ what: string }>;
+    // Of the live one.
+    expect(found.filter(({ what }) => !what.startsWith('schema'))).toEqual([]);
+    // Whole SSTables would not have it.
+    expect(errorOf(await stage.run('restore', request))).toMatchObject({
+      name: 'SchemaConflict',
+      message: expect.stringMatching(/index ShopBefore\.products_by_stock on products/),
+    });
+    await client.execute('DROP KEYSPACE "ShopBefore"');
+  });
+});
+
+test('two nodes’ backup comes to three of other tokens, of a newer Cassandra: rows, index, view, types, counters', async () => {
+  const { client } = await gamma();
+  await openShop(client, 'Loaded');
+  await client.execute('CREATE TYPE "Loaded"."Address" (street text)');
+  await client.execute(
+    'CREATE TABLE "Loaded"."Customers" (id int PRIMARY KEY, at map<text, frozen<"Address">>, gone int, kept int)',
+  );
+  const insert = `INSERT INTO "Loaded"."Customers" (id, at, gone, kept) VALUES (1, {'home': {street: 'High'}}, 3, 4)`;
+  await client.execute(insert, [], EVERYWHERE);
+  await client.execute('ALTER TABLE "Loaded"."Customers" DROP gone');
+  await client.execute('CREATE TABLE "Loaded"."Visits" (id int PRIMARY KEY, visits counter)');
+  for (let visit = 0; visit < 3; visit++)
+    await client.execute('UPDATE "Loaded"."Visits" SET visits = visits + 1 WHERE id = 1', [], EVERYWHERE);
+  const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
+
+  const loaded = await stage.client(await stage.alpha());
+  const request = {
+    ...{ clusterId: 'alpha', sourceCluster: gammaId, backupId: backup.runId, online: true },
+    keyspaces: { include: ['Loaded'], exclude: ['Loaded.Cache'] },
+  };
+  const run = stage.completed(await stage.run('restore', request));
+  expect(run.sourceCluster).toBe(gammaId);
+  for (const table of ['Orders', 'OrdersByWhen'])
+    expect(await rows(loaded, `"Loaded"."${table}"`)).toEqual(written('before', 0));
+  expect(await rows(loaded, `"Loaded"."Orders" WHERE "When" = 'before'`)).toEqual(written('before', 0));
+  const customers = await loaded.execute('SELECT * FROM "Loaded"."Customers"');
+  expect(customers.rows[0]).toMatchObject({ at: { home: { street: 'High' } }, kept: 4 });
+  const visits = await loaded.execute('SELECT visits FROM "Loaded"."Visits"', [], EVERYWHERE);
+  expect(String(visits.rows[0]?.['visits'])).toBe('3');
+  const keyspace = await loaded.execute(`DESCRIBE KEYSPACE "Loaded"`);
+  expect(keyspace.rows[0]?.['create_statement']).toContain(`'dc1': '1'`);
+  await loaded.execute(`INSERT INTO "Loaded"."Orders" ("Id", "When") VALUES (100, 'after')`, [], EVERYWHERE);
+  expect(await rows(loaded, '"Loaded"."OrdersByWhen"')).toEqual(
+    [...written('before', 0), '100 after'].sort(),
+  );
+  await loaded.execute('DROP KEYSPACE "Loaded"');
+  await client.execute('DROP KEYSPACE "Loaded"');
+});
+
+test('a table with a view comes back online, on 4.1: both are right, and a copy stands beside it', async () => {
+  const { client } = await gamma();
+  await openShop(client, 'Viewed');
+  const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
+  await client.execute('TRUNCATE "Viewed"."Orders"');
+  await write(client, 'Viewed', 'after', 100);
+  const of = { clusterId: gammaId, backupId: backup.runId, online: true };
+  stage.completed(await stage.run('restore', { ...of, keyspaces: { include: ['Viewed.Orders'] } }));
+  const both = [...written('before', 0), ...written('after', 100)].sort();
+  for (const table of ['Orders', 'OrdersByWhen'])
+    expect(await rows(client, `"Viewed"."${table}"`)).toEqual(both);
+  expect(await rows(client, `"Viewed"."Orders" WHERE "When" = 'before'`)).toEqual(written('before', 0));
+
+  const copy = { ...of, as: { 'Viewed.Orders': 'OrdersBefore' } };
+  stage.completed(await stage.run('restore', copy));
+  expect(await rows(client, '"Viewed"."OrdersBefore"')).toEqual(written('before', 0));
+
+  await client.execute('DROP TABLE "Viewed"."OrdersBefore"');
+  await client.execute('CREATE TABLE "Viewed"."OrdersBefore" (id int PRIMARY KEY)');
+  expect(errorOf(await stage.run('restore', copy))).toMatchObject({
+    name: 'SchemaConflict',
+    message: expect.stringMatching(/OrdersBefore is there already, and was not made of this backup/),
+  });
+  await client.execute('DROP KEYSPACE "Viewed"');
+});

@@ -1,0 +1,302 @@
+// Restores by the bulk loader: when they are, who streams what, and what is refused.
+import { describe, expect, it } from 'vitest';
+import { clusterConfiguration } from '../../contracts/configuration.ts';
+import { restorePlan } from '../../contracts/plans.ts';
+import { restoreRequest } from '../../contracts/requests.ts';
+import type { RingView, SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
+import { compareToLoad } from '../../lambdas/planning/load-difference.ts';
+import { inOtherNames } from '../../lambdas/planning/renamed-schema.ts';
+import { recordRun } from '../../lambdas/record-run.ts';
+import { readDocument } from '../../lambdas/vault/documents.ts';
+import { verifyRestore } from '../../lambdas/verify-restore.ts';
+import { answer, answerDescribe, ORDERS_ID, ring, schema, USERS_ID } from './support/answers.ts';
+import { completedBackup } from './support/backup.ts';
+import { plannedRestore } from './support/restore.ts';
+import { CLUSTER, configuration, hosts, newWorld, type World } from './support/world.ts';
+
+const ORDERS = { online: true, keyspaces: { include: ['app.Orders'] } };
+const COPY = { online: true, as: { 'app.Orders': 'before' } };
+const [orders] = schema.tables as [SchemaTable, ...SchemaTable[]];
+const view: SchemaTable = {
+  ...orders,
+  ...{ kind: 'view', name: 'ByValue', id: 'd'.repeat(32), baseTable: 'Orders' },
+};
+const withView: SchemaView = { ...schema, tables: [...schema.tables, view] };
+/** One node is another, with other tokens. */
+const otherRing: RingView = {
+  ...ring,
+  nodes: ring.nodes.map((node, index) => (index === 2 ? { ...node, tokens: ['7'] } : node)),
+};
+
+async function backedUp(): Promise<World> {
+  const world = newWorld();
+  await completedBackup(world);
+  return world;
+}
+
+type Restore = Parameters<typeof plannedRestore>[1];
+async function planned(restore: Restore, world?: World) {
+  const inWorld = world ?? (await backedUp());
+  const answered = await plannedRestore(inWorld, restore);
+  return { world: inWorld, ...answered, plan: await readDocument(inWorld, answered.planKey, restorePlan) };
+}
+
+describe('an online restore', () => {
+  it('is by import where nodes, names and tables are as they were', async () => {
+    const { plan, load } = await planned({ request: ORDERS });
+    expect([load, plan.load]).toEqual([false, undefined]);
+  });
+
+  it.for([
+    ['with another ring', { request: ORDERS, live: { ring: otherRing } }, /other tokens/],
+    ['with a view of now', { request: ORDERS, live: { schema: withView } }, /app\.ByValue/],
+    ['under another name', { request: COPY }, /under other names/],
+    [
+      'into a table that was made again',
+      {
+        request: ORDERS,
+        live: {
+          schema: { ...schema, tables: schema.tables.map((each) => ({ ...each, id: 'e'.repeat(32) })) },
+        },
+      },
+      /created again since \(app\.Orders\)/,
+    ],
+  ] as const)('is by the bulk loader %s', async ([, restore, why]) => {
+    const { plan, load, quietKey, summary } = await planned(restore as Restore);
+    expect({ load, quietKey }).toEqual({ load: true, quietKey: '' });
+    expect(summary).toMatchObject({ online: true, streamed: true });
+    expect(plan.warnings[0]).toMatch(why);
+  });
+
+  it('has each host stream what it has least of', async () => {
+    const { plan, run, planKey, world } = await planned({ request: COPY });
+    expect(plan.load?.shares.map(({ instanceArn }) => instanceArn).sort()).toEqual(
+      hosts.map(({ instanceArn }) => instanceArn).sort(),
+    );
+    const [host] = hosts;
+    if (!host) throw new Error('a host');
+    const asked = { run, host, planKey, parameters: {}, cluster: configuration.cluster };
+    const input = await actionInputs.load(asked, { ...world, kmsKeys: {} });
+    expect(input.chains).toHaveLength(1);
+    expect(input.tables).toEqual([
+      { keyspace: 'app', table: 'Orders', tableId: ORDERS_ID, as: { keyspace: 'app', table: 'before' } },
+    ]);
+  });
+
+  it('of another cluster’s backup needs neither its tokens nor its datacenters, but some replicas', async () => {
+    const TWIN = 'twin';
+    const twinWorld = async () => {
+      const world = await backedUp();
+      const cluster = clusterConfiguration.parse({ ...configuration.cluster, restoresFrom: [CLUSTER] });
+      const twin = { ...configuration, clusterId: TWIN, cluster };
+      return { ...world, clusters: { ...world.clusters, [TWIN]: twin } };
+    };
+    const of = { clusterId: TWIN, confirmCluster: TWIN, sourceCluster: CLUSTER };
+    const request = { ...of, ...ORDERS };
+    const live = {
+      ring: { ...otherRing, clusterName: 'Twin' },
+      schema: { ...schema, tables: [], statements: [] },
+    };
+    const { plan } = await planned({ request, live }, await twinWorld());
+    expect(plan.statements.map(({ type, name }) => `${type} ${name}`)).toEqual([
+      'keyspace app',
+      'type address',
+      'table "Orders"',
+    ]);
+    expect(plan.warnings.join('; ')).toMatch(
+      /another cluster’s backup.*roles and permissions are not restored/,
+    );
+    const elsewhere = {
+      ...live.ring,
+      nodes: live.ring.nodes.map((node) => ({ ...node, datacenter: 'dc9' })),
+    };
+    const refused = planned({ request, live: { ...live, ring: elsewhere } }, await twinWorld());
+    await expect(refused).rejects.toMatchObject({
+      name: 'SchemaConflict',
+      message: expect.stringMatching(/app is replicated in none of the ring’s datacenters \(dc9\)/),
+    });
+  });
+
+  it('is refused while a node is down, or away, or reads older formats, and where it has no room', async () => {
+    const refused = (more: object) => planned({ request: COPY, more: { 1: more } });
+    await expect(refused({ cassandra: 'down' })).rejects.toMatchObject({ name: 'NodeDown' });
+    await expect(refused({ notUpNormal: ['10.0.0.9 (DN)'] })).rejects.toMatchObject({ name: 'NodeDown' });
+    await expect(refused({ readableFormats: ['ma'] })).rejects.toMatchObject({ name: 'IncompatibleVersion' });
+    await expect(refused({ restoreAllowed: false })).rejects.toMatchObject({ name: 'RestoreNotAllowed' });
+    const [none] = [{ dataDirectories: [{ path: '/d', freeBytes: 2_000, totalBytes: 3_000 }] }];
+    await expect(refused(none)).rejects.toMatchObject({ name: 'InsufficientSpace' });
+  });
+
+  it('is verified by the tables that it filled, and cannot be undone', async () => {
+    const { world, run, planKey, plan } = await planned({ request: COPY });
+    const loaded = { tables: 1, sstables: 1, files: 8, bytes: 900 };
+    await answer<'load'>(world, run, 'load', [loaded, loaded, loaded]);
+    await answerDescribe(world, run, 'describe-after');
+    await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/got no app\.before/);
+    const before = { ...orders, name: 'before' };
+    const live = { ...schema, tables: [...schema.tables, before] };
+    await answerDescribe(world, run, 'describe-after', {}, { schema: live });
+    expect(await verifyRestore({ run, planKey }, world)).toEqual({ nodes: 3, files: 24, bytes: 2_700 });
+    await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
+    const record = await world.catalog.readRun(CLUSTER, run.runId);
+    expect(record).toMatchObject({ status: 'COMPLETED', files: 24, selection: plan.selection });
+    expect(record?.undo).toBeUndefined();
+  });
+
+  it('is asked for by names that are names', () => {
+    const parse = (as: object, more = {}) =>
+      restoreRequest.safeParse({ clusterId: CLUSTER, online: true, as, ...more });
+    expect(parse({ 'app.Orders': 'before' }).success).toBe(true);
+    expect(parse({}).success).toBe(false);
+    expect(parse({ app: 'a b' }).success).toBe(false);
+    expect(parse({ app: 'x.y' }).success).toBe(false);
+    expect(parse({ 'app.a.b': 'x' }).success).toBe(false);
+    expect(parse({ app: 'x' }, { online: false }).success).toBe(false);
+  });
+
+  it('stops nowhere in between', async () => {
+    const request = { ...COPY, stopAfterStep: 'download' };
+    await expect(planned({ request })).rejects.toMatchObject({ name: 'InvalidRequest' });
+  });
+});
+
+const index = (statement: string, name: string): SchemaStatement => ({
+  keyspace: 'app',
+  type: 'index',
+  name,
+  statement,
+});
+const rich: SchemaView = {
+  ...schema,
+  tables: [
+    { ...orders, indexes: [{ name: 'byValue', kind: 'CUSTOM', target: 'value', className: 'sai' }] },
+    ...schema.tables.slice(1),
+    view,
+  ],
+  statements: [
+    ...schema.statements.slice(0, 2),
+    {
+      ...{ keyspace: 'app', type: 'table', name: '"Orders"' },
+      statement: `CREATE TABLE app."Orders" (key text PRIMARY KEY, value text, home frozen<address>) WITH ID = bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb AND comment = 'on app.users; FROM app."Orders"';\n\nALTER TABLE app."Orders" DROP gone USING TIMESTAMP 3;`,
+    },
+    ...schema.statements.slice(3),
+    index(`CREATE CUSTOM INDEX "byValue" ON app."Orders" (value) USING 'sai';`, '"byValue"'),
+    {
+      ...{ keyspace: 'app', type: 'materialized_view', name: '"ByValue"' },
+      statement: `CREATE MATERIALIZED VIEW app."ByValue" AS SELECT * FROM app."Orders" WHERE value IS NOT NULL PRIMARY KEY (value, key) WITH ID = dddddddd-dddd-dddd-dddd-dddddddddddd;`,
+    },
+  ],
+};
+
+describe('a schema under other names', () => {
+  const texts = ({ statements }: SchemaView) => statements.map(({ statement }) => statement);
+
+  it('of a keyspace has all of it there, with IDs of its own, and texts as they were', () => {
+    const { schema: named, tables } = inOtherNames(rich, { app: 'Old' }, 'backup');
+    const [keyspace, type, table, , custom, materialized] = texts(named);
+    expect(keyspace).toMatch(/^CREATE KEYSPACE "Old" WITH/);
+    expect(type).toMatch(/^CREATE TYPE "Old"\.address/);
+    expect(table).toMatch(
+      /^CREATE TABLE "Old"\."Orders" \(.*frozen<address>\) WITH ID = (?!bbbbbbbb)[0-9a-f-]{36} AND/,
+    );
+    expect(table).toContain(`comment = 'on app.users; FROM app."Orders"'`);
+    expect(table).toContain('ALTER TABLE "Old"."Orders" DROP gone');
+    expect(custom).toBe(`CREATE CUSTOM INDEX "byValue" ON "Old"."Orders" (value) USING 'sai';`);
+    expect(materialized).toMatch(
+      /VIEW "Old"\."ByValue" AS SELECT \* FROM "Old"\."Orders" .* ID = (?!dddddddd)/,
+    );
+    expect(tables.map(({ tableId, as }) => [tableId, as])).toEqual([
+      [ORDERS_ID, { keyspace: 'Old', table: 'Orders' }],
+      [USERS_ID, { keyspace: 'Old', table: 'users' }],
+    ]);
+    expect(named.tables.map(({ id }) => id)).toEqual(
+      inOtherNames(rich, { app: 'Old' }, 'backup').schema.tables.map(({ id }) => id),
+    );
+    expect(named.tables.map(({ id }) => id)).not.toEqual(
+      inOtherNames(rich, { app: 'Old' }, 'another').schema.tables.map(({ id }) => id),
+    );
+  });
+
+  it('of a table has it alone, in its keyspace', () => {
+    const { schema: named, tables } = inOtherNames(rich, { 'app.Orders': 'before' }, 'backup');
+    expect(named.tables.map(({ name, kind, indexes }) => [name, kind, indexes.length])).toEqual([
+      ['before', 'table', 0],
+      ['users', 'table', 0],
+    ]);
+    expect(named.statements.map(({ type, name }) => `${type} ${name}`)).toEqual([
+      'keyspace app',
+      'type address',
+      'table before',
+      'table users',
+    ]);
+    expect(texts(named)[2]).toMatch(/^CREATE TABLE app\.before [\s\S]*ALTER TABLE app\.before DROP gone/);
+    expect(tables[0]?.as).toEqual({ keyspace: 'app', table: 'before' });
+  });
+
+  it.for([
+    [{ 'app.nothing': 'x' }, 'NothingSelected'],
+    [{ other: 'x' }, 'NothingSelected'],
+    [{ app: 'app' }, 'InvalidRequest'],
+    [{ app: 'system_auth' }, 'InvalidRequest'],
+    [{ app: 'x', 'app.users': 'y' }, 'InvalidRequest'],
+    [{ 'app.users': 'Orders' }, 'InvalidRequest'],
+  ] as const)('is refused: %o', ([names, name]) => {
+    expect(() => inOtherNames(rich, names, 'backup')).toThrow(expect.objectContaining({ name }));
+  });
+});
+
+describe('what a load makes', () => {
+  const nothing = { ...schema, tables: [], statements: [] };
+  const none = new Set<string>();
+
+  it('has custom indexes last, and all else first', () => {
+    const { statements, indexes } = compareToLoad(rich, nothing, none);
+    expect(statements.map(({ type }) => type)).toEqual([
+      'keyspace',
+      'type',
+      'table',
+      'table',
+      'materialized_view',
+    ]);
+    expect(indexes.map(({ name }) => name)).toEqual(['"byValue"']);
+  });
+
+  it('leaves a table of now without what it has lost, and tells', () => {
+    const { statements, indexes, warnings, beside } = compareToLoad(rich, schema, none);
+    expect([statements, indexes]).toEqual([[], []]);
+    expect(warnings.join('; ')).toMatch(/not made again: index app\.byValue, materialized_view app\.ByValue/);
+    expect(beside.map(({ name }) => name)).toEqual(['Orders', 'users']);
+  });
+
+  it.for([
+    ['a custom index', { indexes: rich.tables[0]?.indexes }, /index app\.byValue on Orders/],
+    [
+      'a column of another type',
+      { columns: [{ ...orders.columns[0], type: 'int' }, orders.columns[1]] },
+      /column key of app\.Orders is/,
+    ],
+    ['a dropped column', { columns: orders.columns.slice(0, 1) }, /column value of app\.Orders was dropped/],
+    ['a view of its name', { kind: 'view' }, /app\.Orders is a view/],
+  ] as const)('is refused by %s of now', ([, change, message]) => {
+    const now = {
+      ...schema,
+      tables: schema.tables.map((each) => (each === orders ? { ...each, ...change } : each)),
+    };
+    expect(compareToLoad(schema, now as SchemaView, none).conflicts.join('; ')).toMatch(message);
+  });
+
+  it('goes on with what it has made, and with nothing else of that name', () => {
+    const { schema: named } = inOtherNames(schema, { 'app.Orders': 'before' }, 'backup');
+    const [before] = named.tables;
+    if (!before) throw new Error('a table');
+    const made = new Set([before.id]);
+    const live = (id: string) => ({ ...schema, tables: [...schema.tables, { ...before, id }] });
+    const again = compareToLoad(named, live(before.id), made);
+    expect(again.conflicts).toEqual([]);
+    expect(again.beside.map(({ name }) => name)).toEqual(['users']);
+    expect(compareToLoad(named, live('f'.repeat(32)), made).conflicts.join()).toMatch(
+      /was not made of this backup/,
+    );
+  });
+});
