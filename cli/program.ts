@@ -1,6 +1,7 @@
 // What can be typed: commands, arguments and options, each checked here, each handed to its file in commands/.
 import { Command, Option } from 'commander';
 import { z } from 'zod';
+import { vaultName } from '../contracts/configuration.ts';
 import {
   type BackupKind,
   backupKind,
@@ -126,6 +127,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         '--source-cluster <cluster>',
         'whose backup it is: another cluster’s, restored to nodes with the same tokens, or with --online to any',
       ).argParser(checkedBy(clusterId)),
+    )
+    .addOption(
+      new Option(
+        '--source-vault <name>',
+        'in which of `vaults` of ringvault.yaml that backup lies, if not in the deployment’s own',
+      ).argParser(checkedBy(vaultName)),
     )
     .addOption(
       new Option(

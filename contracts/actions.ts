@@ -1,7 +1,7 @@
 // Actions: everything that is done on a host, with what each is given and what each answers. Used by StartAction
 // (which writes the action document), by the host program (which carries it out) and by the steps that read results.
 import { z } from 'zod';
-import { clusterConfiguration } from './configuration.ts';
+import { clusterConfiguration, vaultPlace } from './configuration.ts';
 import { FORMAT_VERSION } from './documents.ts';
 import {
   actionId,
@@ -36,6 +36,8 @@ export type LoadedTable = z.infer<typeof loadedTable>;
 
 /** One node's part of a backup, pinned by hashes. */
 export const backupSource = z.strictObject({
+  /** Where it lies, if not in the vault of the run. */
+  vault: vaultPlace.optional(),
   /** Whose backup it is. */
   clusterId,
   backupId,

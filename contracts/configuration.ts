@@ -10,6 +10,12 @@ const argv = z.array(z.string().min(1)).min(1);
 const hostPath = z.string().regex(/^\/[^\0]*$/, 'an absolute path on the host');
 const seconds = (least: number, most: number) => z.int().min(least).max(most);
 
+/** Keys of a vault start with it. */
+const vaultPrefix = z
+  .string()
+  .regex(/^(?:[a-z0-9][a-z0-9._-]*\/)*$/, 'empty, or ends with "/"')
+  .default('');
+
 /** Designed but not built: named in the refusal, so that nobody believes that they are in force. */
 const notYet = ['retention', 'commitLog', 'drills', 'objectLock'] as const;
 
@@ -97,6 +103,32 @@ const encryption = z.strictObject({
 
 /** Less would let a connection fall silent for longer than S3 waits. */
 export const bytesPerSecond = z.int().min(256 * 1024);
+
+/** As an operator calls another vault. */
+export const vaultName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'at most 40 of a-z, 0-9 and "-"');
+
+/** Where a vault is. */
+export const vaultPlace = z.strictObject({
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of an S3 bucket'),
+  prefix: vaultPrefix,
+  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region'),
+});
+export type VaultPlace = z.infer<typeof vaultPlace>;
+
+/** A vault that is not this deployment's, perhaps of another account or region: a copy of one, or of another Ringvault. */
+export const otherVault = z.strictObject({
+  ...vaultPlace.shape,
+  /** Keys that its backups need: those that S3 encrypts them with there, and those that hosts encrypted them with. */
+  kmsKeyArns: z.array(kmsKeyArn).default([]),
+});
+export type OtherVault = z.infer<typeof otherVault>;
+
+/** Whose backups may be restored to a cluster: another's of this vault, or any's of another vault. */
+const restoresFrom = z.union(
+  [clusterId, z.strictObject({ cluster: clusterId, vault: vaultName })],
+  'a cluster ID, or {cluster, vault}',
+);
+export type RestoresFrom = z.infer<typeof restoresFrom>;
 
 const limits = z.strictObject({
   /** Hosts that one workflow works on at the same time. */
@@ -186,8 +218,11 @@ export const clusterConfiguration = z
     /** What is newly stored is compressed, if a sample of it shrinks: most SSTables are compressed already. */
     compression: z.enum(['none', 'zstd']).default('none'),
     encryption: encryption.prefault({}),
-    /** Clusters of this file whose backups may be restored to this one: its hosts may read them then. */
-    restoresFrom: z.array(clusterId).default([]),
+    /**
+     * Clusters whose backups may be restored to this one, because its hosts may read them then: others of this file, and any, itself
+     * too, of a vault of `vaults`.
+     */
+    restoresFrom: z.array(restoresFrom).default([]),
     /** Needed for backups of the kind `consistent`. */
     pause: pauseHook.optional(),
     schedules: z.array(schedule).default([]),
@@ -226,6 +261,8 @@ export const deployedConfiguration = z.strictObject({
   formatVersion: z.literal(1),
   clusterId,
   cluster: clusterConfiguration,
+  /** Those of its `restoresFrom`. */
+  vaults: z.record(vaultName, otherVault).default({}),
 });
 export type DeployedConfiguration = z.infer<typeof deployedConfiguration>;
 
@@ -233,23 +270,29 @@ export const ringvaultConfiguration = z
   .strictObject({
     vault: z
       .strictObject({
-        /** Keys of the vault start with it; empty, or ends with "/". */
-        prefix: z
-          .string()
-          .regex(/^(?:[a-z0-9][a-z0-9._-]*\/)*$/)
-          .default(''),
+        prefix: vaultPrefix,
       })
       .prefault({}),
+    /** Other vaults that can be restored from, by a name of their own. */
+    vaults: z.record(vaultName, otherVault).default({}),
     clusters: z.record(clusterId, clusterConfiguration),
   })
   .superRefine((configuration, context) => {
     for (const [id, cluster] of Object.entries(configuration.clusters)) {
       for (const [index, source] of cluster.restoresFrom.entries()) {
-        if (source !== id && configuration.clusters[source]) continue;
+        const isKnown =
+          typeof source === 'string'
+            ? source !== id && configuration.clusters[source]
+            : configuration.vaults[source.vault];
+        if (isKnown) continue;
+        const [got, expected] =
+          typeof source === 'string'
+            ? [source, 'another cluster of this file']
+            : [source.vault, 'a name of `vaults`'];
         context.addIssue({
           code: 'custom',
           path: ['clusters', id, 'restoresFrom', index],
-          message: `got "${source}", expected another cluster of this file`,
+          message: `got "${got}", expected ${expected}`,
         });
       }
       const names = cluster.schedules.map((each) => each.name);
@@ -265,6 +308,20 @@ export const ringvaultConfiguration = z
     }
   });
 export type RingvaultConfiguration = z.infer<typeof ringvaultConfiguration>;
+
+/** What of the file a run of the cluster works by. */
+export function deployedOf(
+  { clusters, vaults }: Pick<RingvaultConfiguration, 'clusters' | 'vaults'>,
+  id: string,
+): DeployedConfiguration {
+  const cluster = clusters[id];
+  if (!cluster) throw new Error(`cluster ${id} is not in the configuration`);
+  const named = new Set(
+    cluster.restoresFrom.map((source) => (typeof source === 'string' ? '' : source.vault)),
+  );
+  const own = Object.entries(vaults).filter(([name]) => named.has(name));
+  return { formatVersion: 1, clusterId: id, cluster, vaults: Object.fromEntries(own) };
+}
 
 /** True for a key that design.md plans and this version does not implement. */
 export function isPlannedKey(key: string): boolean {

@@ -1,6 +1,7 @@
 // What a run works by, kept in S3 because a workflow's data may not exceed 256 KiB.
 import { z } from 'zod';
 import { backupSource, loadedTable, tableRef } from './actions.ts';
+import { vaultName, vaultPlace } from './configuration.ts';
 import { FORMAT_VERSION } from './documents.ts';
 import {
   actionId,
@@ -91,6 +92,8 @@ export const restorePlan = z.strictObject({
   backupId,
   /** Whose it is. */
   sourceCluster: clusterId,
+  /** Where it lies, if not in the vault of the run. */
+  sourceVault: z.strictObject({ name: vaultName, ...vaultPlace.shape }).optional(),
   snapshotAt: isoTime,
   /** The restore that is undone or released; for a restore its own run. */
   restoreRunId: runId,

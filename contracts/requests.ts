@@ -1,5 +1,6 @@
 // The inputs of the workflows, as a person, a schedule or the CLI gives them.
 import { z } from 'zod';
+import { vaultName } from './configuration.ts';
 import { backupId, backupKind, clusterId, executionArn, hostId, instanceId, runId } from './identifiers.ts';
 import { selectionFields } from './selection.ts';
 
@@ -24,7 +25,7 @@ export const backupRequest = z
   });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
-const NOT_OF_DEAD_NODE = ['nodes', 'datacenter', 'keyspaces', 'sourceCluster', 'as'] as const;
+const NOT_OF_DEAD_NODE = ['nodes', 'datacenter', 'keyspaces', 'sourceCluster', 'sourceVault', 'as'] as const;
 
 /** Letters, digits and "_", as Cassandra has them in names of keyspaces and tables. */
 const cassandraName = z.string().regex(/^\w{1,48}$/, 'a name of at most 48 letters, digits and "_"');
@@ -45,6 +46,8 @@ export const restoreRequest = z.union([
       backupId: z.union([z.literal('latest'), backupId]).default('latest'),
       /** Whose backup it is; the cluster's own without it. Another's is restored to nodes with the same tokens. */
       sourceCluster: clusterId.optional(),
+      /** A name of `vaults`: where that backup lies, if not in the deployment's own vault. */
+      sourceVault: vaultName.optional(),
       /** True: checks everything, changes nothing, returns the plan. */
       dryRun: z.boolean().default(false),
       /** The run ends once every host has the data, verified, before anything is changed. The next restore of the same goes on with it. */

@@ -100,6 +100,8 @@ export const runRecord = z.strictObject({
   selection: selection.optional(),
   /** Of a restore: the cluster whose backup it was, where that is another. */
   sourceCluster: clusterId.optional(),
+  /** Of a restore: the name of the vault where it is, if not in the deployment's own. */
+  sourceVault: z.string().optional(),
   leftOut: z.strictObject({ nodes: count, tables: count }).optional(),
   /** Of a consistent backup: applications that stood still, and for how long at most. */
   pause: z.strictObject({ applications: count, longestMs: count }).optional(),

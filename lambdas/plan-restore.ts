@@ -1,5 +1,5 @@
 // PlanRestore: what a restore, an undo or a release will do, refused here if at all: nothing has been changed yet.
-import type { ClusterConfiguration } from '../contracts/configuration.ts';
+import type { DeployedConfiguration, VaultPlace } from '../contracts/configuration.ts';
 import {
   InvalidConfiguration,
   NodeDown,
@@ -20,7 +20,7 @@ import { knownHosts, type Live, liveRing, liveSchema, readLive } from './plannin
 import { planToLoad, selectionToLoad, whyLoaded } from './planning/load-plan.ts';
 import { BESIDE_WHAT_THERE_IS, requireAllUp } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
-import { type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
+import { inVault, type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
   mapNodes,
   matchNodes,
@@ -34,7 +34,7 @@ import { findRestore, stillThere } from './planning/restore-subject.ts';
 import { restoreSummary } from './planning/restore-summary.ts';
 import { restoredPart } from './planning/restored-part.ts';
 import { requireSettled, whatStays } from './planning/what-stays.ts';
-import { readConfiguration, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
+import { readDeployed, readHosts, serialize, writeHostsIfAny } from './vault/documents.ts';
 import { readResults } from './vault/results.ts';
 import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
@@ -49,14 +49,14 @@ export async function planRestore(
 ): Promise<StepOutput<'PlanRestore'>> {
   await requireLock(ports, run);
   const request = restoreRequest.parse(given);
-  const cluster = await readConfiguration(ports, run);
+  const deployed = await readDeployed(ports, run);
   const hosts = await readHosts(ports, hostsKey);
   const described = await readResults(ports, 'describe', { runId: run.runId, phase: 'describe', hosts });
   requireConfirmed(request);
   const plan =
     request.operation === 'restore'
-      ? await planToRestore(ports, run, { request, described, cluster })
-      : await planToUndoOrRelease(ports, run, { request, described, cluster });
+      ? await planToRestore(ports, run, { request, described, deployed })
+      : await planToUndoOrRelease(ports, run, { request, described, deployed });
   return writePlan(ports, run, plan);
 }
 
@@ -73,7 +73,7 @@ function requireConfirmed(request: RestoreRequest): void {
 interface Asked<Request> {
   request: Request;
   described: DescribedHost[];
-  cluster: ClusterConfiguration;
+  deployed: DeployedConfiguration;
 }
 
 type ToRestore = Extract<RestoreRequest, { operation: 'restore' }>;
@@ -81,19 +81,21 @@ type ToRestore = Extract<RestoreRequest, { operation: 'restore' }>;
 async function planToRestore(
   ports: StepPorts,
   run: RunRef,
-  { request, described, cluster }: Asked<ToRestore>,
+  { request, described, deployed }: Asked<ToRestore>,
 ): Promise<RestorePlan> {
   const { deadNode } = request;
+  const { cluster } = deployed;
   if (deadNode) return planToBringBack(ports, run, { request: { ...request, deadNode }, described, cluster });
   const { sourceCluster = run.clusterId } = request;
-  requireReadableBy(cluster, run.clusterId, sourceCluster);
-  const whole = await readWhole(ports, run, described, { ...request, sourceCluster });
+  const sourceVault = requireReadableBy(deployed, sourceCluster, request.sourceVault);
+  const whole = await readWhole(ports, run, described, { ...request, sourceCluster, sourceVault });
   if (request.online) {
     const part = restoredPart(whole, selectionToLoad(request), knownHosts(described));
     const ring = await liveRing(ports, run, described);
     const schema = await liveSchema(ports, run, described);
     const why = whyLoaded(request, run.clusterId, part, { ring, schema });
-    if (why.length > 0) return planToLoad(run, { request, described, cluster, part, ring, schema, why });
+    if (why.length > 0)
+      return planToLoad(run, { request, described, cluster, part, ring, schema, sourceVault, why });
   }
   const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
@@ -117,7 +119,8 @@ async function planToRestore(
   const minds = !online && !request.ignoreGcGrace;
   if (minds) requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
   const operation = 'restore';
-  const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, sourceCluster } as const;
+  const of = { sourceCluster, sourceVault };
+  const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, ...of } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live, repair, stopAfterDownload });
   requireSpace(nodes, plan, cluster.limits);
   const beside = online ? BESIDE_WHAT_THERE_IS : [];
@@ -136,25 +139,32 @@ async function readWhole(
   ports: StepPorts,
   run: RunRef,
   described: DescribedHost[],
-  source: ToRestore & { sourceCluster: string },
+  source: Omit<ToRestore, 'sourceVault'> & { sourceCluster: string; sourceVault: VaultPlace | undefined },
 ): Promise<RestorableBackup> {
-  const { sourceCluster, backupId, snapshotOnly, online } = source;
-  if (online) return readBackup(ports, sourceCluster, backupId, snapshotOnly);
+  const { sourceCluster, sourceVault, backupId, snapshotOnly, online } = source;
+  if (online) return readBackup(inVault(ports, sourceVault), sourceCluster, backupId, snapshotOnly);
   return readSource(ports, run.clusterId, source, () => liveRing(ports, run, described));
 }
 
 async function planToUndoOrRelease(
   ports: StepPorts,
   run: RunRef,
-  { request, described, cluster }: Asked<Extract<RestoreRequest, { operation: 'undo' | 'release' }>>,
+  { request, described, deployed }: Asked<Extract<RestoreRequest, { operation: 'undo' | 'release' }>>,
 ): Promise<RestorePlan> {
   const { operation } = request;
+  const { cluster } = deployed;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
   const selection = restore.selection ?? selectionOf(restore.request);
   const { sourceCluster = run.clusterId, backupId } = restore;
+  const sourceVault = vaultOf(deployed, restore.sourceVault);
   const { datacenter } = selection;
   const ring = () => liveRing(ports, run, described);
-  const whole = await readSource(ports, run.clusterId, { sourceCluster, backupId, datacenter }, ring);
+  const whole = await readSource(
+    ports,
+    run.clusterId,
+    { sourceCluster, sourceVault, backupId, datacenter },
+    ring,
+  );
   const backup = restoredPart(whole, selection, knownHosts(described));
   // Old data is deleted wherever it still is; but it is put back on every node, or on none.
   const matched = matchNodes(described, backup);
@@ -172,18 +182,47 @@ async function planToUndoOrRelease(
   }
   const asked = {
     ...{ operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection, sourceCluster },
+    sourceVault,
   };
   const plan = planOf(run, { ...asked, backup, nodes, live });
   const warnings = [...plan.warnings, ...(operation === 'release' ? problems : [])];
   return { ...plan, restoreRunId: restore.runId, warnings };
 }
 
-/** @throws InvalidConfiguration */
-function requireReadableBy(cluster: ClusterConfiguration, clusterId: string, sourceCluster: string): void {
-  if (sourceCluster === clusterId || cluster.restoresFrom.includes(sourceCluster)) return;
-  const known = cluster.restoresFrom.join(', ') || 'none';
+/** @returns where the backup lies, if not in the vault of the run. @throws InvalidConfiguration */
+function requireReadableBy(
+  deployed: DeployedConfiguration,
+  sourceCluster: string,
+  sourceVault: string | undefined,
+): RestorePlan['sourceVault'] {
+  const { clusterId, cluster } = deployed;
+  const place = vaultOf(deployed, sourceVault);
+  const isThere = cluster.restoresFrom.some((source) =>
+    typeof source === 'string'
+      ? !sourceVault && source === sourceCluster
+      : source.vault === sourceVault && source.cluster === sourceCluster,
+  );
+  if (isThere || (!sourceVault && sourceCluster === clusterId)) return place;
+  const named = (cluster: string, vault: string | undefined) =>
+    vault ? `${cluster} of vault ${vault}` : cluster;
+  const known = cluster.restoresFrom.map((source) =>
+    typeof source === 'string' ? source : named(source.cluster, source.vault),
+  );
   throw new InvalidConfiguration(
-    `restoresFrom of ${clusterId}: got ${known}, expected "${sourceCluster}", whose backup its hosts would have to read`,
+    `restoresFrom of ${clusterId}: got ${known.join(', ') || 'none'}, expected "${named(sourceCluster, sourceVault)}", whose backup its hosts would have to read`,
+  );
+}
+
+/** @throws InvalidConfiguration */
+function vaultOf(
+  { clusterId, vaults }: DeployedConfiguration,
+  name: string | undefined,
+): RestorePlan['sourceVault'] {
+  if (name === undefined) return undefined;
+  const found = vaults[name];
+  if (found) return { name, bucket: found.bucket, prefix: found.prefix, region: found.region };
+  throw new InvalidConfiguration(
+    `vaults: got ${Object.keys(vaults).join(', ') || 'none'} in restoresFrom of ${clusterId}, expected "${name}"`,
   );
 }
 

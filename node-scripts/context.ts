@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Clock, DataKeys, ObjectStore, SecretReader } from '../adapters/ports.ts';
 import type { ActionDocument, ActionInput, ActionName, ActionOutput } from '../contracts/actions.ts';
+import type { VaultPlace } from '../contracts/configuration.ts';
 import type { VaultLayout } from '../contracts/layout.ts';
 import type { FailPointName } from './fail-points.ts';
 import type { HostPaths } from './host-paths.ts';
@@ -13,6 +14,8 @@ export interface HostPorts {
   store: ObjectStore;
   secrets: SecretReader;
   clock: Clock;
+  /** Another vault, to read from. */
+  openVault(place: VaultPlace): ObjectStore;
   /** Where worker threads find what `store` is; without it the work of theirs is done in this thread. */
   vault?: Vault;
 }

@@ -34,6 +34,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   try {
     const outcome = await runAction({
       store: s3ObjectStore({ bucket: options.bucket, region }),
+      openVault: s3ObjectStore,
       dataKeys: (clusterId) => kmsDataKeys({ region, clusterId }),
       vault: { bucket: options.bucket, region },
       secrets: secretsManagerReader({ region }),

@@ -182,10 +182,11 @@ function contextOf(
   session: Session,
   progress: ProgressReporter,
 ): ActionContext {
-  const { store, secrets, clock, vault, paths, log, instanceArn } = options;
+  const { store, openVault, secrets, clock, vault, paths, log, instanceArn } = options;
   const levers = failPoints(options.failPoint, directory);
   return {
     store,
+    openVault,
     dataKeys: options.dataKeys(document.clusterId),
     secrets,
     clock,

@@ -15,6 +15,8 @@ interface RestoreOptions extends Selection {
   backup: string;
   /** Whose; the cluster's own without it. */
   sourceCluster?: string;
+  /** A name of ringvault.yaml's `vaults`: where it lies, if not in the deployment's own. */
+  sourceVault?: string;
   dryRun?: boolean;
   stopAfterStep?: 'download';
   onlyBackedUpDatacenters: boolean;
@@ -37,9 +39,10 @@ interface RestoreOptions extends Selection {
 /** @throws InvalidRequest UnknownCluster UnknownBackup NoBackup NotConfirmed */
 export async function restore(session: Session, clusterId: string, options: RestoreOptions): Promise<Answer> {
   const deadNode = deadNodeOf(options);
-  const manifest = await restored(session, clusterId, options);
+  // Another vault the workflow and the hosts can read; who types this, perhaps not.
+  const manifest = options.sourceVault ? undefined : await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
-  const { backupId } = manifest;
+  const { backupId } = manifest ?? { backupId: options.backup };
   const {
     dryRun = false,
     snapshotOnly = false,
@@ -49,14 +52,16 @@ export async function restore(session: Session, clusterId: string, options: Rest
     ignoreCounters = false,
     onlyBackedUpDatacenters,
     sourceCluster,
+    sourceVault,
     repair,
     stopAfterStep,
   } = options;
   // What changes nothing needs no consent.
   if (!dryRun && !stopAfterStep) {
-    const consequence = deadNode
-      ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
-      : consequenceOf(clusterId, manifest, selectionOf(options), { online, as });
+    const consequence =
+      deadNode && manifest
+        ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
+        : consequenceOf(clusterId, manifest, options, { online, as });
     await confirm(session.terminal, clusterId, consequence, options.yes);
   }
   const request: RestoreRequest = {
@@ -64,6 +69,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
     ...{ ...selectionOf(options), ignoreGcGrace, ignoreCounters, online },
     ...(as && { as }),
     ...(sourceCluster && { sourceCluster }),
+    ...(sourceVault && { sourceVault }),
     ...(deadNode && { deadNode }),
     ...(repair !== undefined && { repair }),
     ...(stopAfterStep && { stopAfterStep }),
@@ -99,11 +105,27 @@ function partOf({ selection, leftOut }: ClusterManifest): string[] {
 
 function consequenceOf(
   clusterId: string,
-  manifest: ClusterManifest,
-  chosen: Selection,
+  manifest: ClusterManifest | undefined,
+  options: RestoreOptions,
   { online, as }: { online: boolean; as: RestoreOptions['as'] },
 ): string {
+  const chosen = selectionOf(options);
   const asked = describeSelection(chosen);
+  const ofSome = (manifest?.leftOut.nodes ?? 0) > 0 || Boolean(chosen.nodes ?? chosen.datacenter);
+  return [
+    ...(manifest ? backupShown(clusterId, manifest) : backupNamed(clusterId, options)),
+    ...(asked ? [`Only a part of that is restored: ${asked}. The rest is left as it is.`] : []),
+    ...(manifest?.base
+      ? [
+          `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
+        ]
+      : []),
+    ...Object.entries(as ?? {}).map(([was, is]) => `${was} comes back as ${is}.`),
+    ...(online ? BESIDE : inPlace(ofSome)),
+  ].join('\n');
+}
+
+function backupShown(clusterId: string, manifest: ClusterManifest): string[] {
   const source = `${manifest.clusterId} (${manifest.clusterName}, ${manifest.nodes.length} nodes)`;
   const isOther = manifest.clusterId !== clusterId;
   return [
@@ -112,15 +134,16 @@ function consequenceOf(
       : `Restores cluster ${source} from backup ${manifest.backupId}:`,
     `its data as of ${formatTime(manifest.snapshotAt)}, ${manifest.files} files, ${formatBytes(manifest.bytes)}.`,
     ...partOf(manifest),
-    ...(asked ? [`Only a part of that is restored: ${asked}. The rest is left as it is.`] : []),
-    ...(manifest.base
-      ? [
-          `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
-        ]
-      : []),
-    ...Object.entries(as ?? {}).map(([was, is]) => `${was} comes back as ${is}.`),
-    ...(online ? BESIDE : inPlace(manifest.leftOut.nodes > 0 || Boolean(chosen.nodes ?? chosen.datacenter))),
-  ].join('\n');
+  ];
+}
+
+function backupNamed(
+  clusterId: string,
+  { backup, sourceCluster = clusterId, sourceVault }: RestoreOptions,
+): string[] {
+  return [
+    `Restores cluster ${clusterId} from the backup ${backup} of ${sourceCluster} in vault ${sourceVault}: see --dry-run for what it is.`,
+  ];
 }
 
 function bringingBack(

@@ -86,7 +86,8 @@ export class CassandraBackup extends Construct {
     this.hostPolicies = new Map(
       Object.entries(configuration.clusters).map(([clusterId, cluster]) => {
         const bundle = required(bundles, cluster.hosts.architecture);
-        return [clusterId, hostPolicy(this, { clusterId, cluster, bucket, prefix, bundle, keys, machines })];
+        const of = { configuration, clusterId, cluster };
+        return [clusterId, hostPolicy(this, { ...of, bucket, prefix, bundle, keys, machines })];
       }),
     );
     this.addOutputs(prefix, keys);

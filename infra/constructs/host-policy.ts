@@ -3,12 +3,14 @@
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { ClusterConfiguration } from '../../contracts/configuration.ts';
+import type { ClusterConfiguration, RingvaultConfiguration } from '../../contracts/configuration.ts';
 import type { HostBundle } from '../host-bundle/host-bundle.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import type { MachineNames } from './machine-names.ts';
+import { otherVaultHostStatements } from './other-vaults.ts';
 
 export interface HostPolicyProps {
+  configuration: RingvaultConfiguration;
   clusterId: string;
   cluster: ClusterConfiguration;
   bucket: IBucket;
@@ -28,6 +30,7 @@ export function hostPolicy(scope: Construct, props: HostPolicyProps): ManagedPol
       ...vaultStatements(props),
       ...props.keys.hostStatements(props.clusterId),
       ...sourceStatements(props),
+      ...otherVaultHostStatements(scope, props.configuration, props.clusterId),
       ...bundleStatements(props),
       ...serviceStatements(props),
     ],
@@ -63,10 +66,11 @@ function vaultStatements(props: HostPolicyProps): PolicyStatement[] {
   ];
 }
 
-/** Of clusters whose backups may be restored to this one. */
+/** Of clusters of this vault whose backups may be restored to this one. */
 function sourceStatements({ cluster, bucket, prefix, keys }: HostPolicyProps): PolicyStatement[] {
-  if (cluster.restoresFrom.length === 0) return [];
-  const folders = cluster.restoresFrom.flatMap((source) => [
+  const others = cluster.restoresFrom.filter((source) => typeof source === 'string');
+  if (others.length === 0) return [];
+  const folders = others.flatMap((source) => [
     `clusters/${source}/objects/*`,
     `clusters/${source}/backups/*`,
   ]);
@@ -76,7 +80,7 @@ function sourceStatements({ cluster, bucket, prefix, keys }: HostPolicyProps): P
       actions: ['s3:GetObject'],
       resources: folders.map((each) => bucket.arnForObjects(`${prefix}${each}`)),
     }),
-    ...keys.readStatements(...cluster.restoresFrom),
+    ...keys.readStatements(...others),
   ];
 }
 

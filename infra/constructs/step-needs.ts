@@ -4,14 +4,17 @@ import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
 import type { StateName } from '../../contracts/steps.ts';
 import type { ApplicationCallers } from './application-callers.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { type Documents, sendStatements } from './documents.ts';
 import type { MachineNames } from './machine-names.ts';
+import { otherVaultStepStatements } from './other-vaults.ts';
 import type { PauseSwitch } from './pause-switch.ts';
 
 export interface StepResources {
+  configuration: RingvaultConfiguration;
   bucket: IBucket;
   prefix: string;
   table: ITable;
@@ -42,6 +45,8 @@ interface Needs {
   /** Which keys encrypt a cluster's backups. */
   knowsKeys?: true;
   get?: VaultPart[];
+  /** Backups in vaults that are not this deployment's. */
+  readsOtherVaults?: true;
   put?: VaultPart[];
   table?: 'read' | 'write';
   describesExecutions?: true;
@@ -92,9 +97,14 @@ const NEEDS: Readonly<Record<StateName, Needs>> = {
     table: 'read',
     knowsKeys: true,
   },
-  PlanRestore: { get: ['configuration', 'plans', 'results', 'backups'], put: ['plans'], table: 'read' },
+  PlanRestore: {
+    get: ['configuration', 'plans', 'results', 'backups'],
+    put: ['plans'],
+    table: 'read',
+    readsOtherVaults: true,
+  },
   CheckDead: { get: ['plans', 'results'], table: 'read' },
-  VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read' },
+  VerifyRestore: { get: ['plans', 'results', 'backups'], table: 'read', readsOtherVaults: true },
   RegisterCluster: {
     get: ['configuration', 'plans', 'results', 'registrations'],
     put: ['registrations'],
@@ -158,6 +168,8 @@ export function stepNeeds(
   if (needs.get?.includes('backups')) {
     statements.push(...resources.keys.stepStatements(needs.put?.includes('backups') ?? false));
   }
+  if (needs.readsOtherVaults)
+    statements.push(...otherVaultStepStatements(resources.bucket, resources.configuration));
   if (needs.knowsKeys) environment['RINGVAULT_KMS_KEYS'] = resources.keys.toJson();
   if (needs.put) allow(['s3:PutObject'], vault(needs.put));
   if (needs.table) {

@@ -1,8 +1,7 @@
 // The Lambdas: one per step, each with its own role, its own log group and no more rights than it needs.
 import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import type { RingvaultConfiguration } from '../../contracts/configuration.ts';
-import { FORMAT_VERSION } from '../../contracts/documents.ts';
+import { deployedOf } from '../../contracts/configuration.ts';
 import { type StateName, type StepName, stateNames } from '../../contracts/steps.ts';
 import { bundleSteps } from './step-bundles.ts';
 import { stepFunction } from './step-function.ts';
@@ -13,19 +12,15 @@ export type StepFunctions = Readonly<Record<StateName, Lambda>>;
 /** Steps that no run has told yet which cluster and which configuration they are about. */
 const BEFORE_A_RUN: readonly StepName[] = ['ClaimRun', 'ClaimRecovery', 'SweepRuns', 'ReportRefusal'];
 
-export interface StepsProps extends StepResources {
-  configuration: RingvaultConfiguration;
-}
-
 export class Steps extends Construct {
   readonly functions: StepFunctions;
 
-  constructor(scope: Construct, id: string, props: StepsProps) {
+  constructor(scope: Construct, id: string, props: StepResources) {
     super(scope, id);
     const clusters = Object.fromEntries(
-      Object.entries(props.configuration.clusters).map(([clusterId, cluster]) => [
+      Object.keys(props.configuration.clusters).map((clusterId) => [
         clusterId,
-        { formatVersion: FORMAT_VERSION, clusterId, cluster },
+        deployedOf(props.configuration, clusterId),
       ]),
     );
     const bundles = bundleSteps(BEFORE_A_RUN, { 'clusters.json': `${JSON.stringify(clusters, null, 2)}\n` });

@@ -51,7 +51,7 @@ export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Aske
   const stopAfterDownload = request.stopAfterStep === 'download';
   const about = {
     ...({ operation: 'restore', dryRun, stopAfterDownload, online: false, repair } as const),
-    ...{ onlyBackedUpDatacenters: false, sourceCluster: run.clusterId },
+    ...{ onlyBackedUpDatacenters: false, sourceCluster: run.clusterId, sourceVault: undefined },
     selection: { nodes: nodes.map(({ header }) => header.hostId) },
   };
   const repairBefore = forgottenFrom(held, live.schema, snapshotAt);

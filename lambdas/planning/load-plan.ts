@@ -87,13 +87,15 @@ interface Asked {
   /** Of now. */
   ring: RingView;
   schema: SchemaView;
+  /** Where the backup lies, if not in the vault of the run. */
+  sourceVault: RestorePlan['sourceVault'];
   why: string[];
 }
 
 /** @throws NodeDown RingDisagreement SchemaDisagreement RestoreNotAllowed IncompatibleVersion SchemaConflict TopologyMismatch InsufficientSpace NothingSelected InvalidRequest */
 export function planToLoad(
   run: RunRef,
-  { request, described, cluster, part, ring, schema, why }: Asked,
+  { request, described, cluster, part, ring, schema, sourceVault, why }: Asked,
 ): RestorePlan {
   if (request.stopAfterStep) {
     throw new InvalidRequest(
@@ -136,6 +138,7 @@ export function planToLoad(
     ...{ runId: run.runId, clusterId: run.clusterId, operation: 'restore' as const },
     ...{ dryRun: request.dryRun, stopAfterDownload: false, online: true },
     ...{ sourceCluster, backupId, snapshotAt, restoreRunId: run.runId, selection },
+    ...(sourceVault && { sourceVault }),
     tables: tables.map(({ as: _, ...table }) => table),
     settlesWrites: false,
     load: {

@@ -1,7 +1,9 @@
 // The backup that a restore is to bring back: sealed, by the vault's own word, with its ring, schema and headers pinned.
 import pMap from 'p-map';
+import type { VaultPlace } from '../../contracts/configuration.ts';
 import { unquoted } from '../../contracts/cql.ts';
 import { NoBackup, UnknownBackup } from '../../contracts/errors.ts';
+import { vaultLayout } from '../../contracts/layout.ts';
 import { type ClusterManifest, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
 import {
   type RingView,
@@ -16,7 +18,15 @@ import { READS_AT_ONCE } from '../vault/results.ts';
 import { chainOf, findManifest, latestSealed } from '../vault/sealed-backups.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 
-type Ports = Pick<StepPorts, 'vault' | 'layout'>;
+type Ports = Pick<StepPorts, 'vault' | 'layout'> & { place?: VaultPlace | undefined };
+
+/** @param place where a backup lies, if not in the vault of the run */
+export function inVault(
+  ports: Pick<StepPorts, 'vault' | 'layout' | 'openVault'>,
+  place: VaultPlace | undefined,
+): Ports {
+  return place ? { vault: ports.openVault(place), layout: vaultLayout(place.prefix), place } : ports;
+}
 
 /** One of a chain. */
 export interface ChainLink {
@@ -37,9 +47,16 @@ export interface RestorableBackup {
   chain: ChainLink[];
   /** Whether it was taken on another cluster's instances. */
   isOfOthers: boolean;
+  /** Where it lies, if not in the vault of the run. */
+  place: VaultPlace | undefined;
 }
 
-/** @param backupId or `latest` @param snapshotOnly of an incremental backup its base alone @throws UnknownBackup NoBackup BackupDamaged NewerFormat */
+/**
+ * @param backupId or `latest`
+ * @param snapshotOnly of an incremental backup its base alone
+ * @param ports of the vault that it lies in, see {@link inVault}
+ * @throws UnknownBackup NoBackup BackupDamaged NewerFormat
+ */
 export async function readBackup(
   ports: Ports,
   clusterId: string,
@@ -49,7 +66,7 @@ export async function readBackup(
   const whole = await chainOf(ports, clusterId, await requireManifest(ports, clusterId, backupId));
   const manifests = snapshotOnly ? whole.slice(0, 1) : whole;
   const manifest = manifests.at(-1) as ClusterManifest;
-  const { layout } = ports;
+  const { layout, place } = ports;
   const id = manifest.backupId;
   const [ring, schema] = await Promise.all([
     readPinned(ports, layout.backupRing(clusterId, id), manifest.ring.sha256, ringView),
@@ -58,7 +75,7 @@ export async function readBackup(
   const chain: ChainLink[] = [];
   for (const link of manifests) chain.push({ manifest: link, headers: await readHeaders(ports, link) });
   const { headers = [] } = chain.at(-1) ?? {};
-  return { manifest, ring, schema: heldSchema(schema, headers), headers, chain, isOfOthers: false };
+  return { manifest, ring, schema: heldSchema(schema, headers), headers, chain, isOfOthers: false, place };
 }
 
 function readHeaders(ports: Ports, { clusterId, backupId, nodes }: ClusterManifest): Promise<NodeHeader[]> {

@@ -1,6 +1,6 @@
 // Which host gets which node's part of a backup, and whether it can take it. A restore in place maps by host ID.
 import type { BackupSource, TableRef } from '../../contracts/actions.ts';
-import type { ClusterConfiguration } from '../../contracts/configuration.ts';
+import type { ClusterConfiguration, VaultPlace } from '../../contracts/configuration.ts';
 import {
   IncompatibleVersion,
   InsufficientSpace,
@@ -71,17 +71,25 @@ export function matchNodes(described: readonly DescribedHost[], backup: Restorab
 }
 
 /** Of the chain, the base first; fewer than it has backups where one lacks the node. */
-export function partsOf({ chain }: Pick<RestorableBackup, 'chain'>, hostId: string): MappedNode['parts'] {
-  return chain.flatMap((link) => partOf(link, hostId) ?? []);
+export function partsOf(
+  { chain, place }: Pick<RestorableBackup, 'chain' | 'place'>,
+  hostId: string,
+): MappedNode['parts'] {
+  return chain.flatMap((link) => partOf(link, hostId, place) ?? []);
 }
 
-function partOf({ manifest, headers }: ChainLink, hostId: string): MappedNode['parts'][number] | undefined {
+function partOf(
+  { manifest, headers }: ChainLink,
+  hostId: string,
+  place: VaultPlace | undefined,
+): MappedNode['parts'][number] | undefined {
   const index = manifest.nodes.findIndex((node) => node.hostId === hostId);
   const [node, header] = [manifest.nodes[index], headers[index]];
   if (!node || !header) return undefined;
   const { instanceArn, headerSha256, listingSha256 } = node;
   const { clusterId, backupId } = manifest;
-  return { header, source: { clusterId, backupId, instanceArn, headerSha256, listingSha256 } };
+  const vault = place && { vault: { bucket: place.bucket, prefix: place.prefix, region: place.region } };
+  return { header, source: { ...vault, clusterId, backupId, instanceArn, headerSha256, listingSha256 } };
 }
 
 /** A node that lost even its memory is known by the instance that it was backed up on. */

@@ -18,6 +18,7 @@ export function planOf(
     onlyBackedUpDatacenters: boolean;
     selection: Selection;
     sourceCluster: string;
+    sourceVault: RestorePlan['sourceVault'];
     backup: RestorableBackup;
     nodes: MappedNode[];
     live: Live;
@@ -34,6 +35,7 @@ export function planOf(
     onlyBackedUpDatacenters,
     selection,
     sourceCluster,
+    sourceVault,
     backup,
     nodes,
     live,
@@ -48,6 +50,7 @@ export function planOf(
     ...{ runId: run.runId, clusterId: run.clusterId, operation, dryRun, stopAfterDownload, online },
     ...{ selection, tables, onlyBackedUpDatacenters },
     ...{ sourceCluster, backupId: backup.manifest.backupId },
+    ...(sourceVault && { sourceVault }),
     snapshotAt: backup.manifest.snapshotAt,
     statements: [],
     // What is still in commit logs is lost where a node cannot drain: only if all of it is replaced anyway.

@@ -22,6 +22,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     clientsKeptOut: plan.settlesWrites && !plan.online,
     backupId: plan.backupId,
     ...(plan.sourceCluster !== plan.clusterId && { sourceCluster: plan.sourceCluster }),
+    ...(plan.sourceVault && { sourceVault: plan.sourceVault.name }),
     ...goesOnFrom(plan),
     snapshotAt: plan.snapshotAt,
     restoreRunId: plan.restoreRunId,

@@ -43,11 +43,12 @@ export async function endedRestore(
 
 /** What a record says of its plan, whether it came to its end or not. */
 export function aboutOf(plan: RestorePlan): Partial<RunRecord> {
-  const { clusterId, sourceCluster, backupId, operation, selection, restoreRunId } = plan;
+  const { clusterId, sourceCluster, sourceVault, backupId, operation, selection, restoreRunId } = plan;
   const about = {
     backupId,
     ...(scopeOf(selection) === 'part' && { selection }),
     ...(sourceCluster !== clusterId && { sourceCluster }),
+    ...(sourceVault && { sourceVault: sourceVault.name }),
   };
   if (operation !== 'restore') return { ...about, restoreRunId };
   return { ...about, ...(keepsOldData(plan) && { undo: 'possible' as const }) };

@@ -52,6 +52,7 @@ function facts(record: RunRecord): string[] {
     ['Failed step', record.failedStep],
     ['Backup', record.backupId],
     ['Of cluster', record.sourceCluster],
+    ['In vault', record.sourceVault],
     ['Goes on from', record.baseBackupId],
     ['Only', record.selection && describeSelection(record.selection)],
     ['Left out', leftOut(record)],

@@ -1,7 +1,11 @@
 // Reading and writing the vault's JSON documents.
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { type ClusterConfiguration, deployedConfiguration } from '../../contracts/configuration.ts';
+import {
+  type ClusterConfiguration,
+  type DeployedConfiguration,
+  deployedConfiguration,
+} from '../../contracts/configuration.ts';
 import { parseDocument } from '../../contracts/documents.ts';
 import { BackupDamaged, InvalidDocument, ManifestConflict } from '../../contracts/errors.ts';
 import { type Host, hostList } from '../../contracts/plans.ts';
@@ -69,7 +73,12 @@ export async function createOnce({ vault }: Vault, key: string, body: string): P
 
 /** What the run works by, whatever was deployed since. */
 export async function readConfiguration(ports: Vault, run: RunRef): Promise<ClusterConfiguration> {
-  return (await readDocument(ports, run.configurationKey, deployedConfiguration)).cluster;
+  return (await readDeployed(ports, run)).cluster;
+}
+
+/** The same, with the vaults that it may restore from. */
+export function readDeployed(ports: Vault, run: RunRef): Promise<DeployedConfiguration> {
+  return readDocument(ports, run.configurationKey, deployedConfiguration);
 }
 
 export async function readHosts(ports: Vault, hostsKey: string): Promise<Host[]> {

@@ -10,11 +10,13 @@ import type {
   ObjectStore,
   PauseSwitch,
 } from '../../adapters/ports.ts';
-import type { DeployedConfiguration } from '../../contracts/configuration.ts';
+import type { DeployedConfiguration, VaultPlace } from '../../contracts/configuration.ts';
 import type { VaultLayout } from '../../contracts/layout.ts';
 
 export interface StepPorts {
   readonly vault: ObjectStore;
+  /** Another one, to read from. */
+  readonly openVault: (place: VaultPlace) => ObjectStore;
   readonly layout: VaultLayout;
   readonly catalog: Catalog;
   readonly hosts: HostCommands;

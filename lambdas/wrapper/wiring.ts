@@ -19,6 +19,7 @@ export function portsFromEnvironment(): StepPorts {
   const need = <Name extends keyof typeof variables>(name: Name) => required(variables, name);
   return lazy({
     vault: () => s3ObjectStore({ bucket: variables.RINGVAULT_BUCKET }),
+    openVault: () => s3ObjectStore,
     layout: () => vaultLayout(variables.RINGVAULT_PREFIX),
     catalog: () =>
       dynamoDbCatalog({ table: need('RINGVAULT_TABLE'), clock: systemClock, random: systemRandom }),

@@ -24,6 +24,7 @@ import { contentIn } from '../swap/place-tables.ts';
 import { keptBytes } from '../transfer/kept-staging.ts';
 import { filesOfTables, mapDataDirectories } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { inVaultOf } from '../transfer/source-vault.ts';
 
 export async function checkRestore(
   context: ActionContext,
@@ -34,7 +35,7 @@ export async function checkRestore(
   const { data } = directories;
   if (input.newHost) await mustTakeNode(context, input.newHost);
   else await mustHaveIdentity(data);
-  const backup = await readNodeChain(context, input.sources);
+  const backup = await readNodeChain(inVaultOf(context, input.sources), input.sources);
   await mustReadFormats(context, backup.header, input.newHost?.readableFormats);
   const mapped = mapDataDirectories(backup.header, directories);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));

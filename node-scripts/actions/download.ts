@@ -15,6 +15,7 @@ import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 import { mustKeepReserve } from '../transfer/reserve.ts';
+import { inVaultOf } from '../transfer/source-vault.ts';
 import { openStaging } from '../transfer/staging.ts';
 
 export async function download(
@@ -23,7 +24,7 @@ export async function download(
 ): Promise<ActionOutput<'download'>> {
   await mustBeAllowed(context);
   await giveWay(context);
-  const backup = await readNodeChain(context, input.sources);
+  const backup = await readNodeChain(inVaultOf(context, input.sources), input.sources);
   const directories = await nodeDirectories(context);
   const { data } = directories;
   const mapped = mapDataDirectories(backup.header, directories);
@@ -46,10 +47,14 @@ export async function download(
     return file;
   };
   try {
-    const total = await fetchFiles(context, filesOfTables(backup.files(), input.tables), {
-      ...{ clusterId, atOnce, threads, rate, placeOf },
-      fetched: () => context.failPoint('download.file'),
-    });
+    const total = await fetchFiles(
+      inVaultOf(context, input.sources),
+      filesOfTables(backup.files(), input.tables),
+      {
+        ...{ clusterId, atOnce, threads, rate, placeOf },
+        fetched: () => context.failPoint('download.file'),
+      },
+    );
     await staging.sync();
     if (input.forLater) await keepStaging(context, wanted);
     return total;

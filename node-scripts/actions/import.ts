@@ -17,6 +17,7 @@ import { useUpStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot, tablePath } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { inVaultOf } from '../transfer/source-vault.ts';
 
 const NAMED = 5;
 /** Of what was staged, kept for a retry, which finds less. */
@@ -27,7 +28,7 @@ export async function importTables(
   { sources, tables }: ActionInput<'import'>,
 ): Promise<ActionOutput<'import'>> {
   await mustBeAllowed(context);
-  const backup = await readNodeChain(context, sources);
+  const backup = await readNodeChain(inVaultOf(context, sources), sources);
   const directories = await nodeDirectories(context);
   const staged = mapDataDirectories(backup.header, directories).map((root) =>
     stagingRoot(root, context.document.runId),

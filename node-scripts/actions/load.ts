@@ -22,6 +22,7 @@ import { filesOfTables, stagingRoot, tablePath, totalsOfTables } from '../transf
 import type { NodeBackup } from '../transfer/read-backup.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 import { mustKeepReserve } from '../transfer/reserve.ts';
+import { inVaultOf } from '../transfer/source-vault.ts';
 import { batchesOf, type SSTableBatch } from '../transfer/sstable-batches.ts';
 
 /** One is streamed while the next is fetched. */
@@ -36,6 +37,12 @@ const position = z.strictObject({
   bytes: byteCount,
 });
 type Position = z.infer<typeof position>;
+
+/** Of one node, in the vault that it lies in. */
+interface Part {
+  source: ActionContext;
+  backup: NodeBackup;
+}
 
 interface Work {
   tables: LoadedTable[];
@@ -59,9 +66,12 @@ export async function load(
 ): Promise<ActionOutput<'load'>> {
   await mustBeAllowed(context);
   await giveWay(context);
-  const backups: NodeBackup[] = [];
-  for (const sources of chains) backups.push(await readNodeChain(context, sources));
-  tellTotals(context, backups, tables);
+  const parts: Part[] = [];
+  for (const sources of chains) {
+    const source = inVaultOf(context, sources);
+    parts.push({ source, backup: await readNodeChain(source, sources) });
+  }
+  tellTotals(context, parts, tables);
   const data = await roomiest((await nodeDirectories(context)).forTables);
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const staging = stagingRoot(data, context.document.runId);
@@ -74,10 +84,10 @@ export async function load(
   try {
     // What an attempt before has fetched and not loaded.
     await rm(staging, { recursive: true, force: true });
-    for (const [chain, backup] of backups.entries()) {
+    for (const [chain, part] of parts.entries()) {
       if (chain < at.chain) continue;
       if (chain > at.chain) at = { ...at, chain, sstablesOfChain: 0 };
-      at = await loadChain(context, backup, work, at, (next) => writeDurably(journal, JSON.stringify(next)));
+      at = await loadChain(context, part, work, at, (next) => writeDurably(journal, JSON.stringify(next)));
     }
   } finally {
     rate.close();
@@ -87,8 +97,8 @@ export async function load(
 }
 
 /** As far as the headers tell: what indexes are made of is not loaded. */
-function tellTotals({ progress }: ActionContext, backups: NodeBackup[], tables: LoadedTable[]): void {
-  const totals = backups.map(({ header }) => totalsOfTables(header, tables));
+function tellTotals({ progress }: ActionContext, parts: Part[], tables: LoadedTable[]): void {
+  const totals = parts.map(({ backup }) => totalsOfTables(backup.header, tables));
   const sum = (field: 'files' | 'bytes') => totals.reduce((total, each) => total + each[field], 0);
   progress.set({ filesTotal: sum('files'), bytesTotal: sum('bytes') });
 }
@@ -105,7 +115,7 @@ async function roomiest(directories: string[]): Promise<string> {
 
 async function loadChain(
   context: ActionContext,
-  backup: NodeBackup,
+  { source, backup }: Part,
   work: Work,
   from: Position,
   note: (position: Position) => Promise<void>,
@@ -121,7 +131,7 @@ async function loadChain(
     (batch) => {
       number += 1;
       const root = join(work.staging, 'load', `${at.chain}-${number}`);
-      return fetch({ ...context, signal }, backup, batch, work, root);
+      return fetch({ ...source, signal }, backup, batch, work, root);
     },
     stop,
     BATCHES_AT_ONCE,

@@ -14,13 +14,14 @@ import { useUpStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { inVaultOf } from '../transfer/source-vault.ts';
 
 type Input = ActionInput<'place'>;
 
 export async function place(context: ActionContext, input: Input): Promise<ActionOutput<'place'>> {
   await mustBeAllowed(context);
   const { paths, document } = context;
-  const backup = await readNodeChain(context, input.sources);
+  const backup = await readNodeChain(inVaultOf(context, input.sources), input.sources);
   const directories = await nodeDirectories(context);
   const { data, commitLog, hints, savedCaches } = directories;
   const mapped = mapDataDirectories(backup.header, directories);

@@ -1,4 +1,5 @@
 // Restores by Cassandra's bulk loader: to other nodes than the backup's, under other names, into tables with views.
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type Client, types } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf } from '../../cli/run-view.ts';
@@ -7,6 +8,7 @@ import { datasetStage } from './dataset-stage.ts';
 import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
 
+const ELSEWHERE = 'ringvault-elsewhere';
 const EVERYWHERE = { prepare: true, consistency: types.consistencies.all };
 
 let stage: Stage;
@@ -63,7 +65,26 @@ test('a keyspace comes back under another name, whole, beside the live one; kill
   });
 });
 
-test('two nodes’ backup comes to three of other tokens, of a newer Cassandra: rows, index, view, types, counters', async () => {
+/** Of a cluster, its backups and objects; what is left of them in the deployment's own vault nobody can read then. */
+async function moveElsewhere(clusterId: string) {
+  const { cloud } = stage.installation;
+  const { store, layout } = stage.deployment;
+  const s3 = new S3Client({ ...cloud.clientOptions, forcePathStyle: true });
+  await s3.send(new CreateBucketCommand({ Bucket: ELSEWHERE }));
+  const folder = `${layout.clusters}${clusterId}/`;
+  for await (const key of store.list(folder)) {
+    const found = await store.get(key);
+    await s3.send(new PutObjectCommand({ Bucket: ELSEWHERE, Key: `copies/${key}`, Body: found?.body }));
+  }
+  s3.destroy();
+  return cloud.endpoint.faults.add({
+    ...{ service: 's3', action: 's3:GetObject', times: Number.POSITIVE_INFINITY },
+    match: ({ resource }) => !resource.includes(ELSEWHERE) && resource.includes(`/clusters/${clusterId}/`),
+    effect: { kind: 'error', statusCode: 403, code: 'AccessDenied' },
+  });
+}
+
+test('two nodes’ backup in another vault comes to three nodes of other tokens, of a newer Cassandra', async () => {
   const { client } = await gamma();
   await openShop(client, 'Loaded');
   await client.execute('CREATE TYPE "Loaded"."Address" (street text)');
@@ -79,12 +100,17 @@ test('two nodes’ backup comes to three of other tokens, of a newer Cassandra: 
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
 
   const loaded = await stage.client(await stage.alpha());
+  const unreadable = await moveElsewhere(gammaId);
   const request = {
-    ...{ clusterId: 'alpha', sourceCluster: gammaId, backupId: backup.runId, online: true },
+    ...{ clusterId: 'alpha', sourceCluster: gammaId, sourceVault: 'elsewhere', online: true },
     keyspaces: { include: ['Loaded'], exclude: ['Loaded.Cache'] },
   };
   const run = stage.completed(await stage.run('restore', request));
-  expect(run.sourceCluster).toBe(gammaId);
+  unreadable.remove();
+  expect(run).toMatchObject({
+    ...{ sourceCluster: gammaId, sourceVault: 'elsewhere' },
+    backupId: backup.runId,
+  });
   for (const table of ['Orders', 'OrdersByWhen'])
     expect(await rows(loaded, `"Loaded"."${table}"`)).toEqual(written('before', 0));
   expect(await rows(loaded, `"Loaded"."Orders" WHERE "When" = 'before'`)).toEqual(written('before', 0));

@@ -62,6 +62,11 @@ describe('refuses, naming the path, what it got and what it expects:', () => {
       /restoresFrom\[0\]: got "nobody", expected another[\s\S]+restoresFrom\[1\]: got "demo", expected another/,
     ],
     [
+      'backups in a vault that is not in the file',
+      '      restoresFrom: [{ cluster: demo, vault: dr }]',
+      /restoresFrom\[0\]: got "dr", expected a name of `vaults`/,
+    ],
+    [
       'a heartbeat that Step Functions would refuse',
       '      policy: { heartbeatSeconds: 60, actionTimeoutSeconds: 60 }',
       /policy\.heartbeatSeconds: expected less than actionTimeoutSeconds/,

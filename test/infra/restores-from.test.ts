@@ -16,7 +16,9 @@ const cluster = (name: string, more = '') => `
     encryption: { clientSide: true, kmsKeyArn: "${kmsKey(name)}" }
     ${more}`;
 const configuration = parseConfiguration(
-  `clusters:${cluster('orders')}${cluster('users')}${cluster('copy', 'restoresFrom: [orders]')}`,
+  `vaults:
+  dr: { bucket: copies, prefix: old/, region: eu-central-1, kmsKeyArns: ["${kmsKey('dr')}"] }
+clusters:${cluster('orders')}${cluster('users')}${cluster('copy', 'restoresFrom: [orders]')}${cluster('far', 'restoresFrom: [{ cluster: orders, vault: dr }]')}`,
 );
 const stack = new Stack(new App(), 'Platform');
 new CassandraBackup(stack, 'Backups', { configuration });
@@ -49,6 +51,30 @@ it('lets them unwrap data keys that are bound to those clusters', () => {
   expect(decrypts).toEqual([
     expect.stringContaining('"kms:ViaService"'),
     `${kmsKey('orders')} {"StringEquals":{"kms:EncryptionContext:ringvault:cluster":["orders"]}}`,
+  ]);
+});
+
+it('lets them read, in another vault, the backups of the cluster named, with that vault’s keys', () => {
+  const read = allowed('far', 's3:GetObject').filter((each) => each.includes('orders'));
+  expect(read).toEqual([
+    expect.stringMatching(/:s3:::copies\/old\/clusters\/orders\/objects\/\* \{\}$/),
+    expect.stringMatching(/:s3:::copies\/old\/clusters\/orders\/backups\/\* \{\}$/),
+  ]);
+  expect(allowed('far', 'kms:Decrypt').filter((each) => each.includes(kmsKey('dr')))).toEqual([
+    `${kmsKey('dr')} {"StringEquals":{"kms:ViaService":"s3.eu-central-1.amazonaws.com"}}`,
+    `${kmsKey('dr')} {"StringEquals":{"kms:EncryptionContext:ringvault:cluster":"orders"}}`,
+  ]);
+  expect(allowed('far', 'kms:Decrypt').join('\n')).not.toContain(kmsKey('orders'));
+  expect(allowed('copy', 's3:GetObject').join('\n')).not.toContain('copies');
+});
+
+it('lets the two steps that read manifests read them there, and no other', () => {
+  const readers = resourcesOf('AWS::IAM::Policy', template)
+    .filter(([, { Properties }]) => JSON.stringify(Properties).includes(':s3:::copies'))
+    .map(([name]) => name.replace(/^Backups(?:Steps)?|ServiceRole.*|DefaultPolicy.*|Role.*/g, ''));
+  expect(readers.sort()).toEqual([
+    expect.stringContaining('PlanRestore'),
+    expect.stringContaining('VerifyRestore'),
   ]);
 });
 

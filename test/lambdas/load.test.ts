@@ -1,6 +1,7 @@
 // Restores by the bulk loader: when they are, who streams what, and what is refused.
 import { describe, expect, it } from 'vitest';
-import { clusterConfiguration } from '../../contracts/configuration.ts';
+import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
+import { clusterConfiguration, type VaultPlace } from '../../contracts/configuration.ts';
 import { restorePlan } from '../../contracts/plans.ts';
 import { restoreRequest } from '../../contracts/requests.ts';
 import type { RingView, SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
@@ -115,6 +116,46 @@ describe('an online restore', () => {
     await expect(refused).rejects.toMatchObject({
       name: 'SchemaConflict',
       message: expect.stringMatching(/app is replicated in none of the ring’s datacenters \(dc9\)/),
+    });
+  });
+
+  it('reads another vault where the configuration names it, and tells the hosts where', async () => {
+    const world = await backedUp();
+    const vaults = { dr: { bucket: 'copies', prefix: 'old/', region: 'eu-central-1', kmsKeyArns: [] } };
+    const cluster = clusterConfiguration.parse({
+      ...configuration.cluster,
+      restoresFrom: [{ cluster: CLUSTER, vault: 'dr' }],
+    });
+    const copies = memoryObjectStore({ clock: world.clock });
+    for (const [key, body] of world.vault.objects) {
+      if (!key.startsWith('backups/clusters/')) continue;
+      copies.objects.set(`old/${key.slice('backups/'.length)}`, body);
+      if (key.includes('/backups/')) world.vault.objects.delete(key);
+    }
+    const opened: unknown[] = [];
+    const there = {
+      ...world,
+      clusters: { [CLUSTER]: { ...configuration, cluster, vaults } },
+      openVault: (place: VaultPlace) => {
+        opened.push(place.bucket);
+        return copies;
+      },
+    };
+    const place = { bucket: 'copies', prefix: 'old/', region: 'eu-central-1' };
+    const { plan, summary } = await planned({ request: { sourceVault: 'dr' } }, there);
+    expect(plan.sourceVault).toEqual({ name: 'dr', ...place });
+    expect(summary).toMatchObject({ sourceVault: 'dr' });
+    expect(plan.nodes.map(({ sources }) => sources[0]?.vault)).toEqual([place, place, place]);
+    expect(opened).toContain('copies');
+  });
+
+  it.for([
+    [{ sourceVault: 'dr' }, /vaults: got none in restoresFrom of demo, expected "dr"/],
+    [{ sourceCluster: 'other' }, /restoresFrom of demo: got none, expected "other"/],
+  ] as const)('is refused from where the hosts may not read: %o', async ([request, message]) => {
+    await expect(planned({ request })).rejects.toMatchObject({
+      name: 'InvalidConfiguration',
+      message: expect.stringMatching(message),
     });
   });
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
 import type { BackupSource } from '../../contracts/actions.ts';
 import { VaultDenied } from '../../contracts/errors.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
@@ -36,6 +37,26 @@ beforeEach(async () => {
   await host.allowRestore();
   // The node does not know the files that it has: all is downloaded.
   await rm(host.paths.cache, { recursive: true });
+});
+
+it('comes from the vault that its source names', async () => {
+  const { memory } = host;
+  const place = { bucket: 'copies', prefix: 'old/', region: 'eu-central-1' };
+  const copies = memoryObjectStore();
+  for (const [key, body] of memory.objects) {
+    if (!key.startsWith('clusters/')) continue;
+    copies.objects.set(`old/${key}`, body);
+    memory.objects.delete(key);
+  }
+  const opened: unknown[] = [];
+  host.options.openVault = (asked) => {
+    opened.push(asked);
+    return copies;
+  };
+  source = { ...source, vault: place };
+  expect(await download()).toMatchObject({ files: expect.any(Number) });
+  expect(await readFile(join(staged(0), tablePath(ORDERS), 'nb-1-big-Data.db'))).toEqual(big);
+  expect(opened[0]).toEqual(place);
 });
 
 describe('what the node has already', () => {

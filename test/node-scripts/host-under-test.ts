@@ -19,6 +19,7 @@ import {
 import { clusterConfiguration } from '../../contracts/configuration.ts';
 import { errorFrom } from '../../contracts/errors.ts';
 import { vaultLayout } from '../../contracts/layout.ts';
+import type { HostPorts } from '../../node-scripts/context.ts';
 import { type HostPaths, hostPaths } from '../../node-scripts/host-paths.ts';
 import { type RunOutcome, runAction } from '../../node-scripts/run.ts';
 
@@ -27,6 +28,8 @@ export const CLUSTER = 'demo';
 export const KMS_KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000';
 
 export interface HostUnderTest {
+  /** May be changed between actions. */
+  options: HostOptions;
   root: string;
   paths: HostPaths;
   layout: ReturnType<typeof vaultLayout>;
@@ -62,6 +65,7 @@ export interface HostOptions {
   clock?: Clock;
   memory?: MemoryObjectStore;
   store?: ObjectStore;
+  openVault?: HostPorts['openVault'];
   dataKeys?: DataKeys;
 }
 
@@ -84,6 +88,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     limits: { reserveBytes: 0, niceness: 0, rehashPercent: 0, hashesAtOnce: 1, ...options.limits },
   });
   const host: HostUnderTest = {
+    options,
     root,
     paths,
     layout,
@@ -120,6 +125,7 @@ export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnde
     carryOut(document, failPoint) {
       return runAction({
         store,
+        openVault: (place) => options.openVault?.(place) ?? store,
         dataKeys: () => dataKeys,
         secrets: memorySecrets({ [SECRET]: options.credentials ?? { username: 'none', password: 'none' } }),
         callback,

@@ -1,6 +1,5 @@
 // A world with real applications behind its cluster: gRPC servers, found by a DNS server, called as the Lambda in their VPC does.
 import { onTestFinished } from 'vitest';
-import { FORMAT_VERSION } from '../../../contracts/documents.ts';
 import type { RunRef } from '../../../contracts/runs.ts';
 import { callApplications } from '../../../lambdas/call-applications.ts';
 import { pauseApplications } from '../../../lambdas/pause-applications.ts';
@@ -46,11 +45,7 @@ function worldWith({ address }: NameServer): World {
     },
   };
   const world = newWorld();
-  const deployed = {
-    formatVersion: FORMAT_VERSION,
-    clusterId: CLUSTER,
-    cluster: { ...cluster, pause },
-  } as const;
+  const deployed = { ...configuration, cluster: { ...cluster, pause } };
   return {
     ...world,
     clusters: { [CLUSTER]: deployed },

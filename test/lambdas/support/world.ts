@@ -32,6 +32,7 @@ export const START = new Date('2026-11-21T02:00:00.000Z');
 export const configuration: DeployedConfiguration = {
   formatVersion: 1,
   clusterId: CLUSTER,
+  vaults: {},
   cluster: clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: 'demo' } },
     datacenters: ['dc1'],
@@ -48,6 +49,9 @@ export function newWorld(): World {
   const managed = hosts.map(({ instanceId }) => ({ instanceId, online: true, pingStatus: 'Online' }));
   return {
     vault: memoryObjectStore({ clock }),
+    openVault: ({ bucket }) => {
+      throw new Error(`this world has no bucket ${bucket}`);
+    },
     layout: vaultLayout('backups/'),
     catalog: memoryCatalog({ clock }),
     hosts: memoryHostCommands(managed),
