@@ -18,6 +18,11 @@ const WILDCARDS: readonly Wildcard[] = [
     reason: 'Keys name runs, hosts and hashes that exist later; the pattern names one part of the vault.',
   },
   {
+    path: /\/(?:Steps\/(?:PlanRestore|VerifyRestore)Role|HostPolicy-)/,
+    finding: /^Resource::arn:.+:s3:::[\w.-]+\/.*clusters\/[\w-]+\/(?:objects|backups)\/\*$/,
+    reason: 'What lies there has names of hashes and runs; the pattern names one cluster’s part of another vault.',
+  },
+  {
     path: /\/Workflows\/\w+\/Machine\/Role|SchedulerRoleForTarget/,
     finding: /^Resource::<\w*Steps\w+\.Arn>:\*$/,
     reason: 'Versions of the one function that the state or schedule invokes, as the CDK grants them.',

@@ -102,8 +102,8 @@ function renamed(row: SchemaStatement, names: Names, ids: ReadonlyMap<string, st
   const own = row.type === 'keyspace' ? other : table;
   return {
     type: row.type,
-    keyspace: other === undefined ? row.keyspace : quoted(other),
-    name: own === undefined ? row.name : quoted(own),
+    keyspace: other === undefined ? row.keyspace : `"${other}"`,
+    name: own === undefined ? row.name : `"${own}"`,
     statement: inStatement(row.statement, { keyspace, names, ids }),
   };
 }
@@ -129,13 +129,8 @@ function inStatement(
     const isQualified = tokens[at + 1] === '.';
     if (!isQualified && token.toLowerCase() !== 'keyspace') continue;
     const table = names[`${keyspace}.${unquoted(tokens[at + 2] ?? '')}`];
-    if (isQualified && table !== undefined) tokens[at + 2] = quoted(table);
-    if (names[keyspace] !== undefined) tokens[at] = quoted(names[keyspace]);
+    if (isQualified && table !== undefined) tokens[at + 2] = `"${table}"`;
+    if (names[keyspace] !== undefined) tokens[at] = `"${names[keyspace]}"`;
   }
   return tokens.join('');
-}
-
-/** As DESCRIBE writes it, but for the words that CQL reserves: quoted where it must be. */
-function quoted(name: string): string {
-  return /^[a-z]\w*$/.test(name) && name === name.toLowerCase() ? name : `"${name}"`;
 }

@@ -268,10 +268,10 @@ describe('a schema under other names', () => {
     expect(named.statements.map(({ type, name }) => `${type} ${name}`)).toEqual([
       'keyspace app',
       'type address',
-      'table before',
+      'table "before"',
       'table users',
     ]);
-    expect(texts(named)[2]).toMatch(/^CREATE TABLE app\.before [\s\S]*ALTER TABLE app\.before DROP gone/);
+    expect(texts(named)[2]).toMatch(/^CREATE TABLE app\."before" [\s\S]*ALTER TABLE app\."before" DROP gone/);
     expect(tables[0]?.as).toEqual({ keyspace: 'app', table: 'before' });
   });
 
