@@ -36,7 +36,7 @@ export const asOption = () =>
     '--as <name=other>',
     'a keyspace or keyspace.table under another name beside the live one, online; may be given again',
   ).argParser((value: string, before: Record<string, string> = {}) => {
-    const [name = '', other = ''] = value.split('=');
+    const [, name = '', other = ''] = /^([^=]*)=(.*)$/s.exec(value) ?? ['', value];
     if (name in before) throw new InvalidArgumentError(`got ${name} twice`);
     return checkedBy(otherNames)({ ...before, [name]: other });
   });

@@ -16,6 +16,7 @@ import {
   isoTime,
   runId,
   sha256,
+  tableId,
 } from './identifiers.ts';
 import { backupLink } from './manifests.ts';
 import { schemaStatement } from './ring.ts';
@@ -107,6 +108,10 @@ export const restorePlan = z.strictObject({
   load: z
     .strictObject({
       tables: z.array(loadedTable),
+      /** Of what they go to: `keyspace.table` → its ID. */
+      targets: z.record(z.string(), tableId),
+      /** Of the nodes that own the rows when it is planned. */
+      ringDigest: sha256,
       /** Each node's part of the backup, and the host that streams it; `nodes` are these hosts. */
       shares: z.array(z.strictObject({ instanceArn, sources: z.array(backupSource).min(1) })),
       /** Indexes that are made once all is loaded: Cassandra refuses whole SSTables that lack them. */

@@ -109,7 +109,7 @@ export const restoreRequest = z.union([
     })
     .refine(({ online, repair }) => !online || !repair, {
       path: ['repair'],
-      message: 'expected none with online: every node takes its own part in',
+      message: 'expected none with online: every replica takes the rows in',
     })
     .refine(({ online, keyspaces, as }) => !online || (keyspaces?.include ?? as) !== undefined, {
       path: ['online'],

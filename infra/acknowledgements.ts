@@ -20,7 +20,8 @@ const WILDCARDS: readonly Wildcard[] = [
   {
     path: /\/(?:Steps\/(?:PlanRestore|VerifyRestore)Role|HostPolicy-)/,
     finding: /^Resource::arn:.+:s3:::[\w.-]+\/.*clusters\/[\w-]+\/(?:objects|backups)\/\*$/,
-    reason: 'What lies there has names of hashes and runs; the pattern names one cluster’s part of another vault.',
+    reason:
+      'What lies there has names of hashes and runs; the pattern names one cluster’s part of another vault.',
   },
   {
     path: /\/Workflows\/\w+\/Machine\/Role|SchedulerRoleForTarget/,

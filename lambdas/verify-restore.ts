@@ -25,8 +25,9 @@ export async function verifyRestore(
 ): Promise<StepOutput<'VerifyRestore'>> {
   await requireLock(ports, run);
   const plan = await readDocument(ports, planKey, restorePlan);
-  if (plan.load) {
-    await asIncomplete(() => verifyLoad(plan, ports));
+  const { load } = plan;
+  if (load) {
+    await asIncomplete(() => verifyLoad(plan, load, ports));
     return totalsOf(plan, ports, 'load');
   }
   await asIncomplete(async () => {
@@ -61,18 +62,26 @@ export async function verifyRestore(
 }
 
 /** That every SSTable went out each host has seen itself; here, that every table is there that it went to. */
-async function verifyLoad({ runId, nodes, load }: RestorePlan, ports: StepPorts): Promise<void> {
+async function verifyLoad(
+  { runId, nodes }: RestorePlan,
+  load: NonNullable<RestorePlan['load']>,
+  ports: StepPorts,
+): Promise<void> {
   const asked = { runId, phase: 'describe-after', hosts: nodes };
   const up = requireUp(await readResults(ports, 'describe', asked));
-  const { host } = requireOneRing(up);
+  const { host, ringDigest } = requireOneRing(up);
   requireOneSchema(up);
+  if (ringDigest !== load.ringDigest) {
+    throw new RestoreIncomplete(
+      'the ring was changed during the load: nodes that own rows now may not have them. Repair the tables, or load them again',
+    );
+  }
   const actionId = actionIdOf(runId, 'describe-after');
   const { tables } = await readSchema(ports, { instanceArn: host.instanceArn, actionId });
-  const missing = (load?.tables ?? []).filter(
-    ({ as }) => !tables.some(({ keyspace, name }) => keyspace === as.keyspace && name === as.table),
-  );
-  if (missing.length === 0) return;
-  const named = missing.map(({ as }) => `${as.keyspace}.${as.table}`).join(', ');
+  const ids = new Map(tables.map(({ keyspace, name, id }) => [`${keyspace}.${name}`, id]));
+  const others = Object.entries(load.targets).filter(([name, id]) => ids.get(name) !== id);
+  if (others.length === 0) return;
+  const named = others.map(([name, id]) => `${name} with ID ${id}`).join(', ');
   throw new RestoreIncomplete(`got no ${named}, expected the tables that were filled`);
 }
 

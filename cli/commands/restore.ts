@@ -109,7 +109,9 @@ function consequenceOf(
   options: RestoreOptions,
   { online, as }: { online: boolean; as: RestoreOptions['as'] },
 ): string {
-  const chosen = selectionOf(options);
+  const of = selectionOf(options);
+  const include = of.keyspaces?.include ?? (as && Object.keys(as));
+  const chosen = { ...of, ...(include && { keyspaces: { ...of.keyspaces, include } }) };
   const asked = describeSelection(chosen);
   const ofSome = (manifest?.leftOut.nodes ?? 0) > 0 || Boolean(chosen.nodes ?? chosen.datacenter);
   return [
@@ -120,8 +122,11 @@ function consequenceOf(
           `It is an incremental: what it goes on from, beginning with ${manifest.base.backupId}, is restored with it.`,
         ]
       : []),
-    ...Object.entries(as ?? {}).map(([was, is]) => `${was} comes back as ${is}.`),
-    ...(online ? BESIDE : inPlace(ofSome)),
+    ...Object.entries(as ?? {}).map(
+      ([was, is]) => `${was} comes back as ${is}, beside the live one, which stays as it is.`,
+    ),
+    ...(online && !as ? BESIDE : []),
+    ...(online ? [] : inPlace(ofSome)),
   ].join('\n');
 }
 

@@ -1,7 +1,7 @@
 // How the schema of now differs from what a load is to fill: what is made before and after it, and what would make rows wrong. Pure.
 import { unquoted } from '../../contracts/cql.ts';
 import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
-import { columnConflicts, statementConflicts } from './schema-conflicts.ts';
+import { columnConflicts, definitionConflicts, statementConflicts } from './schema-conflicts.ts';
 
 export interface LoadDifference {
   /** Made before it, in their order. */
@@ -46,7 +46,8 @@ export function compareToLoad(
     const now = liveTables.get(fullName(table));
     if (!now) continue;
     const found = tableConflicts(table, now, made);
-    conflicts.push(...found.conflicts);
+    const [was, is] = [wanted, live].map((each) => definitionOf(each, table));
+    conflicts.push(...found.conflicts, ...definitionConflicts(fullName(table), was ?? '', is ?? ''));
     warnings.push(...found.warnings);
   }
   if (notMadeAgain.length > 0)
@@ -79,6 +80,11 @@ function tableConflicts(
       `index ${wanted.keyspace}.${index} on ${wanted.name}: Cassandra refuses SSTables that are streamed whole without it; drop it first and make it again afterwards, or bring the table back under another name`,
   );
   return { conflicts: [...conflicts, ...refusing], warnings };
+}
+
+function definitionOf({ statements }: SchemaView, table: SchemaTable): string | undefined {
+  return statements.find((each) => each.type === 'table' && statementName(each) === fullName(table))
+    ?.statement;
 }
 
 /** Where a keyspace is, it stays as it is. */

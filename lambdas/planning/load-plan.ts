@@ -19,18 +19,25 @@ import { bytesForPeople } from '../reporting/for-people.ts';
 import {
   type DescribedHost,
   requireDatacenters,
+  requireOneRing,
   requireUp,
   requireUpNormal,
   type UpHost,
 } from './agreement.ts';
-import { partWarnings } from './beside-newer.ts';
 import { compareToLoad } from './load-difference.ts';
 import { BESIDE_WHAT_THERE_IS } from './online-restore.ts';
 import { ROLES_STAY } from './other-cluster.ts';
 import { inOtherNames } from './renamed-schema.ts';
-import { replicasIn, replicatedOnlyIn } from './replication.ts';
+import { isByDatacenter, replicasIn, replicatedOnlyIn } from './replication.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
-import { bytesOf, partsOf, requireAllowed, requireReadable, requireSameRing } from './restore-nodes.ts';
+import {
+  backedUpDatacenters,
+  bytesOf,
+  partsOf,
+  requireAllowed,
+  requireReadable,
+  requireSameRing,
+} from './restore-nodes.ts';
 import { damageOf } from './restore-plan.ts';
 
 type ToRestore = Extract<RestoreRequest, { operation: 'restore' }>;
@@ -118,12 +125,16 @@ export function planToLoad(
   requireReadable(described.map((each) => ({ described: each, parts })));
 
   const { schema: named, tables } = inOtherNames(part.schema, request.as ?? {}, backupId);
-  const wanted = replicatedOnlyIn(named, schema, new Set(ring.nodes.map(({ datacenter }) => datacenter)));
+  const backedUp = backedUpDatacenters(part);
+  const datacenters = ring.nodes
+    .map(({ datacenter }) => datacenter)
+    .filter((each) => !request.onlyBackedUpDatacenters || backedUp.has(each));
+  const wanted = replicatedOnlyIn(named, schema, new Set(datacenters));
   const made = new Set(
     named.tables.map(({ id }) => id).filter((id) => tables.every(({ tableId }) => tableId !== id)),
   );
   const difference = compareToLoad(wanted, schema, made);
-  const conflicts = [...difference.conflicts, ...withoutReplicas(wanted, schema, ring)];
+  const conflicts = [...difference.conflicts, ...withoutReplicas(wanted, schema, ring), ...withoutRows(part)];
   if (conflicts.length > 0) throw new SchemaConflict(conflicts.join('; '));
 
   const dealt = deal(
@@ -143,6 +154,8 @@ export function planToLoad(
     settlesWrites: false,
     load: {
       tables,
+      targets: targetsOf(named, schema, tables),
+      ringDigest: requireOneRing(up).ringDigest,
       shares: dealt.flatMap(({ host, shares: own }) =>
         own.map(({ sources }) => ({ instanceArn: host.host.instanceArn, sources })),
       ),
@@ -170,10 +183,24 @@ export function planToLoad(
             `${difference.indexes.map(({ name }) => name).join(', ')}: built once all is loaded; until then Cassandra refuses queries by it`,
           ]
         : []),
-      ...partWarnings(part, []),
+      ...(part.manifest.leftOut.nodes > 0 ? [NOT_ALL_NODES] : []),
+      ...fewNodes(wanted, schema, ring),
       ...(isOthers ? [ROLES_STAY] : []),
     ],
   };
+}
+
+function targetsOf(
+  wanted: SchemaView,
+  live: SchemaView,
+  tables: NonNullable<RestorePlan['load']>['tables'],
+): Record<string, string> {
+  const ids = new Map(
+    [...wanted.tables, ...live.tables].map(({ keyspace, name, id }) => [`${keyspace}.${name}`, id]),
+  );
+  return Object.fromEntries(
+    tables.map(({ as }) => [`${as.keyspace}.${as.table}`, ids.get(`${as.keyspace}.${as.table}`) ?? '']),
+  );
 }
 
 /** @throws TopologyMismatch */
@@ -232,6 +259,43 @@ function withoutReplicas(wanted: SchemaView, live: SchemaView, ring: RingView): 
     return [
       `keyspace ${keyspace} is replicated in none of the ring’s datacenters (${datacenters}): create or alter it first, with the replication that you want`,
     ];
+  });
+}
+
+const NOT_ALL_NODES =
+  'not all nodes of the backup are read: rows that only the others had are not brought back';
+
+/** Of a datacenter, or of some nodes: what has no replica there would come back empty, or with holes. */
+function withoutRows(part: RestorableBackup): string[] {
+  if (part.manifest.leftOut.nodes === 0) return [];
+  const read = new Set(part.headers.map(({ hostId }) => hostId));
+  const isWhole = (datacenter: string) =>
+    part.ring.nodes.every((node) => node.datacenter !== datacenter || read.has(node.hostId));
+  const datacenters = [...backedUpDatacenters(part)].filter(isWhole);
+  const keyspaces = [...new Set(part.schema.tables.map(({ keyspace }) => keyspace))];
+  return keyspaces
+    .filter((keyspace) => {
+      const statement = keyspaceStatement(part.schema, keyspace) ?? '';
+      return !isByDatacenter(statement) || datacenters.every((each) => replicasIn(statement, each) === 0);
+    })
+    .map(
+      (keyspace) =>
+        `keyspace ${keyspace} has rows that none of the nodes read had: expected all nodes, or all of a datacenter that it is replicated in by name (NetworkTopologyStrategy)`,
+    );
+}
+
+function fewNodes(wanted: SchemaView, live: SchemaView, ring: RingView): string[] {
+  const members = Map.groupBy(ring.nodes, ({ datacenter }) => datacenter);
+  const keyspaces = [...new Set(wanted.tables.map(({ keyspace }) => keyspace))];
+  return keyspaces.flatMap((keyspace) => {
+    const statement = keyspaceStatement(live, keyspace) ?? keyspaceStatement(wanted, keyspace) ?? '';
+    return [...members].flatMap(([datacenter, nodes]) => {
+      const replicas = replicasIn(statement, datacenter);
+      if (replicas <= nodes.length) return [];
+      return [
+        `keyspace ${keyspace} is to have ${replicas} replicas in ${datacenter}, which has ${nodes.length} nodes`,
+      ];
+    });
   });
 }
 

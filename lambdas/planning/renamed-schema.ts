@@ -46,7 +46,8 @@ export function inOtherNames(schema: SchemaView, names: Names, backupId: string)
   const ids = new Map(tables.map(({ was, is }) => [dashed(was.id), dashed(is.id)]));
   const statements = schema.statements
     .filter(
-      (each) => each.type === 'table' || !leftOut.has(`${unquoted(each.keyspace)}.${unquoted(each.name)}`),
+      (each) =>
+        !OF_TABLES.includes(each.type) || !leftOut.has(`${unquoted(each.keyspace)}.${unquoted(each.name)}`),
     )
     .map((each) => renamed(each, names, ids));
   return {
@@ -60,6 +61,11 @@ export function inOtherNames(schema: SchemaView, names: Names, backupId: string)
   };
 }
 
+/** Types of statements that a table under another name is without. */
+const OF_TABLES = ['index', 'materialized_view', 'view'];
+/** Directories of these names Cassandra takes for its own. */
+const TAKEN = ['snapshots', 'backups'];
+
 function requireNames(schema: SchemaView, names: Names): void {
   const bases = schema.tables.filter(({ kind }) => kind === 'table');
   const known = new Set(bases.flatMap(({ keyspace, name }) => [keyspace, `${keyspace}.${name}`]));
@@ -71,6 +77,7 @@ function requireNames(schema: SchemaView, names: Names): void {
   const problems = Object.entries(names).flatMap(([was, is]) => {
     const [keyspace = '', table] = was.split('.');
     if (is === (table ?? keyspace)) return [`${was} its own name`];
+    if (TAKEN.includes(is)) return [`${was} the name of a directory of Cassandra’s`];
     if (table !== undefined && keyspace in names) return [`${was} a name, and ${keyspace}, too`];
     return table === undefined && isSystemKeyspace(is) ? [`${was} the name of one of Cassandra’s own`] : [];
   });
@@ -132,5 +139,6 @@ function inStatement(
     if (isQualified && table !== undefined) tokens[at + 2] = `"${table}"`;
     if (names[keyspace] !== undefined) tokens[at] = `"${names[keyspace]}"`;
   }
-  return tokens.join('');
+  // A copy would tell all of its rows once more to whoever follows the live one's.
+  return tokens.join('').replace(/\bcdc = true\b/, 'cdc = false');
 }

@@ -23,7 +23,7 @@ export function replicatedOnlyIn(
 /** Of a keyspace, by its statement; of those that know of no datacenters anywhere, as many in each. */
 export function replicasIn(statement: string, datacenter: string): number {
   const entries = entriesOf(replicationOf(statement));
-  const replicas = isByDatacenter(entries)
+  const replicas = isNetworkTopology(entries)
     ? entries.find(({ name }) => name === datacenter)?.value
     : (entries.find(({ name }) => name === 'replication_factor')?.value ?? '1');
   // Of transient replication the first number counts all.
@@ -42,7 +42,10 @@ function entriesOf(replication: string): Entry[] {
   );
 }
 
-const isByDatacenter = (entries: Entry[]) =>
+/** Whether a keyspace's statement tells replicas by datacenter. */
+export const isByDatacenter = (statement: string) => isNetworkTopology(entriesOf(replicationOf(statement)));
+
+const isNetworkTopology = (entries: Entry[]) =>
   entries.some(({ name, value }) => name === 'class' && value.endsWith('NetworkTopologyStrategy'));
 
 /** A keyspace that none of the datacenters replicates, or that knows of no datacenters, stays as it is. */
@@ -50,6 +53,6 @@ function onlyIn(statement: string, datacenters: ReadonlySet<string>): string {
   const replication = replicationOf(statement);
   const entries = entriesOf(replication);
   const kept = entries.filter(({ name }) => name === 'class' || datacenters.has(name));
-  if (!isByDatacenter(entries) || kept.length < 2) return statement;
+  if (!isNetworkTopology(entries) || kept.length < 2) return statement;
   return statement.replace(replication, () => `{${kept.map(({ entry }) => entry).join(', ')}}`);
 }

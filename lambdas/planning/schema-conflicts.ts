@@ -81,6 +81,30 @@ function changeOf(type: string, was: string, is: string): Change | undefined {
   }
 }
 
+/**
+ * What of a table's own statement makes rows wrong that are streamed into one that was not made from it: clusterings in another order
+ * are not found, and of a column that it never had an SSTable cannot be opened.
+ */
+export function definitionConflicts(name: string, was: string, is: string): string[] {
+  const [then, now] = [orderOf(was), orderOf(is)];
+  const known = new Set(droppedIn(is));
+  const unknown = droppedIn(was).filter((column) => !known.has(column));
+  return [
+    ...(then === now ? [] : [`clustering order of ${name} is (${now}), in the backup (${then})`]),
+    ...unknown.map(
+      (column) =>
+        `column ${column} of ${name} was dropped before the backup, and ${name} never had it: add it as it was and drop it again`,
+    ),
+  ];
+}
+
+/** `"LineNo" DESC, at ASC`; DESCRIBE writes it wherever there are clusterings. */
+function orderOf(statement: string): string {
+  return normalized(/\bCLUSTERING ORDER BY\s*\(([^)]*)\)/i.exec(statement)?.[1] ?? '');
+}
+
+const droppedIn = (statement: string) => dropsOf(statement).map((drop) => drop.replace(/ at \d+$/, ''));
+
 function normalized(statement: string): string {
   return statement.replaceAll(/\s+/g, ' ').trim();
 }

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput, LoadedTable } from '../../contracts/actions.ts';
 import { parseDocument } from '../../contracts/documents.ts';
+import { LoadIncomplete } from '../../contracts/errors.ts';
 import { byteCount, count } from '../../contracts/identifiers.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { bulkLoad } from '../cassandra/bulk-loader.ts';
@@ -23,10 +24,13 @@ import type { NodeBackup } from '../transfer/read-backup.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 import { mustKeepReserve } from '../transfer/reserve.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
-import { batchesOf, type SSTableBatch } from '../transfer/sstable-batches.ts';
+import { batchesOf, isLoaded, type SSTableBatch } from '../transfer/sstable-batches.ts';
 
 /** One is streamed while the next is fetched. */
 const BATCHES_AT_ONCE = 2;
+
+/** Before a batch is streamed again. */
+const PAUSES_MS = [5_000, 60_000];
 
 /** How far the load is: the chain that is at work, its SSTables that are loaded, and what is loaded of all. */
 const position = z.strictObject({
@@ -42,6 +46,8 @@ type Position = z.infer<typeof position>;
 interface Part {
   source: ActionContext;
   backup: NodeBackup;
+  /** Of a base and what goes on from it. */
+  isChain: boolean;
 }
 
 interface Work {
@@ -69,10 +75,11 @@ export async function load(
   const parts: Part[] = [];
   for (const sources of chains) {
     const source = inVaultOf(context, sources);
-    parts.push({ source, backup: await readNodeChain(source, sources) });
+    parts.push({ source, backup: await readNodeChain(source, sources), isChain: sources.length > 1 });
   }
   tellTotals(context, parts, tables);
-  const data = await roomiest((await nodeDirectories(context)).forTables);
+  const { forTables } = await nodeDirectories(context);
+  const data = await roomiest(forTables);
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const staging = stagingRoot(data, context.document.runId);
   const work = { tables, staging, rate };
@@ -83,7 +90,7 @@ export async function load(
     : { chain: 0, sstablesOfChain: 0, sstables: 0, files: 0, bytes: 0 };
   try {
     // What an attempt before has fetched and not loaded.
-    await rm(staging, { recursive: true, force: true });
+    await removeStaging(context, forTables);
     for (const [chain, part] of parts.entries()) {
       if (chain < at.chain) continue;
       if (chain > at.chain) at = { ...at, chain, sstablesOfChain: 0 };
@@ -92,7 +99,8 @@ export async function load(
   } finally {
     rate.close();
   }
-  await rm(staging, { recursive: true, force: true });
+  await mustHaveLoadedAll(parts, tables, at);
+  await removeStaging(context, forTables);
   return { tables: tables.length, sstables: at.sstables, files: at.files, bytes: at.bytes };
 }
 
@@ -101,6 +109,34 @@ function tellTotals({ progress }: ActionContext, parts: Part[], tables: LoadedTa
   const totals = parts.map(({ backup }) => totalsOfTables(backup.header, tables));
   const sum = (field: 'files' | 'bytes') => totals.reduce((total, each) => total + each[field], 0);
   progress.set({ filesTotal: sum('files'), bytesTotal: sum('bytes') });
+}
+
+/** On all: which one has most room may have been another one for an attempt before. */
+async function removeStaging({ document }: ActionContext, directories: string[]): Promise<void> {
+  for (const path of directories)
+    await rm(stagingRoot(path, document.runId), { recursive: true, force: true });
+}
+
+/** Counted anew, from the listings. @throws LoadIncomplete */
+async function mustHaveLoadedAll(parts: Part[], tables: LoadedTable[], at: Position): Promise<void> {
+  const listed = { files: 0, bytes: 0 };
+  const wanted = { files: 0, bytes: 0 };
+  for (const { backup } of parts) {
+    for await (const { path, sizeBytes } of filesOfTables(backup.files(), tables)) {
+      for (const total of isLoaded(path) ? [listed, wanted] : [listed]) {
+        total.files += 1;
+        total.bytes += sizeBytes;
+      }
+    }
+  }
+  const headers = parts.map(({ backup }) => totalsOfTables(backup.header, tables));
+  const bytes = headers.reduce((sum, each) => sum + each.bytes, 0);
+  // What two of a chain have is listed once.
+  const isAll = parts.some(({ isChain }) => isChain) ? listed.bytes <= bytes : listed.bytes === bytes;
+  if (isAll && wanted.files === at.files && wanted.bytes === at.bytes) return;
+  throw new LoadIncomplete(
+    `got ${at.files} files of ${at.bytes} bytes loaded, expected ${wanted.files} of ${wanted.bytes}, of ${listed.bytes} bytes listed and ${bytes} in the headers`,
+  );
 }
 
 async function roomiest(directories: string[]): Promise<string> {
@@ -138,7 +174,7 @@ async function loadChain(
   );
   for await (const { root, directory, names, sstables, files, bytes } of fetched) {
     await context.beforeDestroying(`load ${names.length} SSTables of ${directory}`);
-    await bulkLoad(context, directory, names);
+    await loadBatch(context, directory, names);
     await context.failPoint('load.batch');
     at = {
       chain: at.chain,
@@ -151,6 +187,21 @@ async function loadChain(
     await rm(root, { recursive: true, force: true });
   }
   return at;
+}
+
+/** A node that was restarted, or a connection that broke, does not end it all. */
+async function loadBatch(context: ActionContext, directory: string, names: string[]): Promise<void> {
+  for (const pauseMs of PAUSES_MS) {
+    try {
+      return await bulkLoad(context, directory, names);
+    } catch (error) {
+      if (!(error instanceof LoadIncomplete)) throw error;
+      context.log.warn({ err: error }, 'the batch is loaded once more');
+    }
+    await context.clock.sleep(pauseMs, context.signal);
+    context.signal.throwIfAborted();
+  }
+  await bulkLoad(context, directory, names);
 }
 
 /** Under names that are unique in the batch: SSTables of several data directories may have one. */

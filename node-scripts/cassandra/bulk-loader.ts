@@ -1,13 +1,14 @@
 // Cassandra's bulk loader (org.apache.cassandra.tools.BulkLoader, known as sstableloader): streams the SSTables of a directory
 // `<keyspace>/<table>` to the nodes that own their rows. Started here and not by its script, whose password would stand in the
-// process list: java(1) reads the main class and its arguments from a file that the owner alone may read.
-import { rm } from 'node:fs/promises';
+// process list: java(1) reads the main class and its arguments from a pipe.
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { LoaderUnavailable, LoadIncomplete } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
-import { isThere, writeSynced } from '../durable-files.ts';
-import { readConfigurationFile } from './configuration-file.ts';
+import { isThere } from '../durable-files.ts';
+import { type ConfigurationFile, readConfigurationFile } from './configuration-file.ts';
+import { rememberedIdentity } from './identity.ts';
 
 type LoaderContext = Pick<ActionContext, 'document' | 'paths' | 'secrets' | 'directory' | 'signal' | 'log'>;
 
@@ -20,17 +21,20 @@ const INCLUDES = [
 ];
 
 /**
- * As bin/sstableloader does it, after cassandra.in.sh ($0, which looks at its own place). $1: the file of arguments, $2: a
- * directory for what it may write. It ends with whoever holds its standard input, however that one ends.
+ * As bin/sstableloader does it, after cassandra.in.sh ($0, which looks at its own place). $1: cassandra.yaml, $2: a directory for
+ * what it may write; file descriptor 3: the main class and its arguments. It ends with whoever holds its standard input, however
+ * that one ends.
  */
 const LAUNCH = `
 . "$0" || exit 127
-exec 3<&0
-"\${JAVA:-java}" $JAVA_AGENT -cp "$CLASSPATH" $JVM_OPTS "-Xmx\${MAX_HEAP_SIZE:-512M}" -XX:-UsePerfData \\
-  "-Dcassandra.storagedir=$2" -Dlogback.configurationFile=logback-tools.xml "@$1" </dev/null 3<&- &
+exec 4<&0
+cat <&3 | "\${JAVA:-java}" $JAVA_AGENT -cp "$CLASSPATH" $JVM_OPTS "-Xmx\${MAX_HEAP_SIZE:-512M}" -XX:-UsePerfData \\
+  "-Dcassandra.config=file://$1" "-Dcassandra.storagedir=$2" -Dlogback.configurationFile=logback-tools.xml \\
+  @/dev/stdin 3<&- 4<&- &
 loader=$!
+exec 3<&-
 trap 'kill -9 "$loader" 2>/dev/null' TERM INT
-{ cat <&3; kill -9 "$loader"; } >/dev/null 2>&1 &
+{ cat <&4; kill -9 "$loader"; } >/dev/null 2>&1 &
 watch=$!
 wait "$loader"
 ended=$?
@@ -40,29 +44,23 @@ exit "$ended"
 /** Of what it says when it fails. */
 const LINES = 8;
 
-/** @throws LoaderUnavailable */
+/** Logs in and asks for the ring, of a table that every cluster has, and streams nothing. @throws LoaderUnavailable */
 export async function mustHaveLoader(context: LoaderContext): Promise<void> {
-  const include = await includeFile(context);
-  const { failed, said } = await launch(context, include, ['--help']);
-  if (failed) throw new LoaderUnavailable(`${include}: the bulk loader does not start: ${said}`);
+  const nothing = join(context.directory, 'nothing', 'system_auth', 'roles');
+  await mkdir(nothing, { recursive: true });
+  const { failed, said } = await launch(context, nothing);
+  if (failed) throw new LoaderUnavailable(`the bulk loader does not come as far as to the ring: ${said}`);
 }
 
 /**
- * Returns once every node has taken what it owns. Its pace is that of cassandra.yaml (stream_throughput_outbound and its like).
+ * Returns once every node has taken what it owns, at the pace that cassandra.yaml has for streams.
  * @param directory `…/<keyspace>/<table>` @param names of its Data.db files
  * @throws LoadIncomplete
  */
 export async function bulkLoad(context: LoaderContext, directory: string, names: string[]): Promise<void> {
-  const { cql, configFile } = context.document.cassandra;
-  const file = context.paths.fixed(configFile);
-  const { cqlAddress } = await readConfigurationFile(file);
-  const { username, password } = await context.secrets.read(cql.credentialsSecretArn);
-  const { failed, said, stdout } = await launch(context, await includeFile(context), [
-    ...['-d', cqlAddress, '-p', String(cql.port), '-u', username, '-pw', password],
-    ...['-f', file, '--no-progress', directory],
-  ]);
+  const { failed, said, stdout } = await launch(context, directory);
   if (failed) throw new LoadIncomplete(`${directory}: the bulk loader failed: ${said}`);
-  const leftOut = unstreamed(stdout, directory, names);
+  const leftOut = unstreamed(stdout, names);
   if (leftOut.length === 0) return;
   throw new LoadIncomplete(
     `${directory}: the bulk loader said that it succeeded: got ${leftOut.length} of ${names.length} SSTables not streamed to any node (${leftOut.slice(0, LINES).join(', ')}), expected none: ${said}`,
@@ -70,10 +68,12 @@ export async function bulkLoad(context: LoaderContext, directory: string, names:
 }
 
 /** An SSTable that it cannot open, or that no node owns, it passes over, and succeeds. */
-function unstreamed(stdout: string, directory: string, names: string[]): string[] {
+function unstreamed(stdout: string, names: string[]): string[] {
+  // Their paths are as the loader resolves them; IPv6 addresses have brackets of their own.
+  const lines = stdout.matchAll(/^Streaming relevant part of (.*) to \[(.+)\]\s*$/gm);
   const streamed = new Set(
-    [...stdout.matchAll(/^Streaming relevant part of (.*) to \[[^\]]+\]\s*$/gm)].flatMap(([, paths = '']) =>
-      paths.split(directory).map((name) => name.replace(/^\//, '').trimEnd()),
+    [...lines].flatMap(([, paths = '']) =>
+      [...paths.matchAll(/\/([^/ ]+-Data\.db)(?= |$)/g)].map(([, name]) => name),
     ),
   );
   return names.filter((name) => !streamed.has(name));
@@ -87,29 +87,49 @@ async function includeFile({ document, paths }: LoaderContext): Promise<string> 
 }
 
 async function launch(
-  { directory, signal, log }: LoaderContext,
-  include: string,
-  args: string[],
+  context: LoaderContext,
+  directory: string,
 ): Promise<{ failed: boolean; stdout: string; said: string }> {
-  const argumentFile = join(directory, 'loader-arguments');
-  const lines = ['org.apache.cassandra.tools.BulkLoader', ...args].map(quoted);
-  await writeSynced(argumentFile, `${lines.join('\n')}\n`);
-  try {
-    const scratch = join(directory, 'loader');
-    const result = await execa('/bin/sh', ['-c', LAUNCH, include, argumentFile, scratch], {
-      reject: false,
-      // Open for as long as this program lives.
-      stdin: 'pipe',
-      maxBuffer: 16 * 1024 ** 2,
-      cancelSignal: signal,
-    });
-    const { failed, exitCode, stdout, stderr } = result;
-    log.info({ exitCode, stdout, stderr }, 'the bulk loader ended');
-    const words = stderr || stdout || result.originalMessage || '';
-    return { failed, stdout, said: words.trim().split('\n').slice(0, LINES).join('\n') };
-  } finally {
-    await rm(argumentFile, { force: true });
-  }
+  const { cql, configFile } = context.document.cassandra;
+  const include = await includeFile(context);
+  const file = context.paths.fixed(configFile);
+  const configuration = await readConfigurationFile(file);
+  const { username, password } = await context.secrets.read(cql.credentialsSecretArn);
+  const args = [
+    ...['org.apache.cassandra.tools.BulkLoader', '-d', configuration.cqlAddress, '-p', String(cql.port)],
+    ...['-u', username, '-pw', password, '-f', file, '--no-progress'],
+    ...(await paceOptions(context, configuration)),
+    directory,
+  ];
+  const scratch = join(context.directory, 'loader');
+  const result = await execa('/bin/sh', ['-c', LAUNCH, include, file, scratch], {
+    reject: false,
+    // The first stays open for as long as this program lives.
+    stdio: ['pipe', 'pipe', 'pipe', new TextEncoder().encode(`${args.map(quoted).join('\n')}\n`)],
+    maxBuffer: 16 * 1024 ** 2,
+    cancelSignal: context.signal,
+    // Else Java takes what is not ASCII in the arguments for something else.
+    env: { LC_ALL: 'C.UTF-8' },
+  });
+  const { failed, exitCode, stdout, stderr, originalMessage } = result;
+  context.signal.throwIfAborted();
+  context.log.info({ exitCode, stdout, stderr }, 'the bulk loader ended');
+  const words = stderr || stdout || originalMessage || '';
+  return { failed, stdout, said: words.trim().split('\n').slice(0, LINES).join('\n') };
+}
+
+/** Of the four rates that a node streams at, the loader takes one from cassandra.yaml, and has none for the others. */
+async function paceOptions(
+  { paths }: LoaderContext,
+  { streamRates }: Pick<ConfigurationFile, 'streamRates'>,
+): Promise<string[]> {
+  // 4.0 knows the one alone.
+  if (/^[0-3]\.|^4\.0/.test((await rememberedIdentity(paths))?.cassandraVersion ?? '')) return [];
+  return [
+    ...['--inter-dc-throttle-mib', String(streamRates.interDatacenter)],
+    ...['--entire-sstable-throttle-mib', String(streamRates.wholeSSTables)],
+    ...['--entire-sstable-inter-dc-throttle-mib', String(streamRates.wholeSSTablesInterDatacenter)],
+  ];
 }
 
 /** As java(1) reads files of arguments. */

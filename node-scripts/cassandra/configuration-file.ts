@@ -22,6 +22,9 @@ const cassandraYaml = z.looseObject({
   broadcast_address: text,
   storage_compatibility_mode: text,
   hints_flush_period: text,
+  inter_dc_stream_throughput_outbound: text,
+  entire_sstable_stream_throughput_outbound: text,
+  entire_sstable_inter_dc_stream_throughput_outbound: text,
   /** Before 4.1, and taken by it still. */
   hints_flush_period_in_ms: z.int().nullish(),
   seed_provider: z
@@ -45,6 +48,8 @@ export interface ConfigurationFile {
   storageCompatibilityMode?: string | undefined;
   /** For so long hints may be in memory alone. */
   hintsFlushPeriodMs: number;
+  /** MiB/s, what the node streams at besides `stream_throughput_outbound`; 0: as fast as it can. */
+  streamRates: { interDatacenter: number; wholeSSTables: number; wholeSSTablesInterDatacenter: number };
 }
 
 /** @throws InvalidConfiguration */
@@ -89,12 +94,29 @@ function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string)
     storageCompatibilityMode: yaml.storage_compatibility_mode ?? undefined,
     hintsFlushPeriodMs:
       yaml.hints_flush_period_in_ms ?? durationMs(yaml.hints_flush_period) ?? HINTS_FLUSH_PERIOD_MS,
+    streamRates: {
+      interDatacenter: mebibytes(yaml.inter_dc_stream_throughput_outbound),
+      wholeSSTables: mebibytes(yaml.entire_sstable_stream_throughput_outbound),
+      wholeSSTablesInterDatacenter: mebibytes(yaml.entire_sstable_inter_dc_stream_throughput_outbound),
+    },
   };
 }
 
 /** Cassandra's default. */
 const HINTS_FLUSH_PERIOD_MS = 10_000;
 const UNITS_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Cassandra's default of each rate at which it streams, MiB/s. */
+const STREAM_RATE = 24;
+const RATES_MIB: Record<string, number> = { B: 1 / 1_048_576, KiB: 1 / 1_024, MiB: 1 };
+
+/** "24MiB/s"; less than one is one, since 0 is no limit. */
+function mebibytes(rate: string | null | undefined): number {
+  const [, amount = '', unit = ''] = /^(\d+)\s*([KM]i?B|B)\/s$/.exec(rate ?? '') ?? [];
+  const factor = RATES_MIB[unit];
+  if (factor === undefined) return STREAM_RATE;
+  return amount === '0' ? 0 : Math.max(1, Math.round(Number(amount) * factor));
+}
 
 /** "10000ms", "10s". */
 function durationMs(duration: string | null | undefined): number | undefined {

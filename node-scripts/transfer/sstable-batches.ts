@@ -41,9 +41,8 @@ async function* sstablesIn(files: AsyncIterable<ListedFile>): AsyncGenerator<[Li
   let stem = '';
   let open = new Map<number, [ListedFile, ...ListedFile[]]>();
   for await (const file of files) {
-    const name = file.path.slice(tablePathOf(file).length + 1);
-    const parsed = parseFileName(name);
-    if (!parsed || isOfIndex(parsed.component)) continue;
+    const parsed = parsedName(file.path);
+    if (!parsed || !isLoaded(file.path)) continue;
     const own = `${tablePathOf(file)}/${parsed.prefix}`;
     if (own !== stem) {
       yield* open.values();
@@ -58,6 +57,9 @@ async function* sstablesIn(files: AsyncIterable<ListedFile>): AsyncGenerator<[Li
 }
 
 /** Indexes are made anew where the rows go, and TOC.txt names what is left out. Those in directories have "/" in their names. */
-function isOfIndex(component: string): boolean {
-  return /^(?:SAI\+|SI_)/.test(component) || component === 'TOC.txt';
+export function isLoaded(path: string): boolean {
+  const component = parsedName(path)?.component;
+  return component !== undefined && !/^(?:SAI\+|SI_)/.test(component) && component !== 'TOC.txt';
 }
+
+const parsedName = (path: string) => parseFileName(path.slice(tablePathOf({ path }).length + 1));

@@ -169,14 +169,27 @@ describe('an online restore', () => {
     await expect(refused(none)).rejects.toMatchObject({ name: 'InsufficientSpace' });
   });
 
+  it('of some nodes is of what all of a datacenter’s had, or none', async () => {
+    const nodes = [hosts[0]?.hostId ?? ''];
+    await expect(planned({ request: { ...COPY, nodes } })).rejects.toMatchObject({
+      name: 'SchemaConflict',
+      message: expect.stringMatching(/keyspace app has rows that none of the nodes read had/),
+    });
+    const { plan } = await planned({ request: { ...COPY, datacenter: 'dc1' } });
+    expect(plan.load?.shares).toHaveLength(3);
+  });
+
   it('is verified by the tables that it filled, and cannot be undone', async () => {
     const { world, run, planKey, plan } = await planned({ request: COPY });
     const loaded = { tables: 1, sstables: 1, files: 8, bytes: 900 };
     await answer<'load'>(world, run, 'load', [loaded, loaded, loaded]);
     await answerDescribe(world, run, 'describe-after');
     await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/got no app\.before/);
-    const before = { ...orders, name: 'before' };
-    const live = { ...schema, tables: [...schema.tables, before] };
+    const id = plan.load?.targets['app.before'] ?? '';
+    const live = { ...schema, tables: [...schema.tables, { ...orders, name: 'before', id }] };
+    const changed = { schema: live, ring: otherRing };
+    await answerDescribe(world, run, 'describe-after', {}, changed);
+    await expect(verifyRestore({ run, planKey }, world)).rejects.toThrow(/the ring was changed/);
     await answerDescribe(world, run, 'describe-after', {}, { schema: live });
     expect(await verifyRestore({ run, planKey }, world)).toEqual({ nodes: 3, files: 24, bytes: 2_700 });
     await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
@@ -325,6 +338,27 @@ describe('what a load makes', () => {
       tables: schema.tables.map((each) => (each === orders ? { ...each, ...change } : each)),
     };
     expect(compareToLoad(schema, now as SchemaView, none).conflicts.join('; ')).toMatch(message);
+  });
+
+  it.for([
+    [
+      'CLUSTERING ORDER BY (c ASC)',
+      'CLUSTERING ORDER BY (c DESC)',
+      /clustering order of app\.Orders is \(c DESC\), in the backup \(c ASC\)/,
+    ],
+    [
+      'WITH x; ALTER TABLE app."Orders" DROP gone USING TIMESTAMP 3',
+      '',
+      /column gone of app\.Orders was dropped before the backup/,
+    ],
+  ] as const)('is refused where the table was defined otherwise: %s', ([was, is, message]) => {
+    const having = (text: string): SchemaView => ({
+      ...schema,
+      statements: schema.statements.map((each) =>
+        each.name === '"Orders"' ? { ...each, statement: `${each.statement} ${text}` } : each,
+      ),
+    });
+    expect(compareToLoad(having(was), having(is), none).conflicts.join('; ')).toMatch(message);
   });
 
   it('goes on with what it has made, and with nothing else of that name', () => {
