@@ -19,10 +19,19 @@ const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequ
 /** AES-256. */
 const KEY_BYTES = 32;
 
-export function kmsDataKeys(options: { clusterId: string; region?: string; client?: KMSClient }): DataKeys {
-  const { clusterId, region } = options;
-  const client =
-    options.client ?? new KMSClient({ ...(region && { region }), maxAttempts: 6, requestHandler: TIMEOUTS });
+/** @param regions that may have the key which wrapped what is unwrapped; new keys are of the first */
+export function kmsDataKeys(options: {
+  clusterId: string;
+  regions?: ReadonlyArray<string | undefined>;
+  /** Instead of one for each region. */
+  clients?: readonly [KMSClient, ...KMSClient[]];
+}): DataKeys {
+  const { clusterId, regions = [undefined] } = options;
+  const made = (options.clients ? [] : regions).map(
+    (region) => new KMSClient({ ...(region && { region }), maxAttempts: 6, requestHandler: TIMEOUTS }),
+  );
+  const { clients = made as [KMSClient, ...KMSClient[]] } = options;
+  const [client] = clients;
   const EncryptionContext = { [ENCRYPTION_CONTEXT_KEY]: clusterId };
   /** A data key is asked for once, however many objects it encrypts. */
   const unwrapped = new Map<string, Promise<Buffer | undefined>>();
@@ -43,10 +52,26 @@ export function kmsDataKeys(options: { clusterId: string; region?: string; clien
     },
   };
 
-  async function unwrap(CiphertextBlob: Buffer): Promise<Buffer | undefined> {
+  /** A wrapped key does not say where it was wrapped. */
+  async function unwrap(wrapped: Buffer): Promise<Buffer | undefined> {
+    let denied: unknown;
+    for (const each of clients) {
+      try {
+        const unwrapped = await unwrapBy(each, wrapped);
+        if (unwrapped) return unwrapped;
+      } catch (error) {
+        if (!(error instanceof EncryptionKeyDenied)) throw error;
+        denied ??= error;
+      }
+    }
+    if (denied) throw denied;
+    return undefined;
+  }
+
+  async function unwrapBy(each: KMSClient, CiphertextBlob: Buffer): Promise<Buffer | undefined> {
     const command = new DecryptCommand({ CiphertextBlob, EncryptionContext });
     try {
-      const { Plaintext } = await named(`Decrypt for ${clusterId}`, () => client.send(command));
+      const { Plaintext } = await named(`Decrypt for ${clusterId}`, () => each.send(command));
       return keyOf(Plaintext, clusterId);
     } catch (error) {
       if (NOT_OURS.includes(nameOf(error))) return undefined;

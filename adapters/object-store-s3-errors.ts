@@ -1,6 +1,6 @@
 // What S3's answers mean, by our names.
 import type { isTransientError } from '@smithy/core/retry';
-import { EncryptionKeyDenied, VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
+import { EncryptionKeyDenied, UnknownVault, VaultDenied, VaultUnavailable } from '../contracts/errors.ts';
 import { nameOf } from './aws-call.ts';
 
 /** What the SDK's own classification of errors takes. */
@@ -85,6 +85,14 @@ function isOfKms(error: unknown): boolean {
   return isDenied || nameOf(error).startsWith('KMS.');
 }
 
+/** Of a bucket that is in another region, or nowhere. */
+const NOT_THERE = [
+  'NoSuchBucket',
+  'PermanentRedirect',
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+];
+
 /** @param key the key, or prefix, that was asked for */
 export function namedS3Error(error: unknown, operation: string, key: string): Error {
   const status = statusOf(error);
@@ -94,6 +102,9 @@ export function namedS3Error(error: unknown, operation: string, key: string): Er
       `${operation} ${key}: got ${said}: this host's clock is more than 15 minutes off; set it (chrony, systemd-timesyncd)`,
       { cause: error },
     );
+  }
+  if (NOT_THERE.includes(nameOf(error)) || status === 301) {
+    return new UnknownVault(`${operation} ${key}: got ${said}`, { cause: error });
   }
   if (isOfKms(error)) return new EncryptionKeyDenied(`${operation} ${key}: got ${said}`, { cause: error });
   if (status === 403) {

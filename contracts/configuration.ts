@@ -112,12 +112,19 @@ export const vaultPlace = z.strictObject({
   bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of an S3 bucket'),
   prefix: vaultPrefix,
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region'),
+  /** Where the keys are that hosts encrypted with; that of the bucket without it. */
+  kmsRegions: z.array(z.string()).optional(),
 });
 export type VaultPlace = z.infer<typeof vaultPlace>;
 
 /** A vault that is not this deployment's, perhaps of another account or region: a copy of one, or of another Ringvault. */
 export const otherVault = z.strictObject({
-  ...vaultPlace.shape,
+  ...vaultPlace.omit({ kmsRegions: true }).shape,
+  /** Whose bucket it is: given for all of them, nobody else's of the name is read. */
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'an AWS account ID')
+    .optional(),
   /** Keys that its backups need: those that S3 encrypts them with there, and those that hosts encrypted them with. */
   kmsKeyArns: z.array(kmsKeyArn).default([]),
 });

@@ -416,6 +416,11 @@ export const VaultUnavailable = defineError('VaultUnavailable', {
   hint: 'S3 did not answer after all retries. See the host’s network and S3’s status.',
   retryable: true,
 });
+export const UnknownVault = defineError('UnknownVault', {
+  meaning: 'S3 has no bucket of this name, or has it in another region.',
+  hint: 'Correct bucket and region of the vault in `vaults` of ringvault.yaml and deploy again. Of the deployment’s own vault: its bucket was deleted.',
+  exitCode: 4,
+});
 export const ObjectTampered = defineError('ObjectTampered', {
   meaning: 'Both names under which an object may be stored are taken by other bytes.',
   hint: 'Somebody who may write to the vault put them there: see who did (CloudTrail, the objects’ times), end their credentials, have an administrator delete both objects, then back up again.',
@@ -427,11 +432,11 @@ export const VaultNotEncrypted = defineError('VaultNotEncrypted', {
 });
 export const EncryptionKeyDenied = defineError('EncryptionKeyDenied', {
   meaning: 'KMS does not let the host, the step or the command use the key that the data is encrypted with.',
-  hint: 'See that the key named exists and is enabled, and that its policy and the role’s let it be used. A key that the cluster had before belongs into `encryption.formerKmsKeyArns`; one that is to be deleted can be kept: `aws kms cancel-key-deletion`.',
+  hint: 'See that the key named exists and is enabled, and that its policy and the role’s let it be used. A key that the cluster had before belongs into `encryption.formerKmsKeyArns`; one that is to be deleted can be kept: `aws kms cancel-key-deletion`. Of another vault: its keys belong into `vaults.<name>.kmsKeyArns`, and their policies must let the roles use them.',
 });
 export const VaultDenied = defineError('VaultDenied', {
   meaning: 'S3 refused a call for lack of permission.',
-  hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand. What your own credentials need for the command is in docs/operations.md.',
+  hint: 'Attach the cluster’s host policy to the role of the host, or deploy again if the policy was changed by hand. What your own credentials need for the command is in docs/operations.md. Of another vault: its bucket’s policy must let the hosts’ role, and those of PlanRestore and VerifyRestore, read it.',
 });
 export const ManifestConflict = defineError('ManifestConflict', {
   meaning: 'Under the key of this run’s manifest stand other bytes.',

@@ -220,7 +220,11 @@ function vaultOf(
 ): RestorePlan['sourceVault'] {
   if (name === undefined) return undefined;
   const found = vaults[name];
-  if (found) return { name, bucket: found.bucket, prefix: found.prefix, region: found.region };
+  if (found) {
+    const { bucket, prefix, region, kmsKeyArns } = found;
+    const regions = new Set([...kmsKeyArns.map((arn) => arn.split(':')[3] ?? region), region]);
+    return { name, bucket, prefix, region, kmsRegions: [...regions] };
+  }
   throw new InvalidConfiguration(
     `vaults: got ${Object.keys(vaults).join(', ') || 'none'} in restoresFrom of ${clusterId}, expected "${name}"`,
   );

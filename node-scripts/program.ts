@@ -35,7 +35,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     const outcome = await runAction({
       store: s3ObjectStore({ bucket: options.bucket, region }),
       openVault: s3ObjectStore,
-      dataKeys: (clusterId) => kmsDataKeys({ region, clusterId }),
+      dataKeys: (clusterId) => kmsDataKeys({ clusterId, regions: [region] }),
       vault: { bucket: options.bucket, region },
       secrets: secretsManagerReader({ region }),
       callback: sfnTaskCallback({ region }),

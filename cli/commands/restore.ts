@@ -39,6 +39,7 @@ interface RestoreOptions extends Selection {
 /** @throws InvalidRequest UnknownCluster UnknownBackup NoBackup NotConfirmed */
 export async function restore(session: Session, clusterId: string, options: RestoreOptions): Promise<Answer> {
   const deadNode = deadNodeOf(options);
+  requireNamed(options);
   // Another vault the workflow and the hosts can read; who types this, perhaps not.
   const manifest = options.sourceVault ? undefined : await restored(session, clusterId, options);
   // The backup that was shown is the one that is restored, whatever is sealed in between.
@@ -83,6 +84,16 @@ function deadNodeOf({ deadNode, on }: RestoreOptions) {
   if (!deadNode && !on) return undefined;
   throw new InvalidRequest(
     `--dead-node and --on: got ${deadNode ? 'no --on' : 'no --dead-node'}, expected both or neither`,
+  );
+}
+
+/** What cannot be shown before it is asked for must be meant. @throws InvalidRequest */
+function requireNamed({ sourceVault, backup, deadNode, dryRun, stopAfterStep }: RestoreOptions): void {
+  if (!sourceVault) return;
+  if (deadNode) throw new InvalidRequest('--source-vault: expected none with --dead-node');
+  if (backup !== 'latest' || dryRun || stopAfterStep) return;
+  throw new InvalidRequest(
+    '--backup: got latest, expected an ID with --source-vault: --dry-run tells that of the latest',
   );
 }
 

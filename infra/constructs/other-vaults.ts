@@ -25,12 +25,21 @@ export function otherVaultStepStatements(scope: Construct, configuration: Config
       sid: 'ReadManifestsOfOtherVaults',
       actions: ['s3:GetObject'],
       resources: unique(sources.map((each) => objectsOf(scope, each, 'backups'))),
+      conditions: ofAccounts(sources),
     }),
     // For the latest; and S3 answers 403 instead of 404 without it.
     new PolicyStatement({
       sid: 'ListBackupsOfOtherVaults',
       actions: ['s3:ListBucket'],
       resources: unique(sources.map(bucket)),
+      conditions: {
+        ...ofAccounts(sources),
+        StringLikeIfExists: {
+          's3:prefix': unique(
+            sources.map(({ vault, cluster }) => `${vault.prefix}clusters/${cluster}/backups/*`),
+          ),
+        },
+      },
     }),
     ...decryptStatements(sources, false),
   ];
@@ -52,6 +61,7 @@ export function otherVaultHostStatements(
         objectsOf(scope, each, 'objects'),
         objectsOf(scope, each, 'backups'),
       ]),
+      conditions: ofAccounts(sources),
     }),
     ...decryptStatements(sources, true),
   ];
@@ -62,6 +72,13 @@ function sourcesOf({ vaults }: Configured, restoresFrom: readonly RestoresFrom[]
     const vault = typeof source === 'string' ? undefined : vaults[source.vault];
     return vault && typeof source !== 'string' ? [{ vault, cluster: source.cluster }] : [];
   });
+}
+
+/** A bucket that somebody else makes under the name, once it is deleted, is not that vault. */
+function ofAccounts(sources: readonly Source[]): Record<string, Record<string, string[]>> {
+  const accounts = unique(sources.flatMap(({ vault }) => vault.account ?? []));
+  const isKnown = sources.every(({ vault }) => vault.account !== undefined);
+  return isKnown ? { StringEquals: { 'aws:ResourceAccount': accounts } } : {};
 }
 
 /** @param directly as hosts do, for data keys, which are bound to their cluster */

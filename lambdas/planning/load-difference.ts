@@ -1,7 +1,13 @@
 // How the schema of now differs from what a load is to fill: what is made before and after it, and what would make rows wrong. Pure.
 import { unquoted } from '../../contracts/cql.ts';
 import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
-import { columnConflicts, definitionConflicts, statementConflicts } from './schema-conflicts.ts';
+import {
+  columnConflicts,
+  definitionConflicts,
+  hasDropsOf,
+  isOfSameName,
+  statementConflicts,
+} from './schema-conflicts.ts';
 
 export interface LoadDifference {
   /** Made before it, in their order. */
@@ -34,20 +40,27 @@ export function compareToLoad(
         ]),
       ),
   );
-  const known = new Set(live.statements.map(keyOf));
-  const missing = wanted.statements.filter((each) => !known.has(keyOf(each)));
+  const halfMade = new Set(
+    bases.filter((table) => made.has(table.id) && isHalfMade(table, wanted, live)).map(fullName),
+  );
+  const missing = wanted.statements.filter(
+    (each) =>
+      !live.statements.some((other) => isOfSameName(other, each)) ||
+      (each.type === 'table' && halfMade.has(statementName(each))),
+  );
   // What a table of now has lost since, it has lost: a load is of rows.
-  const notMadeAgain = missing.filter((each) => ofLive.has(statementName(each)));
+  const notMadeAgain = missing.filter((each) => each.type !== 'table' && ofLive.has(statementName(each)));
   const statements = missing.filter((each) => !notMadeAgain.includes(each));
   const late = (each: SchemaStatement) =>
     each.type === 'index' && /\bCREATE\s+CUSTOM\b/i.test(each.statement);
-  const { conflicts, warnings } = statementConflicts(withoutKeyspaces(wanted), live);
+  const { conflicts, warnings } = statementConflicts(ofTypes(wanted), live);
   for (const table of bases) {
     const now = liveTables.get(fullName(table));
-    if (!now) continue;
+    if (!now || halfMade.has(fullName(table))) continue;
     const found = tableConflicts(table, now, made);
-    const [was, is] = [wanted, live].map((each) => definitionOf(each, table));
-    conflicts.push(...found.conflicts, ...definitionConflicts(fullName(table), was ?? '', is ?? ''));
+    const was = { table, statement: definitionOf(wanted, table) };
+    const is = { table: now, statement: definitionOf(live, table) };
+    conflicts.push(...found.conflicts, ...definitionConflicts(was, is));
     warnings.push(...found.warnings);
   }
   if (notMadeAgain.length > 0)
@@ -82,16 +95,22 @@ function tableConflicts(
   return { conflicts: [...conflicts, ...refusing], warnings };
 }
 
-function definitionOf({ statements }: SchemaView, table: SchemaTable): string | undefined {
-  return statements.find((each) => each.type === 'table' && statementName(each) === fullName(table))
-    ?.statement;
+function definitionOf({ statements }: SchemaView, table: SchemaTable): string {
+  const found = statements.find((each) => each.type === 'table' && statementName(each) === fullName(table));
+  return found?.statement ?? '';
 }
 
-/** Where a keyspace is, it stays as it is. */
-function withoutKeyspaces(schema: SchemaView): SchemaView {
-  return { ...schema, statements: schema.statements.filter(({ type }) => type !== 'keyspace') };
+/** A run that was stopped while it made it: the columns that were dropped are not yet. */
+function isHalfMade(table: SchemaTable, wanted: SchemaView, live: SchemaView): boolean {
+  const is = live.tables.some(({ id }) => id === table.id);
+  return is && !hasDropsOf(definitionOf(wanted, table), definitionOf(live, table));
+}
+
+/** Where a keyspace is, it stays as it is; tables are compared by more than their statements. */
+function ofTypes(schema: SchemaView): SchemaView {
+  const statements = schema.statements.filter(({ type }) => type !== 'keyspace' && type !== 'table');
+  return { ...schema, statements };
 }
 
 const fullName = ({ keyspace, name }: Pick<SchemaTable, 'keyspace' | 'name'>) => `${keyspace}.${name}`;
 const statementName = ({ keyspace, name }: SchemaStatement) => `${unquoted(keyspace)}.${unquoted(name)}`;
-const keyOf = (each: SchemaStatement) => `${each.type} ${statementName(each)}`;

@@ -12,7 +12,7 @@ import {
 } from '../../contracts/errors.ts';
 import type { RestorePlan } from '../../contracts/plans.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
-import type { RingView, SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import type { RingNode, RingView, SchemaTable, SchemaView } from '../../contracts/ring.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import { type Selection, selectionOf } from '../../contracts/selection.ts';
 import { bytesForPeople } from '../reporting/for-people.ts';
@@ -263,24 +263,28 @@ function withoutReplicas(wanted: SchemaView, live: SchemaView, ring: RingView): 
 }
 
 const NOT_ALL_NODES =
-  'not all nodes of the backup are read: rows that only the others had are not brought back';
+  'not all nodes of the backup are read: rows that only the others had, because writes to them were not at QUORUM or are not repaired, are not brought back';
 
-/** Of a datacenter, or of some nodes: what has no replica there would come back empty, or with holes. */
+/** A datacenter that is read has every row that was written at QUORUM, if no more of its nodes are left out than a quorum can do without. */
 function withoutRows(part: RestorableBackup): string[] {
   if (part.manifest.leftOut.nodes === 0) return [];
   const read = new Set(part.headers.map(({ hostId }) => hostId));
-  const isWhole = (datacenter: string) =>
-    part.ring.nodes.every((node) => node.datacenter !== datacenter || read.has(node.hostId));
-  const datacenters = [...backedUpDatacenters(part)].filter(isWhole);
+  const datacenters = Map.groupBy(part.ring.nodes, ({ datacenter }) => datacenter);
   const keyspaces = [...new Set(part.schema.tables.map(({ keyspace }) => keyspace))];
   return keyspaces
     .filter((keyspace) => {
       const statement = keyspaceStatement(part.schema, keyspace) ?? '';
-      return !isByDatacenter(statement) || datacenters.every((each) => replicasIn(statement, each) === 0);
+      const hasAll = (nodes: readonly RingNode[], replicas: number) =>
+        replicas > 0 &&
+        nodes.filter(({ hostId }) => !read.has(hostId)).length <= Math.floor((replicas - 1) / 2);
+      if (!isByDatacenter(statement)) return !hasAll(part.ring.nodes, replicasIn(statement, ''));
+      return ![...datacenters].some(([datacenter, nodes]) =>
+        hasAll(nodes, replicasIn(statement, datacenter)),
+      );
     })
     .map(
       (keyspace) =>
-        `keyspace ${keyspace} has rows that none of the nodes read had: expected all nodes, or all of a datacenter that it is replicated in by name (NetworkTopologyStrategy)`,
+        `keyspace ${keyspace} may have rows that none of the nodes read had: expected all nodes, or of one of its datacenters at least as many as leave a quorum of each row`,
     );
 }
 

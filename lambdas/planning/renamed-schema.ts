@@ -140,5 +140,8 @@ function inStatement(
     if (names[keyspace] !== undefined) tokens[at] = `"${names[keyspace]}"`;
   }
   // A copy would tell all of its rows once more to whoever follows the live one's.
-  return tokens.join('').replace(/\bcdc = true\b/, 'cdc = false');
+  const cdc = tokens.findIndex((token, at) => token === 'cdc' && tokens[next(at)] === '=');
+  const value = cdc < 0 ? -1 : next(next(cdc));
+  if (tokens[value] === 'true') tokens[value] = 'false';
+  return tokens.join('');
 }

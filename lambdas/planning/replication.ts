@@ -1,6 +1,6 @@
 // Keyspaces that are created again where not all of their datacenters are restored. Pure.
 import type { SchemaView } from '../../contracts/ring.ts';
-import { replicationOf } from './schema-conflicts.ts';
+import { isOfSameName, replicationOf } from './schema-conflicts.ts';
 
 /**
  * The backup's schema, with keyspaces replicated in these datacenters alone; but a keyspace that still is, and as the backup
@@ -13,7 +13,7 @@ export function replicatedOnlyIn(
 ): SchemaView {
   const statements = backup.statements.map((each) => {
     if (each.type !== 'keyspace') return each;
-    const now = live.statements.find(({ type, name }) => type === 'keyspace' && name === each.name);
+    const now = live.statements.find((other) => isOfSameName(other, each));
     const isAsItWas = now && replicationOf(now.statement) === replicationOf(each.statement);
     return isAsItWas ? each : { ...each, statement: onlyIn(each.statement, datacenters) };
   });

@@ -25,7 +25,13 @@ export function inVault(
   ports: Pick<StepPorts, 'vault' | 'layout' | 'openVault'>,
   place: VaultPlace | undefined,
 ): Ports {
-  return place ? { vault: ports.openVault(place), layout: vaultLayout(place.prefix), place } : ports;
+  if (!place) return ports;
+  const { bucket, prefix, region, kmsRegions } = place;
+  return {
+    vault: ports.openVault(place),
+    layout: vaultLayout(prefix),
+    place: { bucket, prefix, region, ...(kmsRegions && { kmsRegions }) },
+  };
 }
 
 /** One of a chain. */

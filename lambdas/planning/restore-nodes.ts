@@ -88,7 +88,7 @@ function partOf(
   if (!node || !header) return undefined;
   const { instanceArn, headerSha256, listingSha256 } = node;
   const { clusterId, backupId } = manifest;
-  const vault = place && { vault: { bucket: place.bucket, prefix: place.prefix, region: place.region } };
+  const vault = place && { vault: place };
   return { header, source: { ...vault, clusterId, backupId, instanceArn, headerSha256, listingSha256 } };
 }
 

@@ -1,5 +1,6 @@
 // Changes of columns, types and keyspaces since a backup that would make restored data wrong. Pure.
-import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import { cqlTokens, unquoted } from '../../contracts/cql.ts';
+import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
 
 interface Found {
   conflicts: string[];
@@ -38,16 +39,21 @@ function describeColumn({ kind, type, position }: SchemaTable['columns'][number]
 export function statementConflicts(backup: SchemaView, live: SchemaView): Found {
   const found: Found = { conflicts: [], warnings: [] };
   for (const was of backup.statements) {
-    const is = live.statements.find(
-      (each) => each.keyspace === was.keyspace && each.type === was.type && each.name === was.name,
-    );
+    const is = live.statements.find((each) => isOfSameName(each, was));
     if (!is || normalized(is.statement) === normalized(was.statement)) continue;
     const change = changeOf(was.type, normalized(was.statement), normalized(is.statement));
     if (!change) continue;
-    const name = was.type === 'keyspace' ? was.name : `${was.keyspace}.${was.name}`;
+    const name =
+      was.type === 'keyspace' ? unquoted(was.name) : `${unquoted(was.keyspace)}.${unquoted(was.name)}`;
     found[change.severity].push(`${was.type} ${name}: ${change.what}`);
   }
   return found;
+}
+
+/** Names are quoted where they need it, or where it is not known. */
+export function isOfSameName(one: SchemaStatement, other: SchemaStatement): boolean {
+  const same = (field: 'keyspace' | 'name') => unquoted(one[field]) === unquoted(other[field]);
+  return one.type === other.type && same('keyspace') && same('name');
 }
 
 interface Change {
@@ -81,21 +87,52 @@ function changeOf(type: string, was: string, is: string): Change | undefined {
   }
 }
 
+/** A table, and the statement that it was made by. */
+interface Defined {
+  table: SchemaTable;
+  statement: string;
+}
+
 /**
  * What of a table's own statement makes rows wrong that are streamed into one that was not made from it: clusterings in another order
- * are not found, and of a column that it never had an SSTable cannot be opened.
+ * are not found; an SSTable with a column that it never had cannot be opened; and values of a column that was dropped come back where
+ * nothing says so, or are hidden where it was dropped since.
  */
-export function definitionConflicts(name: string, was: string, is: string): string[] {
-  const [then, now] = [orderOf(was), orderOf(is)];
-  const known = new Set(droppedIn(is));
-  const unknown = droppedIn(was).filter((column) => !known.has(column));
+export function definitionConflicts(was: Defined, is: Defined): string[] {
+  const name = `${was.table.keyspace}.${was.table.name}`;
+  const [then, now] = [orderOf(was.statement), orderOf(is.statement)];
+  const dropped = new Set(droppedIn(was.statement));
+  const known = new Set(droppedIn(is.statement));
+  const columns = (of: Defined) => new Set(of.table.columns.map((column) => column.name));
+  const [had, has] = [columns(was), columns(is)];
+  const lost = [...dropped].filter((column) => !known.has(column));
+  const since = droppedIn(is.statement, dropsOf(was.statement));
+  const again = since.filter((column) => had.has(column) && has.has(column));
   return [
     ...(then === now ? [] : [`clustering order of ${name} is (${now}), in the backup (${then})`]),
-    ...unknown.map(
+    ...lost
+      .filter((column) => !has.has(column))
+      .map(
+        (column) =>
+          `column ${column} of ${name} was dropped before the backup, and ${name} never had it: add it as it was, and drop it`,
+      ),
+    ...lost
+      .filter((column) => has.has(column))
+      .map(
+        (column) =>
+          `column ${column} of ${name} was dropped before the backup, and here it never was: values from before would come back. Bring the table back under another name`,
+      ),
+    ...again.map(
       (column) =>
-        `column ${column} of ${name} was dropped before the backup, and ${name} never had it: add it as it was and drop it again`,
+        `column ${column} of ${name} was dropped and added again since: values from before are hidden`,
     ),
   ];
+}
+
+/** Whether columns of the one that were dropped are dropped in the other. */
+export function hasDropsOf(was: string, is: string): boolean {
+  const known = new Set(droppedIn(is));
+  return droppedIn(was).every((column) => known.has(column));
 }
 
 /** `"LineNo" DESC, at ASC`; DESCRIBE writes it wherever there are clusterings. */
@@ -103,10 +140,18 @@ function orderOf(statement: string): string {
   return normalized(/\bCLUSTERING ORDER BY\s*\(([^)]*)\)/i.exec(statement)?.[1] ?? '');
 }
 
-const droppedIn = (statement: string) => dropsOf(statement).map((drop) => drop.replace(/ at \d+$/, ''));
+/** Names of columns that were dropped, but by these drops. */
+const droppedIn = (statement: string, but: readonly string[] = []) =>
+  dropsOf(statement)
+    .filter((drop) => !but.includes(drop))
+    .map((drop) => unquoted(drop.replace(/ at \d+$/, '')));
 
+/** Without white space and quotes that mean nothing. */
 function normalized(statement: string): string {
-  return statement.replaceAll(/\s+/g, ' ').trim();
+  const tokens = cqlTokens(statement).map((token) =>
+    /^"[a-z][a-z0-9_]*"$/.test(token) ? token.slice(1, -1) : token.replaceAll(/\s+/g, ' '),
+  );
+  return tokens.join('').trim();
 }
 
 /** The map as it is written, or `unknown`. */

@@ -27,8 +27,11 @@ const INCLUDES = [
  */
 const LAUNCH = `
 . "$0" || exit 127
+# What it writes when it dies would have its arguments in it.
+ulimit -c 0
 exec 4<&0
 cat <&3 | "\${JAVA:-java}" $JAVA_AGENT -cp "$CLASSPATH" $JVM_OPTS "-Xmx\${MAX_HEAP_SIZE:-512M}" -XX:-UsePerfData \\
+  -XX:+SuppressFatalErrorMessage -XX:-HeapDumpOnOutOfMemoryError \\
   "-Dcassandra.config=file://$1" "-Dcassandra.storagedir=$2" -Dlogback.configurationFile=logback-tools.xml \\
   @/dev/stdin 3<&- 4<&- &
 loader=$!

@@ -23,6 +23,8 @@ const cassandraYaml = z.looseObject({
   storage_compatibility_mode: text,
   hints_flush_period: text,
   inter_dc_stream_throughput_outbound: text,
+  /** Before 4.1, and taken since still. */
+  inter_dc_stream_throughput_outbound_megabits_per_sec: z.number().nullish(),
   entire_sstable_stream_throughput_outbound: text,
   entire_sstable_inter_dc_stream_throughput_outbound: text,
   /** Before 4.1, and taken by it still. */
@@ -95,7 +97,10 @@ function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string)
     hintsFlushPeriodMs:
       yaml.hints_flush_period_in_ms ?? durationMs(yaml.hints_flush_period) ?? HINTS_FLUSH_PERIOD_MS,
     streamRates: {
-      interDatacenter: mebibytes(yaml.inter_dc_stream_throughput_outbound),
+      interDatacenter: mebibytes(
+        yaml.inter_dc_stream_throughput_outbound,
+        yaml.inter_dc_stream_throughput_outbound_megabits_per_sec,
+      ),
       wholeSSTables: mebibytes(yaml.entire_sstable_stream_throughput_outbound),
       wholeSSTablesInterDatacenter: mebibytes(yaml.entire_sstable_inter_dc_stream_throughput_outbound),
     },
@@ -111,7 +116,9 @@ const STREAM_RATE = 24;
 const RATES_MIB: Record<string, number> = { B: 1 / 1_048_576, KiB: 1 / 1_024, MiB: 1 };
 
 /** "24MiB/s"; less than one is one, since 0 is no limit. */
-function mebibytes(rate: string | null | undefined): number {
+function mebibytes(rate: string | null | undefined, megabits?: number | null): number {
+  if (typeof megabits === 'number')
+    return megabits === 0 ? 0 : Math.max(1, Math.round((megabits * 125_000) / 1_048_576));
   const [, amount = '', unit = ''] = /^(\d+)\s*([KM]i?B|B)\/s$/.exec(rate ?? '') ?? [];
   const factor = RATES_MIB[unit];
   if (factor === undefined) return STREAM_RATE;

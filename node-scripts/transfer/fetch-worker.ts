@@ -9,9 +9,9 @@ import type { FetchWorkerData, FromFetchWorker, ToFetchWorker } from './fetcher.
 import { paceOf } from './pace.ts';
 
 const REPORT_MS = 250;
-const { bucket, region, clusterId, ...given } = workerData as FetchWorkerData;
+const { bucket, region, kmsRegions, clusterId, ...given } = workerData as FetchWorkerData;
 const store = s3ObjectStore({ bucket, region });
-const dataKeys = kmsDataKeys({ region, clusterId });
+const dataKeys = kmsDataKeys({ clusterId, regions: kmsRegions ?? [region] });
 store.onFailedAttempt((failed) => tell({ failed }));
 let { bytesPerSecond } = given;
 const pace = paceOf(() => bytesPerSecond, systemClock);

@@ -11,6 +11,8 @@ export interface Vault {
   bucket: string;
   /** Else that of the environment. */
   region?: string;
+  /** Where KMS may have its keys; without it there. */
+  kmsRegions?: string[];
 }
 
 export interface Fetcher {

@@ -10,7 +10,7 @@ export function inVaultOf<Context extends Pick<ActionContext, 'store' | 'layout'
 ): Context {
   const place = source?.vault;
   if (!place) return context;
-  const { bucket, region, prefix } = place;
-  const vault = context.vault && { vault: { bucket, region } };
+  const { bucket, region, prefix, kmsRegions } = place;
+  const vault = context.vault && { vault: { bucket, region, ...(kmsRegions && { kmsRegions }) } };
   return { ...context, store: context.openVault(place), layout: vaultLayout(prefix), ...vault };
 }

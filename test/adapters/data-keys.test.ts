@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const memory = new Map();
 const kinds: Array<[string, (clusterId: string) => DataKeys]> = [
-  ['KMS', (clusterId) => kmsDataKeys({ clusterId, client: operator })],
+  ['KMS', (clusterId) => kmsDataKeys({ clusterId, clients: [operator] })],
   ['memory', (clusterId) => memoryDataKeys(clusterId, memory)],
 ];
 
@@ -71,7 +71,7 @@ describe('KMS', () => {
   const host = () => new KMSClient(server.configuration({ arn: `${roleArn}/i-1`, roleArn }));
 
   it('is asked once for a key, however often it is needed', async () => {
-    const { wrapped } = await kmsDataKeys({ clusterId: 'demo', client: operator }).generate(arn);
+    const { wrapped } = await kmsDataKeys({ clusterId: 'demo', clients: [operator] }).generate(arn);
     const calls: string[] = [];
     const client = new KMSClient(server.configuration());
     client.middlewareStack.add(
@@ -82,17 +82,33 @@ describe('KMS', () => {
         },
       { step: 'initialize' },
     );
-    const once = kmsDataKeys({ clusterId: 'demo', client });
+    const once = kmsDataKeys({ clusterId: 'demo', clients: [client] });
     await Promise.all([once.unwrap(wrapped), once.unwrap(Buffer.from(wrapped)), once.unwrap(wrapped)]);
     expect(calls).toEqual(['DecryptCommand']);
   });
 
   it('lets a host use its key for its cluster, and for no other', async () => {
-    const own = kmsDataKeys({ clusterId: 'demo', client: host() });
+    const own = kmsDataKeys({ clusterId: 'demo', clients: [host()] });
     const { wrapped } = await own.generate(arn);
     expect(await own.unwrap(wrapped)).toHaveLength(32);
-    const other = kmsDataKeys({ clusterId: 'other', client: host() });
+    const other = kmsDataKeys({ clusterId: 'other', clients: [host()] });
     await expect(other.generate(arn)).rejects.toMatchObject({ name: 'EncryptionKeyDenied' });
+  });
+
+  it('is asked where else the key may be, where one knows nothing of it', async () => {
+    const { wrapped } = await kmsDataKeys({ clusterId: 'demo', clients: [operator] }).generate(arn);
+    const refusing = (name: string) => {
+      const client = new KMSClient({ ...server.configuration(), maxAttempts: 1 });
+      client.middlewareStack.add(() => () => Promise.reject(Object.assign(new Error('not here'), { name })), {
+        step: 'initialize',
+      });
+      return client;
+    };
+    const [denied, wrong] = [refusing('AccessDeniedException'), refusing('InvalidCiphertextException')];
+    const of = (clients: [KMSClient, ...KMSClient[]]) => kmsDataKeys({ clusterId: 'demo', clients });
+    expect(await of([denied, wrong, operator]).unwrap(wrapped)).toHaveLength(32);
+    await expect(of([wrong, denied]).unwrap(wrapped)).rejects.toMatchObject({ name: 'EncryptionKeyDenied' });
+    expect(await of([wrong]).unwrap(wrapped)).toBeUndefined();
   });
 
   it('gives up where it never answers whole keys', async () => {
@@ -100,15 +116,15 @@ describe('KMS', () => {
     client.middlewareStack.add(() => async () => ({ output: { $metadata: {} }, response: {} }) as never, {
       step: 'initialize',
     });
-    const hollow = kmsDataKeys({ clusterId: 'demo', client });
+    const hollow = kmsDataKeys({ clusterId: 'demo', clients: [client] });
     await expect(hollow.generate(arn)).rejects.toMatchObject({ name: 'AwsCallFailed' });
     await expect(hollow.unwrap(Buffer.alloc(10))).rejects.toMatchObject({ name: 'AwsCallFailed' });
   });
 
   it('names a key that is disabled or gone, and unwraps again when it is back', async () => {
-    const own = kmsDataKeys({ clusterId: 'demo', client: host() });
+    const own = kmsDataKeys({ clusterId: 'demo', clients: [host()] });
     const { wrapped } = await own.generate(arn);
-    const later = kmsDataKeys({ clusterId: 'demo', client: host() });
+    const later = kmsDataKeys({ clusterId: 'demo', clients: [host()] });
     keys.setEnabled(arn, false);
     try {
       await expect(own.generate(arn)).rejects.toMatchObject({

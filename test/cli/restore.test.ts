@@ -288,3 +288,22 @@ it('shows what a backup of a part leaves as it is, and never takes one for the l
   );
   expect(output.stderr).toContain('These nodes are stopped and started');
 });
+
+it('restores under other names, and from another vault what is named', async () => {
+  const { type, story, started, output } = await withBackups({ interactive: true, typed: 'demo' });
+  story.push(done());
+  expect(await type('restore demo --as shop.orders=before --as app=app_before')).toBe(0);
+  expect(output.stderr).toContain('shop.orders comes back as before, beside the live one');
+  expect(output.stderr).toContain('Only a part of that is restored: keyspaces shop.orders, app');
+  expect(await type('restore demo --as shop.orders=a=b')).toBe(2);
+  expect(await type('restore demo --source-vault dr')).toBe(2);
+  const dead = '--dead-node i-0123456789abcdef0 --on i-0123456789abcdef1';
+  expect(await type(`restore demo --source-vault dr --backup ${OLDER} ${dead}`)).toBe(2);
+  story.push(done());
+  expect(await type(`restore demo --source-vault dr --source-cluster other --backup ${OLDER}`)).toBe(0);
+  expect(output.stderr).toContain(`the backup ${OLDER} of other in vault dr`);
+  expect(started.map(({ input }) => input)).toMatchObject([
+    { online: true, as: { 'shop.orders': 'before', app: 'app_before' } },
+    { sourceVault: 'dr', sourceCluster: 'other', backupId: OLDER },
+  ]);
+});

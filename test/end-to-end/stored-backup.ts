@@ -34,7 +34,7 @@ export async function readStoredBackup(
   backupId: string,
 ): Promise<StoredBackup> {
   const kms = new KMSClient(installation.cloud.clientOptions);
-  const dataKeys = kmsDataKeys({ clusterId, client: kms });
+  const dataKeys = kmsDataKeys({ clusterId, clients: [kms] });
   const read = async (key: string, sha256?: string, variant: ObjectVariant = 'plain'): Promise<Buffer> => {
     const found = await store.getStream(key);
     if (!found) throw new Error(`${key}: got nothing`);

@@ -17,7 +17,7 @@ const cluster = (name: string, more = '') => `
     ${more}`;
 const configuration = parseConfiguration(
   `vaults:
-  dr: { bucket: copies, prefix: old/, region: eu-central-1, kmsKeyArns: ["${kmsKey('dr')}"] }
+  dr: { bucket: copies, prefix: old/, region: eu-central-1, account: "444455556666", kmsKeyArns: ["${kmsKey('dr')}"] }
 clusters:${cluster('orders')}${cluster('users')}${cluster('copy', 'restoresFrom: [orders]')}${cluster('far', 'restoresFrom: [{ cluster: orders, vault: dr }]')}`,
 );
 const stack = new Stack(new App(), 'Platform');
@@ -57,8 +57,12 @@ it('lets them unwrap data keys that are bound to those clusters', () => {
 it('lets them read, in another vault, the backups of the cluster named, with that vault’s keys', () => {
   const read = allowed('far', 's3:GetObject').filter((each) => each.includes('orders'));
   expect(read).toEqual([
-    expect.stringMatching(/:s3:::copies\/old\/clusters\/orders\/objects\/\* \{\}$/),
-    expect.stringMatching(/:s3:::copies\/old\/clusters\/orders\/backups\/\* \{\}$/),
+    expect.stringMatching(
+      /:s3:::copies\/old\/clusters\/orders\/objects\/\* \{"StringEquals":\{"aws:ResourceAccount":\["444455556666"\]\}\}$/,
+    ),
+    expect.stringMatching(
+      /:s3:::copies\/old\/clusters\/orders\/backups\/\* \{"StringEquals":\{"aws:ResourceAccount":\["444455556666"\]\}\}$/,
+    ),
   ]);
   expect(allowed('far', 'kms:Decrypt').filter((each) => each.includes(kmsKey('dr')))).toEqual([
     `${kmsKey('dr')} {"StringEquals":{"kms:ViaService":"s3.eu-central-1.amazonaws.com"}}`,
