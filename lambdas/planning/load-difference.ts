@@ -1,6 +1,7 @@
 // How the schema of now differs from what a load is to fill: what is made before and after it, and what would make rows wrong. Pure.
 import { unquoted } from '../../contracts/cql.ts';
 import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
+import { OF_TABLES } from './renamed-schema.ts';
 import {
   columnConflicts,
   definitionConflicts,
@@ -21,25 +22,25 @@ export interface LoadDifference {
   beside: SchemaTable[];
 }
 
-/** @param wanted what there is to be, by its names @param made IDs of tables that have a name of the request's */
+/**
+ * @param wanted what there is to be, by its names
+ * @param made IDs of tables that have a name of the request's
+ * @param isOthers whether the backup is another cluster's: a table with its ID is one that a restore of it has made
+ */
 export function compareToLoad(
   wanted: SchemaView,
   live: SchemaView,
   made: ReadonlySet<string>,
+  isOthers: boolean,
 ): LoadDifference {
   const liveTables = new Map(live.tables.map((table) => [fullName(table), table]));
   const bases = wanted.tables.filter(({ kind }) => kind === 'table');
   const beside = bases.flatMap((table) => liveTables.get(fullName(table)) ?? []);
-  const ofLive = new Map(
-    wanted.tables
-      .filter((table) => liveTables.has(`${table.keyspace}.${table.baseTable ?? table.name}`))
-      .flatMap((table) =>
-        [table.name, ...table.indexes.map(({ name }) => name)].map((name) => [
-          `${table.keyspace}.${name}`,
-          table,
-        ]),
-      ),
-  );
+  const others = bases.filter((table) => {
+    const now = liveTables.get(fullName(table));
+    return now && !(now.id === table.id && (made.has(table.id) || isOthers));
+  });
+  const ofOthers = belongingTo(others, wanted);
   const halfMade = new Set(
     bases.filter((table) => made.has(table.id) && isHalfMade(table, wanted, live)).map(fullName),
   );
@@ -48,8 +49,10 @@ export function compareToLoad(
       !live.statements.some((other) => isOfSameName(other, each)) ||
       (each.type === 'table' && halfMade.has(statementName(each))),
   );
-  // What a table of now has lost since, it has lost: a load is of rows.
-  const notMadeAgain = missing.filter((each) => each.type !== 'table' && ofLive.has(statementName(each)));
+  // What a table of now has lost since, it has lost: a load is of rows. What a run before was stopped at is made.
+  const notMadeAgain = missing.filter(
+    (each) => OF_TABLES.includes(each.type) && ofOthers.has(statementName(each)),
+  );
   const statements = missing.filter((each) => !notMadeAgain.includes(each));
   const late = (each: SchemaStatement) =>
     each.type === 'index' && /\bCREATE\s+CUSTOM\b/i.test(each.statement);
@@ -72,6 +75,19 @@ export function compareToLoad(
     indexes: statements.filter(late),
     ...{ conflicts, warnings, beside: beside.filter(({ id }) => !made.has(id)) },
   };
+}
+
+/** Names of their indexes and views. */
+function belongingTo(tables: readonly SchemaTable[], { tables: all }: SchemaView): Set<string> {
+  const names = new Set(tables.map(fullName));
+  return new Set(
+    all
+      .filter(({ keyspace, name, baseTable }) => names.has(`${keyspace}.${baseTable ?? name}`))
+      .flatMap((table) => [
+        ...(table.kind === 'view' ? [fullName(table)] : []),
+        ...table.indexes.map(({ name }) => `${table.keyspace}.${name}`),
+      ]),
+  );
 }
 
 function tableConflicts(

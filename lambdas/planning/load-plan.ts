@@ -133,7 +133,7 @@ export function planToLoad(
   const made = new Set(
     named.tables.map(({ id }) => id).filter((id) => tables.every(({ tableId }) => tableId !== id)),
   );
-  const difference = compareToLoad(wanted, schema, made);
+  const difference = compareToLoad(wanted, schema, made, isOthers);
   const conflicts = [...difference.conflicts, ...withoutReplicas(wanted, schema, ring), ...withoutRows(part)];
   if (conflicts.length > 0) throw new SchemaConflict(conflicts.join('; '));
 

@@ -61,8 +61,8 @@ export function inOtherNames(schema: SchemaView, names: Names, backupId: string)
   };
 }
 
-/** Types of statements that a table under another name is without. */
-const OF_TABLES = ['index', 'materialized_view', 'view'];
+/** Types of statements that are of a table, and have names of their own. */
+export const OF_TABLES = ['index', 'materialized_view', 'view'];
 /** Directories of these names Cassandra takes for its own. */
 const TAKEN = ['snapshots', 'backups'];
 

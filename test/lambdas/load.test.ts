@@ -332,7 +332,7 @@ describe('what a load makes', () => {
   const none = new Set<string>();
 
   it('has custom indexes last, and all else first', () => {
-    const { statements, indexes } = compareToLoad(rich, nothing, none);
+    const { statements, indexes } = compareToLoad(rich, nothing, none, false);
     expect(statements.map(({ type }) => type)).toEqual([
       'keyspace',
       'type',
@@ -344,7 +344,7 @@ describe('what a load makes', () => {
   });
 
   it('leaves a table of now without what it has lost, and tells', () => {
-    const { statements, indexes, warnings, beside } = compareToLoad(rich, schema, none);
+    const { statements, indexes, warnings, beside } = compareToLoad(rich, schema, none, false);
     expect([statements, indexes]).toEqual([[], []]);
     expect(warnings.join('; ')).toMatch(/not made again: index app\.byValue, materialized_view app\.ByValue/);
     expect(beside.map(({ name }) => name)).toEqual(['Orders', 'users']);
@@ -364,7 +364,7 @@ describe('what a load makes', () => {
       ...schema,
       tables: schema.tables.map((each) => (each === orders ? { ...each, ...change } : each)),
     };
-    expect(compareToLoad(schema, now as SchemaView, none).conflicts.join('; ')).toMatch(message);
+    expect(compareToLoad(schema, now as SchemaView, none, false).conflicts.join('; ')).toMatch(message);
   });
 
   it.for([
@@ -385,7 +385,7 @@ describe('what a load makes', () => {
         each.name === '"Orders"' ? { ...each, statement: `${each.statement} ${text}` } : each,
       ),
     });
-    expect(compareToLoad(having(was), having(is), none).conflicts.join('; ')).toMatch(message);
+    expect(compareToLoad(having(was), having(is), none, false).conflicts.join('; ')).toMatch(message);
   });
 
   it('finds what is otherwise of a keyspace under another name, however that is quoted', () => {
@@ -400,10 +400,10 @@ describe('what a load makes', () => {
         statement: each.type === 'type' ? type : unquotedName(each.statement),
       })),
     });
-    const same = compareToLoad(named, left('CREATE TYPE copy.address (\n    street text\n);'), none);
+    const same = compareToLoad(named, left('CREATE TYPE copy.address (\n    street text\n);'), none, false);
     expect(same.conflicts).toEqual([]);
     expect(same.statements.map(({ type }) => type)).toEqual(['table', 'table', 'materialized_view']);
-    const other = compareToLoad(named, left('CREATE TYPE copy.address (\n    street int\n);'), none);
+    const other = compareToLoad(named, left('CREATE TYPE copy.address (\n    street int\n);'), none, false);
     expect(other.conflicts.join()).toMatch(/^type copy\.address: it is/);
   });
 
@@ -422,9 +422,24 @@ describe('what a load makes', () => {
       ],
       statements: [...named.statements.slice(0, 2), { ...named.statements[2], statement: create }],
     } as SchemaView;
-    const { statements, conflicts } = compareToLoad(named, live, new Set([table.id]));
+    const { statements, conflicts } = compareToLoad(named, live, new Set([table.id]), false);
     expect(conflicts).toEqual([]);
     expect(statements[0]?.name).toBe('"Orders"');
+  });
+
+  it('makes what a run before was stopped at, of its own tables and of another cluster’s', () => {
+    const { schema: named } = inOtherNames(rich, { app: 'copy' }, 'backup');
+    const made = new Set(named.tables.map(({ id }) => id));
+    const stopped = (of: SchemaView) => ({
+      ...of,
+      tables: of.tables.filter(({ kind }) => kind === 'table').map((each) => ({ ...each, indexes: [] })),
+      statements: of.statements.slice(0, 4),
+    });
+    const types = ({ statements, indexes }: ReturnType<typeof compareToLoad>) =>
+      [...statements, ...indexes].map(({ type }) => type);
+    expect(types(compareToLoad(named, stopped(named), made, false))).toEqual(['materialized_view', 'index']);
+    expect(types(compareToLoad(rich, stopped(rich), none, true))).toEqual(['materialized_view', 'index']);
+    expect(types(compareToLoad(rich, stopped(rich), none, false))).toEqual([]);
   });
 
   it('goes on with what it has made, and with nothing else of that name', () => {
@@ -433,10 +448,10 @@ describe('what a load makes', () => {
     if (!before) throw new Error('a table');
     const made = new Set([before.id]);
     const live = (id: string) => ({ ...schema, tables: [...schema.tables, { ...before, id }] });
-    const again = compareToLoad(named, live(before.id), made);
+    const again = compareToLoad(named, live(before.id), made, false);
     expect(again.conflicts).toEqual([]);
     expect(again.beside.map(({ name }) => name)).toEqual(['users']);
-    expect(compareToLoad(named, live('f'.repeat(32)), made).conflicts.join()).toMatch(
+    expect(compareToLoad(named, live('f'.repeat(32)), made, false).conflicts.join()).toMatch(
       /was not made of this backup/,
     );
   });
