@@ -1,5 +1,6 @@
 // CQL to the host's own node and to no other: what is asked is about this node, and load balancing would ask another.
 import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { auth, Client, errors, policies, type types } from 'cassandra-driver';
 import { CassandraUnavailable, CredentialsRejected } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
@@ -7,6 +8,8 @@ import { readConfigurationFile } from './configuration-file.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const READ_TIMEOUT_MS = 60_000;
+/** The driver waits for its read time-out where a connection ends before the login: of a node that starts or stops, or wants TLS. */
+const LOGIN_LIMIT_MS = 30_000;
 
 export interface Cql {
   rows(query: string, parameters?: unknown[]): Promise<types.Row[]>;
@@ -45,7 +48,7 @@ export async function withCql<Value>(
     }),
   });
   try {
-    await client.connect();
+    await login(client, endpoint);
     return await use({
       rows: async (query, parameters) => (await client.execute(query, parameters, { prepare: false })).rows,
     });
@@ -54,6 +57,20 @@ export async function withCql<Value>(
   } finally {
     await client.shutdown();
   }
+}
+
+async function login(client: Client, endpoint: string): Promise<void> {
+  const connecting = client.connect();
+  // It may fail once nobody waits for it any more.
+  connecting.catch(() => undefined);
+  const done = new AbortController();
+  const late = setTimeout(LOGIN_LIMIT_MS, undefined, { signal: done.signal }).then(() => {
+    throw new CassandraUnavailable(
+      `CQL on ${endpoint}: it took the connection, and no login within ${LOGIN_LIMIT_MS / 1_000} s`,
+    );
+  });
+  late.catch(() => undefined);
+  await Promise.race([connecting, late]).finally(() => done.abort());
 }
 
 function namedCqlError(error: unknown, endpoint: string, secretArn: string): unknown {

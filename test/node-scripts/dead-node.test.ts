@@ -3,7 +3,7 @@ import { chmod, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ORDERS, tablePath, write } from './fake-node.ts';
+import { fakeNode, ORDERS, tablePath, write } from './fake-node.ts';
 import { type HostWithSnapshot, hostWithSnapshot, RESTORE, RUN } from './host-with-snapshot.ts';
 
 let host: HostWithSnapshot;
@@ -120,11 +120,15 @@ async function run(action: 'start' | 'repair', input: unknown) {
 const asked = async (word: string) =>
   (await readFile(join(host.root, 'asked'), 'utf8')).split('\n').filter((line) => line.startsWith(word));
 
+const ADDRESS = '127.99.99.98';
+
 describe('its start', () => {
   let server: Server;
   beforeEach(async () => {
+    // Of its own: at that of the others nobody listens.
+    await fakeNode(host, { rpc_address: ADDRESS });
     server = createServer((socket) => socket.destroy());
-    await new Promise<void>((resolve) => server.listen(9042, '127.99.99.99', () => resolve()));
+    await new Promise<void>((resolve) => server.listen(9042, ADDRESS, () => resolve()));
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
