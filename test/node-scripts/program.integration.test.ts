@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { build } from 'esbuild';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
@@ -221,6 +222,69 @@ describe('the host program', () => {
       expect((await readFile(join(staged, name))).equals(await readFile(join(snapshot, name)))).toBe(true);
     }
   }, 60_000);
+
+  /** SIGKILL so many milliseconds after each start; then to its end. */
+  async function throughKills(document: ActionDocument, kills: readonly number[]): Promise<unknown> {
+    let current = await host.request(document);
+    for (const delayMs of kills) {
+      await start(current);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      const holder = await holderOf(current);
+      if (holder) process.kill(holder.pid, 'SIGKILL');
+      await until(async () => !holder || !(await isAlive(holder)));
+      current = await host.request(current);
+    }
+    await start(current);
+    await until(() => told.has(current.taskToken));
+    expect(told.get(current.taskToken)).toMatchObject({ operation: 'SendTaskSuccess' });
+    return JSON.parse(String(told.get(current.taskToken)?.['output']));
+  }
+
+  it('killed at any moment, and as often, it stores and brings back the same files', async () => {
+    const kills = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 3 });
+    let number = 10;
+    const snapshotOf = (data: string) => join(data, tablePath(ORDERS), 'snapshots', TAG);
+    await fc.assert(
+      fc.asyncProperty(kills, kills, async (uploadKills, downloadKills) => {
+        number += 2;
+        const [run, restore] = [number, number + 1].map((each) => `20261121t0201${each}z-0a1b2c3d`) as [
+          string,
+          string,
+        ];
+        const upload = await uploadOf(run);
+        const data = join(host.root, 'data1');
+        const names = Array.from({ length: 30 }, (_, index) => `nb-${index + 10}-big`);
+        const sstables = names.map((name, index) => [name, randomBytes(index === 0 ? 20_000_000 : 50_000)]);
+        await writeSnapshot(
+          data,
+          ORDERS,
+          Object.fromEntries(sstables),
+          [...Array.from({ length: 6 }, (_, index) => `nb-${index}-big`), ...names].map(
+            (each) => `${each}-Data.db`,
+          ),
+        );
+        const { headerSha256, listingSha256 } = actions.upload.output.parse(
+          await throughKills(upload, uploadKills),
+        );
+        await host.allowRestore();
+        await rm(host.paths.cache, { recursive: true, force: true });
+        const { instanceArn } = host;
+        const source = { clusterId: CLUSTER, backupId: run, instanceArn, headerSha256, listingSha256 };
+        await throughKills(
+          host.document(restore, 'download', { sources: [source], tables: [ORDERS] }),
+          downloadKills,
+        );
+        const staged = join(data, '.ringvault', `${restore}.new`, tablePath(ORDERS));
+        const wanted = (await readdir(snapshotOf(data))).filter((name) => name.startsWith('nb-'));
+        expect((await readdir(staged)).sort()).toEqual(wanted.sort());
+        for (const name of wanted)
+          expect(
+            (await readFile(join(staged, name))).equals(await readFile(join(snapshotOf(data), name))),
+          ).toBe(true);
+      }),
+      { numRuns: 3 },
+    );
+  }, 180_000);
 
   it('starts once where the same command is delivered twice at a time', async () => {
     const document = await host.request(await uploadOf('20261121t020007z-0a1b2c3d'));
