@@ -45,7 +45,12 @@ export const datacenterOption = () =>
 export const ignoreGcGraceOption = () =>
   new Option(
     '--ignore-gc-grace',
-    'of some nodes alone, though others may have forgotten deletions since then',
+    'of some nodes alone, though deleted rows may come back: the others may have forgotten the deletions',
+  );
+export const ignoreCountersOption = () =>
+  new Option(
+    '--ignore-counters',
+    'of some nodes alone, though what they counted since then may be lost on all replicas',
   );
 export const snapshotOnlyOption = () =>
   new Option('--snapshot-only', 'of an incremental backup its base alone');

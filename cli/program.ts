@@ -36,6 +36,7 @@ import {
   clusterArgument,
   datacenterOption,
   excludeOption,
+  ignoreCountersOption,
   ignoreGcGraceOption,
   includeOption,
   nodeOption,
@@ -119,7 +120,11 @@ function addRunCommands(program: Command, perform: Perform): void {
 }
 
 function addRestoreCommands(program: Command, perform: Perform): void {
-  command(program, 'restore', 'bring a cluster, or a part of it, back in place')
+  command(
+    program,
+    'restore',
+    'bring a cluster, or a part of it, back: in place, online, to other nodes or names',
+  )
     .addArgument(clusterArgument())
     .addOption(backupOption())
     .addOption(
@@ -161,12 +166,7 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--on <instance>', 'the empty host of --dead-node').argParser(checkedBy(instanceId)),
     )
-    .addOption(
-      new Option(
-        '--ignore-counters',
-        'with --dead-node: though what it counted since may be lost on all replicas',
-      ),
-    )
+    .addOption(ignoreCountersOption())
     .addOption(new Option('--repair', 'repair the restored nodes at the end; the default with --dead-node'))
     .addOption(new Option('--no-repair', 'do not'))
     .addOption(ignoreGcGraceOption())
@@ -192,6 +192,7 @@ function addRestoreCommands(program: Command, perform: Perform): void {
   const named = (run: string | undefined) => (run ? { restoreRunId: run } : {});
   ofRestore('undo', 'put back the data from before a restore')
     .addOption(ignoreGcGraceOption())
+    .addOption(ignoreCountersOption())
     .addOption(yes())
     .addOption(wait())
     .addOption(noWait())

@@ -243,8 +243,8 @@ export const actions = {
     input: z.strictObject({ sources, tables: z.array(tableRef) }),
     output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
   },
-  /** Guard file, and whether Cassandra's bulk loader starts here: before anything is changed. */
-  'check-loader': { input: nothing, output: nothing },
+  /** Guard file, whether the host can read what it is to stream, and whether Cassandra's bulk loader starts: before anything is changed. */
+  'check-loader': { input: z.strictObject({ chains: z.array(sources).min(1) }), output: nothing },
   /** Streams nodes' parts of a backup to whichever nodes the rows belong to now, while these serve, SSTables by SSTables. */
   load: {
     input: z.strictObject({ chains: z.array(sources).min(1), tables: z.array(loadedTable) }),

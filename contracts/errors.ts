@@ -189,8 +189,8 @@ export const RestoredSince = defineError('RestoredSince', {
 });
 export const CountersAtRisk = defineError('CountersAtRisk', {
   meaning:
-    'A dead node is to come back that has tables of counters: what it counted since the backup is lost on all replicas by its first count before it is repaired.',
-  hint: 'Keep applications from counting until the node is repaired, and set ignoreCounters (--ignore-counters); or replace the node by Cassandra’s own means, which gives it a new host ID.',
+    'Some nodes alone are to get older data back, and have tables of counters: what they counted since is lost on all replicas by their first count before they are repaired.',
+  hint: 'Restore all nodes together; or keep applications from counting until the nodes are repaired, and set ignoreCounters (--ignore-counters). Instead of a dead node Cassandra’s own replacement has a new host ID, and counts anew.',
   exitCode: 3,
 });
 export const HostNotEmpty = defineError('HostNotEmpty', {
@@ -307,7 +307,7 @@ export const SameClusterName = defineError('SameClusterName', {
 });
 export const SchemaConflict = defineError('SchemaConflict', {
   meaning: 'The live schema has something under a name of the backup that is not the same thing.',
-  hint: 'Bring the live schema to what the message names (rename or drop the table, or drop the index), then start again.',
+  hint: 'Bring the table back under another name beside it (--as), and look at both before anything is dropped. Or bring the live schema to what the message names, where that gives nothing up, then start again.',
   exitCode: 3,
 });
 export const NothingToUndo = defineError('NothingToUndo', {

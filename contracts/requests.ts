@@ -79,7 +79,7 @@ export const restoreRequest = z.union([
           newInstanceId: instanceId,
         })
         .optional(),
-      /** True: with tables of counters, whose increments since the backup the node may undo on all replicas. */
+      /** True: some nodes alone, with tables of counters, of which increments since the backup may be lost on all replicas. */
       ignoreCounters: z.boolean().default(false),
       /** Whether the restored nodes are repaired at the end; by default where a dead node was brought back. */
       repair: z.boolean().optional(),
@@ -99,10 +99,6 @@ export const restoreRequest = z.union([
         message: `expected none of ${NOT_OF_DEAD_NODE.join(', ')}, online and onlyBackedUpDatacenters with it: it gets all that it had`,
       },
     )
-    .refine(({ deadNode, ignoreCounters }) => deadNode || !ignoreCounters, {
-      path: ['ignoreCounters'],
-      message: 'expected only with deadNode',
-    })
     .refine(({ dryRun, stopAfterStep }) => !dryRun || !stopAfterStep, {
       path: ['stopAfterStep'],
       message: 'expected none with dryRun, which ends before any step',
@@ -126,6 +122,7 @@ export const restoreRequest = z.union([
     restoreRunId: z.union([z.literal('latest'), runId]).default('latest'),
     /** As for a restore: what an undo puts back may be as old. */
     ignoreGcGrace: z.boolean().default(false),
+    ignoreCounters: z.boolean().default(false),
     confirmCluster,
     requestedBy,
   }),

@@ -16,6 +16,7 @@ import { requireLock } from './locking/held-lock.ts';
 import type { DescribedHost } from './planning/agreement.ts';
 import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
 import { planToBringBack } from './planning/bring-back.ts';
+import { requireNoCounters } from './planning/dead-node.ts';
 import { knownHosts, type Live, liveRing, liveSchema, readLive } from './planning/live-cluster.ts';
 import { planToLoad, selectionToLoad, whyLoaded } from './planning/load-plan.ts';
 import { BESIDE_WHAT_THERE_IS, requireAllUp } from './planning/online-restore.ts';
@@ -25,6 +26,7 @@ import {
   mapNodes,
   matchNodes,
   requireAllowed,
+  requireNotOlder,
   requireReadable,
   requireSpace,
 } from './planning/restore-nodes.ts';
@@ -40,7 +42,7 @@ import { defineStep } from './wrapper/define-step.ts';
 import type { StepPorts } from './wrapper/step-ports.ts';
 
 /**
- * @throws NotConfirmed TokensMismatch SameClusterName GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
+ * @throws CountersAtRisk NotConfirmed TokensMismatch SameClusterName GcGracePassed UnknownBackup NoBackup NothingToUndo TopologyMismatch SchemaConflict IncompatibleVersion InsufficientSpace
  *   RestoreNotAllowed NodeDown RingDisagreement SchemaDisagreement InvalidConfiguration BackupDamaged RunEnded
  */
 export async function planRestore(
@@ -112,12 +114,14 @@ async function planToRestore(
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
+  requireNotOlder(described, backup.headers, difference?.statements ?? []);
   const { online, repair } = request;
   if (online) requireAllUp(nodes);
   else requireSettled(whatStays(backup, difference), nodes);
   const { snapshotAt, leftOut: lacking } = backup.manifest;
-  const minds = !online && !request.ignoreGcGrace;
+  const minds = (!online || lacking.nodes > 0) && !request.ignoreGcGrace;
   if (minds) requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
+  if (lacking.nodes > 0 && !online && !request.ignoreCounters) requireNoCounters(backup.schema.tables);
   const operation = 'restore';
   const of = { sourceCluster, sourceVault };
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, ...of } as const;
@@ -179,6 +183,7 @@ async function planToUndoOrRelease(
     requireSettled(whatStays(backup, live.difference), nodes);
     const age = { from: restore.startedAt, now: ports.clock.now() };
     if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
+    if (backup.manifest.leftOut.nodes > 0 && !request.ignoreCounters) requireNoCounters(backup.schema.tables);
   }
   const asked = {
     ...{ operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection, sourceCluster },

@@ -177,7 +177,8 @@ function bringingBack(
 }
 
 const BESIDE = [
-  'Cassandra takes it in beside what the tables have now, and serves throughout: what was written or deleted since stays. There is no undo.',
+  'Cassandra takes it in beside what the tables have now, and serves throughout. Rows that were changed since stay as they are, and rows that',
+  'were deleted since do not come back (--as brings them back under another name, to copy from). There is no undo.',
 ];
 
 const inPlace = (ofSome: boolean) => [

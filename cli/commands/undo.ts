@@ -4,19 +4,26 @@ import type { Answer } from '../answer.ts';
 import { confirm } from '../confirm.ts';
 import type { Session } from '../deployment.ts';
 import { requireKeptRestore } from '../lookup.ts';
+import { formatTime } from '../render/format.ts';
 import { startRun } from '../start.ts';
 
 /** @throws UnknownCluster UnknownRun NothingToUndo NotConfirmed */
 export async function undo(
   session: Session,
   clusterId: string,
-  options: { restoreRunId?: string; ignoreGcGrace?: boolean; yes?: boolean; wait: boolean },
+  options: {
+    restoreRunId?: string;
+    ignoreGcGrace?: boolean;
+    ignoreCounters?: boolean;
+    yes?: boolean;
+    wait: boolean;
+  },
 ): Promise<Answer> {
   const restored = await requireKeptRestore(session.deployment, clusterId, options.restoreRunId);
   const only = describeSelection(restored.selection ?? {});
   const consequence = [
     `Undoes restore ${restored.runId} of cluster ${clusterId}${only ? ` (${only})` : ''}: its nodes are stopped and started, and its tables are as`,
-    'before it. What was written to these since the restore is given up.',
+    `before it. What was written to these since then, ${formatTime(restored.startedAt)}, is deleted: there is no way back.`,
   ].join('\n');
   await confirm(session.terminal, clusterId, consequence, options.yes);
   const request = {
@@ -24,6 +31,7 @@ export async function undo(
     clusterId,
     restoreRunId: restored.runId,
     ...(options.ignoreGcGrace && { ignoreGcGrace: true }),
+    ...(options.ignoreCounters && { ignoreCounters: true }),
     confirmCluster: clusterId,
   };
   return startRun(session, 'restore', request, options.wait);

@@ -66,14 +66,11 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const planned = await plan(asked, ports, restorePlan);
     return { ...sourceOf(planned, asked), ...(planned.stopAfterDownload && { forLater: true }) };
   },
-  'check-loader': async () => ({}),
-  async load(asked, ports) {
-    const { load } = await plan(asked, ports, restorePlan);
-    const own = load?.shares.filter(({ instanceArn }) => instanceArn === asked.host.instanceArn) ?? [];
-    if (!load || own.length === 0)
-      throw new InvalidDocument(`${asked.planKey}: got nothing for ${asked.host.instanceArn} to load`);
-    return { chains: own.map(({ sources }) => sources), tables: load.tables };
+  async 'check-loader'(asked, ports) {
+    const { chains } = await loadInput(asked, ports);
+    return { chains };
   },
+  load: loadInput,
   import: async (asked, ports) => sourceOf(await plan(asked, ports, restorePlan), asked),
   async place(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
@@ -184,6 +181,14 @@ async function uploadInput(asked: ActionRequest, ports: Ports): Promise<ActionIn
 
 function sourceOf({ tables, nodes }: RestorePlan, asked: ActionRequest): ActionInput<'import'> {
   return { sources: nodeOf(nodes, asked).sources, tables };
+}
+
+async function loadInput(asked: ActionRequest, ports: Ports): Promise<ActionInput<'load'>> {
+  const { load } = await plan(asked, ports, restorePlan);
+  const own = load?.shares.filter(({ instanceArn }) => instanceArn === asked.host.instanceArn) ?? [];
+  if (!load || own.length === 0)
+    throw new InvalidDocument(`${asked.planKey}: got nothing for ${asked.host.instanceArn} to load`);
+  return { chains: own.map(({ sources }) => sources), tables: load.tables };
 }
 
 function newHostOf({ deadNode }: RestorePlan): Pick<ActionInput<'place'>, 'newHost'> {

@@ -74,7 +74,7 @@ export function partWarnings(
 ): string[] {
   const hosts = leftOut.map(({ host }) => host.instanceId);
   const keyspaces = [...new Set(schema.tables.map((table) => table.keyspace))];
-  const repair = `nodetool repair -full ${keyspaces.length === 1 ? keyspaces[0] : '<keyspace>'}`;
+  const repair = keyspaces.map((keyspace) => `nodetool repair -full ${keyspace}`).join('; ');
   const members = manifest.nodes.length + manifest.leftOut.nodes;
   return [
     ...(manifest.leftOut.nodes > 0

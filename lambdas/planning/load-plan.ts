@@ -35,6 +35,7 @@ import {
   bytesOf,
   partsOf,
   requireAllowed,
+  requireNotOlder,
   requireReadable,
   requireSameRing,
 } from './restore-nodes.ts';
@@ -125,6 +126,7 @@ export function planToLoad(
   requireReadable(described.map((each) => ({ described: each, parts })));
 
   const { schema: named, tables } = inOtherNames(part.schema, request.as ?? {}, backupId);
+  if (request.as) requireAllRenamed(tables);
   const backedUp = backedUpDatacenters(part);
   const datacenters = ring.nodes
     .map(({ datacenter }) => datacenter)
@@ -136,6 +138,7 @@ export function planToLoad(
   const difference = compareToLoad(wanted, schema, made, isOthers);
   const conflicts = [...difference.conflicts, ...withoutReplicas(wanted, schema, ring), ...withoutRows(part)];
   if (conflicts.length > 0) throw new SchemaConflict(conflicts.join('; '));
+  requireNotOlder(described, part.headers, difference.statements);
 
   const dealt = deal(
     shares.map((share) => ({ ...share, bytes: bytesOf(share, tables) })),
@@ -200,6 +203,16 @@ function targetsOf(
   );
   return Object.fromEntries(
     tables.map(({ as }) => [`${as.keyspace}.${as.table}`, ids.get(`${as.keyspace}.${as.table}`) ?? '']),
+  );
+}
+
+/** Who gives names means to look first: nothing that lives is changed by the same run. @throws InvalidRequest */
+function requireAllRenamed(tables: NonNullable<RestorePlan['load']>['tables']): void {
+  const same = tables.filter(({ keyspace, table, as }) => keyspace === as.keyspace && table === as.table);
+  if (same.length === 0) return;
+  const named = same.map(({ keyspace, table }) => `${keyspace}.${table}`).join(', ');
+  throw new InvalidRequest(
+    `as: got none for ${named}, expected another name for each table that is restored: bring those under their own names back in a run of their own`,
   );
 }
 

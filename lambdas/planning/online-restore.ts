@@ -14,6 +14,6 @@ export function requireAllUp(nodes: readonly MappedNode[]): void {
 
 /** What an import cannot bring back, and what it brings back unasked. */
 export const BESIDE_WHAT_THERE_IS = [
-  'what is brought back stands beside what the tables have: rows that were written or deleted since the backup stay as they are now. For the tables exactly as they were, TRUNCATE them first, or restore them in place',
+  'what is brought back stands beside what the tables have: rows that were written since the backup stay as they are now, and rows that were deleted since do not come back. Bring the tables back under other names to copy from (as), or restore them in place; or TRUNCATE them first, which nothing undoes',
   'rows that were deleted longer ago than gc_grace_seconds come back, where their deletion is forgotten',
 ];

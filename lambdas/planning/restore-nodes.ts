@@ -159,6 +159,35 @@ export function requireReadable(nodes: ReadonlyArray<Omit<MappedNode, 'header'>>
   if (problems.length > 0) throw new IncompatibleVersion(problems.join('; '));
 }
 
+/**
+ * A schema of a newer Cassandra is not taken by an older one, though it reads the SSTables.
+ * @param statements that are to be applied
+ * @throws IncompatibleVersion
+ */
+export function requireNotOlder(
+  described: ReadonlyArray<Pick<DescribedHost, 'host' | 'result'>>,
+  headers: readonly NodeHeader[],
+  statements: readonly unknown[],
+): void {
+  if (statements.length === 0) return;
+  const newest = Math.max(...headers.map(({ cassandraVersion }) => release(cassandraVersion)));
+  const older = described.filter(
+    ({ result: { cassandraVersion } }) => cassandraVersion && release(cassandraVersion) < newest,
+  );
+  if (older.length === 0) return;
+  const named = older.map(({ host, result }) => `${host.instanceId} (${result.cassandraVersion})`).join(', ');
+  const version = headers.find((header) => release(header.cassandraVersion) === newest)?.cassandraVersion;
+  throw new IncompatibleVersion(
+    `got ${named}, expected at least ${version} of the backup, whose keyspaces and tables are to be made: make them yourself, or restore to that Cassandra`,
+  );
+}
+
+/** "4.1.10" → 4.01: major and minor. */
+function release(version: string): number {
+  const [major = '0', minor = '0'] = version.split('.');
+  return Number.parseInt(major, 10) + Number.parseInt(minor, 10) / 100;
+}
+
 /** In total; each host then checks each of its data directories. @throws InsufficientSpace */
 export function requireSpace(
   nodes: readonly MappedNode[],

@@ -160,7 +160,9 @@ export function replicationOf(statement: string): string {
 }
 
 function dropsOf(statement: string): string[] {
-  return [...statement.matchAll(/\bDROP ("(?:[^"]|"")+"|\w+)(?: USING TIMESTAMP (\d+))?/g)].map(
+  // A comment may say anything.
+  const outside = statement.replaceAll(/'(?:[^']|'')*'/g, "''");
+  return [...outside.matchAll(/\bDROP ("(?:[^"]|"")+"|\w+)(?: USING TIMESTAMP (\d+))?/g)].map(
     ([, column, timestamp]) => `${column}${timestamp ? ` at ${timestamp}` : ''}`,
   );
 }

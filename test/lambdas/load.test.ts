@@ -187,6 +187,24 @@ describe('an online restore', () => {
     expect(most.warnings.join('; ')).toMatch(/not all nodes of the backup are read/);
   });
 
+  it('leaves what has no other name to a run of its own', async () => {
+    const request = { ...COPY, keyspaces: { include: ['app'] } };
+    await expect(planned({ request })).rejects.toMatchObject({
+      name: 'InvalidRequest',
+      message: expect.stringMatching(/got none for app\.users, expected another name for each table/),
+    });
+  });
+
+  it('makes nothing of a newer Cassandra in an older one', async () => {
+    const older = { 1: { cassandraVersion: '4.1.10' } };
+    await expect(planned({ request: COPY, more: older })).rejects.toMatchObject({
+      name: 'IncompatibleVersion',
+      message: expect.stringMatching(/\(4\.1\.10\), expected at least 5\.0\.9 of the backup/),
+    });
+    const { plan } = await planned({ request: ORDERS, more: older });
+    expect(plan.statements).toEqual([]);
+  });
+
   it('is verified by the tables that it filled, and cannot be undone', async () => {
     const { world, run, planKey, plan } = await planned({ request: COPY });
     const loaded = { tables: 1, sstables: 1, files: 8, bytes: 900 };

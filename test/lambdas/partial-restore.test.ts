@@ -151,6 +151,38 @@ describe('a restore of chosen nodes', () => {
     }
   });
 
+  it('is refused beside counters: these nodes would count on from what they had', async () => {
+    const counting: SchemaView = {
+      ...schema,
+      tables: schema.tables.map((table) => ({
+        ...table,
+        columns: table.columns.map((column) =>
+          column.name === 'value' ? { ...column, type: 'counter' } : column,
+        ),
+      })),
+    };
+    const asked = async (request: Record<string, unknown>) => {
+      const world = newWorld();
+      await completedBackup(world, {}, {}, { schema: counting });
+      return planned(world, request, { live: { schema: counting } });
+    };
+    const nodes = [firstHost.instanceId];
+    await expect(asked({ nodes })).rejects.toMatchObject({ name: 'CountersAtRisk' });
+    expect((await asked({ nodes, ignoreCounters: true })).plan.nodes).toHaveLength(1);
+    expect((await asked({})).plan.nodes).toHaveLength(3);
+    // What each imports meets its own newer counts.
+    const online = { online: true, keyspaces: { include: ['app'] } };
+    expect((await asked({ nodes, ...online })).plan.nodes).toHaveLength(1);
+  });
+
+  it('is refused online, too, where others may have forgotten deletions since', async () => {
+    const world = await backedUp();
+    world.clock.advance(900_000_000);
+    const online = { online: true, keyspaces: { include: ['app.Orders'] } };
+    const asked = { nodes: [firstHost.instanceId], ...online };
+    await expect(planned(world, asked, { at: 900_000 })).rejects.toMatchObject({ name: 'GcGracePassed' });
+  });
+
   it('knows a node that moved to another instance by its host ID', async () => {
     const world = await backedUp();
     const moved = { 0: { hostId: secondHost.hostId }, 1: { hostId: firstHost.hostId } };

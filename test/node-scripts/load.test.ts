@@ -146,20 +146,32 @@ echo "Streaming relevant part of $(echo $dir/*-Data.db) to [/[2001:db8::1]:7000,
     expect(streams).toHaveLength(3);
   });
 
-  it('needs the guard file, and a loader that starts', async () => {
-    await expect(host.run(RESTORE, 'check-loader', {})).rejects.toMatchObject({
+  it('needs the guard file, what it is to stream, and a loader that starts', async () => {
+    const asked = { chains: (await input()).chains };
+    const check = (phase: string) => host.run(RESTORE, 'check-loader', asked, phase);
+    await expect(check('without')).rejects.toMatchObject({
       name: 'LoaderUnavailable',
       message: expect.stringMatching(/got none of .*usr\/share\/cassandra\/cassandra\.in\.sh/),
     });
     await withLoader();
-    expect(await host.run(RESTORE, 'check-loader', {}, 'check-again')).toEqual({});
+    expect(await check('with')).toEqual({});
+    const [first] = host.listing();
+    const key = host.keyOf(first);
+    const kept = host.memory.objects.get(key) ?? Buffer.alloc(0);
+    host.memory.objects.delete(key);
+    await expect(check('gone')).rejects.toMatchObject({
+      name: 'BackupDamaged',
+      message: `${key}: it is gone`,
+    });
+    host.memory.objects.set(key, kept);
     const include = host.paths.fixed('/usr/share/cassandra/cassandra.in.sh');
     await writeFile(include, 'JAVA=/nowhere/java\n');
-    await expect(host.run(RESTORE, 'check-loader', {}, 'check-late')).rejects.toMatchObject({
+    await expect(check('late')).rejects.toMatchObject({
       name: 'LoaderUnavailable',
       message: expect.stringMatching(/\/nowhere\/java/),
     });
     await writeFile(host.paths.guard, 'other\n');
+    await expect(check('guarded')).rejects.toMatchObject({ name: 'RestoreNotAllowed' });
     await expect(host.run(RESTORE, 'load', await input())).rejects.toMatchObject({
       name: 'RestoreNotAllowed',
     });
