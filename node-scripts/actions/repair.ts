@@ -1,5 +1,6 @@
 // repair: what the node has is compared with its replicas, in full, and made equal: nodetool returns when it is done.
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+import { NodetoolFailed } from '../../contracts/errors.ts';
 import { nodetool, notUpNormal, ringStatus } from '../cassandra/nodetool.ts';
 import type { ActionContext } from '../context.ts';
 
@@ -26,8 +27,18 @@ export async function repair(
 async function untilAllAreSeen(context: ActionContext): Promise<void> {
   const { clock, signal } = context;
   const deadline = clock.now().getTime() + GOSSIP_LIMIT_MS;
-  while (notUpNormal(await ringStatus(context)).length > 0 && clock.now().getTime() < deadline) {
+  while (!(await areSeen(context)) && clock.now().getTime() < deadline) {
     await clock.sleep(POLL_MS, signal);
     signal.throwIfAborted();
+  }
+}
+
+/** Right after its start nodetool may fail at what the node does not know yet. */
+async function areSeen(context: ActionContext): Promise<boolean> {
+  try {
+    return notUpNormal(await ringStatus(context)).length === 0;
+  } catch (error) {
+    if (!(error instanceof NodetoolFailed)) throw error;
+    return false;
   }
 }

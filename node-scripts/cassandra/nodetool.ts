@@ -1,5 +1,6 @@
 // nodetool: the one place that calls it and reads what it prints.
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '../../adapters/clock-system.ts';
 import { NodetoolFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { type CommandResult, runCommand } from './command.ts';
@@ -38,8 +39,18 @@ export interface NodeStatus {
   hostId: string;
 }
 
-/** Every ring member as this node sees it. */
+/** Of a member that is just coming up a node may not know all yet, and nodetool fails at that ("error: null"). */
+const STATUS_ATTEMPTS = 3;
+const STATUS_PAUSE_MS = 1_000;
+
+/** Every ring member as this node sees it. @throws NodetoolFailed */
 export async function ringStatus(context: NodetoolContext): Promise<NodeStatus[]> {
+  for (let attempt = 1; attempt < STATUS_ATTEMPTS; attempt += 1) {
+    const { failed, stdout } = await tryNodetool(context, 'status');
+    if (!failed) return parseStatus(stdout);
+    await systemClock.sleep(STATUS_PAUSE_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
   return parseStatus(await nodetool(context, 'status'));
 }
 

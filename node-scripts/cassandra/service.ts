@@ -1,7 +1,7 @@
 // Stopping and starting Cassandra by the commands of the configuration, and knowing that it is gone, or serves.
 import { connect } from 'node:net';
 import { basename } from 'node:path';
-import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
+import { CassandraUnavailable, CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere } from '../durable-files.ts';
 import { SYSTEMD } from '../host-paths.ts';
@@ -105,8 +105,16 @@ async function stopIfDrained(context: ActionContext, deadline: number): Promise<
 async function ownStateIfServing(context: ActionContext): Promise<{ state: string; hostId: string }> {
   const own = await servingNode(context);
   if (!own) return { state: 'not serving CQL', hostId: '' };
-  const member = (await ringStatus(context)).find((node) => node.hostId === own.hostId);
-  return { state: member?.state ?? 'not in its own ring', hostId: own.hostId };
+  const { hostId } = own;
+  const status = await ringStatus(context).catch(toldLater);
+  if ('untold' in status) return { state: `not telling its ring (${status.untold})`, hostId };
+  return { state: status.find((node) => node.hostId === hostId)?.state ?? 'not in its own ring', hostId };
+}
+
+/** Of a node that is coming up, before it knows where its members are, nodetool fails at what it does not know yet. */
+function toldLater(error: unknown): { untold: string } {
+  if (error instanceof NodetoolFailed) return { untold: error.message };
+  throw error;
 }
 
 /** Until all members are seen with one schema, as long as a start may take. @throws CassandraUnavailable */
@@ -114,7 +122,8 @@ export async function untilOneSchema(context: ActionContext): Promise<void> {
   const { startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
   for (;;) {
-    const { versions, unreachable } = await schemaVersions(context);
+    const seen = await schemaVersions(context).catch(toldLater);
+    const { versions, unreachable } = 'untold' in seen ? { versions: [], unreachable: [seen.untold] } : seen;
     if (versions.length === 1 && unreachable.length === 0) return;
     if (context.clock.now().getTime() > deadline) {
       throw new CassandraUnavailable(

@@ -90,7 +90,9 @@ const nodetool = (root: string) => `#!/bin/sh
 echo "$*" >> ${root}/asked
 case $1 in
   info) printf 'ID                     : ${ID}\\nNative Transport active: true\\n' ;;
-  status) echo 'UN  127.0.0.1  100 KiB  4  100.0%  ${ID}  rack1' ;;
+  status)
+    if [ -e ${root}/coming-up ]; then rm ${root}/coming-up; echo 'error: null' >&2; exit 2; fi
+    echo 'UN  127.0.0.1  100 KiB  4  100.0%  ${ID}  rack1' ;;
   describecluster)
     looks=$(grep -c describecluster ${root}/asked)
     echo 'Cluster Information:'
@@ -125,6 +127,7 @@ const ADDRESS = '127.99.99.98';
 describe('its start', () => {
   let server: Server;
   beforeEach(async () => {
+    await write(join(host.root, 'coming-up'), '');
     // Of its own: at that of the others nobody listens.
     await fakeNode(host, { rpc_address: ADDRESS });
     server = createServer((socket) => socket.destroy());
@@ -135,6 +138,8 @@ describe('its start', () => {
   it('is over once all members are seen with one schema', async () => {
     expect(await run('start', { awaitsSchema: true })).toMatchObject({ output: { hostId: ID } });
     expect(await asked('describecluster')).toHaveLength(3);
+    // The first look fails, as that at a node which does not know all members yet.
+    expect(await asked('status')).toHaveLength(2);
   });
 
   it('of any other node does not wait for that', async () => {
