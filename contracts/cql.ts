@@ -8,6 +8,9 @@ export function cqlTokens(text: string): string[] {
   return [...text.matchAll(TOKEN)].map(([token]) => token);
 }
 
+/** A comment may say anything: the statement with its texts empty. */
+export const withoutTexts = (statement: string) => statement.replaceAll(/'(?:[^']|'')*'/g, "''");
+
 /** A name as the schema tables hold it: DESCRIBE quotes those that need it. */
 export function unquoted(name: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;

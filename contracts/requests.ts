@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { vaultName } from './configuration.ts';
 import { backupId, backupKind, clusterId, executionArn, hostId, instanceId, runId } from './identifiers.ts';
-import { selectionFields } from './selection.ts';
+import { type Selection, selectionFields, selectionOf } from './selection.ts';
 
 const requestedBy = z.string().max(256).optional();
 
@@ -128,6 +128,15 @@ export const restoreRequest = z.union([
   }),
 ]);
 export type RestoreRequest = z.infer<typeof restoreRequest>;
+
+/** What of the backup is restored: where nothing else is said, what gets another name. */
+export function selectionWithNames(
+  request: Selection & { as?: Readonly<Record<string, string>> | undefined },
+): Selection {
+  const chosen = selectionOf(request);
+  if (!request.as || chosen.keyspaces?.include) return chosen;
+  return { ...chosen, keyspaces: { ...chosen.keyspaces, include: Object.keys(request.as) } };
+}
 
 export const registerRequest = z
   .strictObject({

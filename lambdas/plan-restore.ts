@@ -8,17 +8,21 @@ import {
   TopologyMismatch,
 } from '../contracts/errors.ts';
 import type { RestorePlan } from '../contracts/plans.ts';
-import { type RestoreRequest, restoreRequest } from '../contracts/requests.ts';
+import { type RestoreRequest, restoreRequest, selectionWithNames } from '../contracts/requests.ts';
 import type { RunRef } from '../contracts/runs.ts';
 import { selectionOf } from '../contracts/selection.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import type { DescribedHost } from './planning/agreement.ts';
-import { forgottenFrom, partWarnings, requireWithinGcGrace } from './planning/beside-newer.ts';
+import {
+  forgottenFrom,
+  partWarnings,
+  requireNoCounters,
+  requireWithinGcGrace,
+} from './planning/beside-newer.ts';
 import { planToBringBack } from './planning/bring-back.ts';
-import { requireNoCounters } from './planning/dead-node.ts';
-import { knownHosts, type Live, liveRing, liveSchema, readLive } from './planning/live-cluster.ts';
-import { planToLoad, selectionToLoad, whyLoaded } from './planning/load-plan.ts';
+import { knownHosts, type Live, liveRing, type Now, readLive, readNow } from './planning/live-cluster.ts';
+import { planToLoad, whyLoaded } from './planning/load-plan.ts';
 import { BESIDE_WHAT_THERE_IS, requireAllUp } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
 import { inVault, type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
@@ -91,13 +95,13 @@ async function planToRestore(
   const { sourceCluster = run.clusterId } = request;
   const sourceVault = requireReadableBy(deployed, sourceCluster, request.sourceVault);
   const whole = await readWhole(ports, run, described, { ...request, sourceCluster, sourceVault });
+  let now: Now | undefined;
   if (request.online) {
-    const part = restoredPart(whole, selectionToLoad(request), knownHosts(described));
-    const ring = await liveRing(ports, run, described);
-    const schema = await liveSchema(ports, run, described);
-    const why = whyLoaded(request, run.clusterId, part, { ring, schema });
+    const part = restoredPart(whole, selectionWithNames(request), knownHosts(described));
+    now = await readNow(ports, run, described);
+    const why = whyLoaded(request, run.clusterId, part, now);
     if (why.length > 0)
-      return planToLoad(run, { request, described, cluster, part, ring, schema, sourceVault, why });
+      return planToLoad(run, { request, described, cluster, part, ...now, sourceVault, why });
   }
   const backup = restoredPart(whole, selectionOf(request), knownHosts(described));
   const { mapped: nodes, leftOut } = mapNodes(described, backup);
@@ -110,7 +114,8 @@ async function planToRestore(
   requireReadable(nodes);
   const { onlyBackedUpDatacenters, dryRun } = request;
   const stopAfterDownload = request.stopAfterStep === 'download';
-  const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
+  const asIs = { described, cluster, backup, onlyBackedUpDatacenters };
+  const live = await readLive(ports, run, asIs, now);
   const { difference } = live;
   if (difference && difference.conflicts.length > 0)
     throw new SchemaConflict(difference.conflicts.join('; '));
@@ -119,9 +124,9 @@ async function planToRestore(
   if (online) requireAllUp(nodes);
   else requireSettled(whatStays(backup, difference), nodes);
   const { snapshotAt, leftOut: lacking } = backup.manifest;
-  const minds = (!online || lacking.nodes > 0) && !request.ignoreGcGrace;
+  const minds = !request.ignoreGcGrace;
   if (minds) requireWithinGcGrace(backup, live.schema, { from: snapshotAt, now: ports.clock.now() });
-  if (lacking.nodes > 0 && !online && !request.ignoreCounters) requireNoCounters(backup.schema.tables);
+  if (!online && !request.ignoreCounters) requireNoCounters(backup);
   const operation = 'restore';
   const of = { sourceCluster, sourceVault };
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, ...of } as const;
@@ -183,7 +188,7 @@ async function planToUndoOrRelease(
     requireSettled(whatStays(backup, live.difference), nodes);
     const age = { from: restore.startedAt, now: ports.clock.now() };
     if (!request.ignoreGcGrace) requireWithinGcGrace(backup, live.schema, age);
-    if (backup.manifest.leftOut.nodes > 0 && !request.ignoreCounters) requireNoCounters(backup.schema.tables);
+    if (!request.ignoreCounters) requireNoCounters(backup);
   }
   const asked = {
     ...{ operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection, sourceCluster },

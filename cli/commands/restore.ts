@@ -1,7 +1,7 @@
 // `ringvault restore <cluster>`: shows which backup it would be, asks, starts the restore and watches it.
 import { InvalidRequest } from '../../contracts/errors.ts';
 import type { ClusterManifest } from '../../contracts/manifests.ts';
-import type { RestoreRequest } from '../../contracts/requests.ts';
+import { type RestoreRequest, selectionWithNames } from '../../contracts/requests.ts';
 import { describeSelection, type Selection, selectionOf } from '../../contracts/selection.ts';
 import type { Answer } from '../answer.ts';
 import { confirm } from '../confirm.ts';
@@ -62,7 +62,7 @@ export async function restore(session: Session, clusterId: string, options: Rest
     const consequence =
       deadNode && manifest
         ? bringingBack(clusterId, manifest, deadNode, repair ?? true)
-        : consequenceOf(clusterId, manifest, options, { online, as });
+        : consequenceOf(clusterId, manifest, options, online);
     await confirm(session.terminal, clusterId, consequence, options.yes);
   }
   const request: RestoreRequest = {
@@ -118,11 +118,10 @@ function consequenceOf(
   clusterId: string,
   manifest: ClusterManifest | undefined,
   options: RestoreOptions,
-  { online, as }: { online: boolean; as: RestoreOptions['as'] },
+  online: boolean,
 ): string {
-  const of = selectionOf(options);
-  const include = of.keyspaces?.include ?? (as && Object.keys(as));
-  const chosen = { ...of, ...(include && { keyspaces: { ...of.keyspaces, include } }) };
+  const { as } = options;
+  const chosen = selectionWithNames(options);
   const asked = describeSelection(chosen);
   const ofSome = (manifest?.leftOut.nodes ?? 0) > 0 || Boolean(chosen.nodes ?? chosen.datacenter);
   return [

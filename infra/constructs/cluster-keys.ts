@@ -74,14 +74,14 @@ export class ClusterKeys extends Construct {
     return [
       ...this.readStatements(clusterId),
       this.throughS3(['kms:GenerateDataKey'], [arn]),
-      ...(clientSide ? [this.directly(['kms:GenerateDataKey'], [arn], clusterId)] : []),
+      ...(clientSide ? [directly(['kms:GenerateDataKey'], [arn], [clusterId])] : []),
     ];
   }
 
   /** Of hosts that read backups of these clusters. */
   readStatements(...clusterIds: string[]): PolicyStatement[] {
     const all = [...new Set(clusterIds.flatMap((each) => this.of(each).all))];
-    return [this.throughS3(['kms:Decrypt'], all), this.directly(['kms:Decrypt'], all, ...clusterIds)];
+    return [this.throughS3(['kms:Decrypt'], all), directly(['kms:Decrypt'], all, clusterIds)];
   }
 
   private of(clusterId: string): ClusterKey {
@@ -90,20 +90,23 @@ export class ClusterKeys extends Construct {
     return key;
   }
 
-  /** For data keys, which are bound to their cluster. */
-  private directly(
-    actions: string[],
-    resources: readonly string[],
-    ...clusterIds: string[]
-  ): PolicyStatement {
-    const conditions = {
-      StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterIds },
-    };
-    return new PolicyStatement({ actions, resources: [...resources], conditions });
-  }
-
   private throughS3(actions: string[], resources: readonly string[]): PolicyStatement {
-    const conditions = { StringEquals: { 'kms:ViaService': `s3.${Stack.of(this).region}.amazonaws.com` } };
-    return new PolicyStatement({ actions, resources: [...resources], conditions });
+    return throughS3(actions, resources, Stack.of(this).region);
   }
+}
+
+/** Of hosts, for data keys, which are bound to their cluster. @param clusterIds one, or any of several */
+export function directly(
+  actions: string[],
+  resources: readonly string[],
+  clusterIds: string | string[],
+): PolicyStatement {
+  const conditions = { StringEquals: { [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: clusterIds } };
+  return new PolicyStatement({ actions, resources: [...resources], conditions });
+}
+
+/** As S3 uses a key for who reads or writes an object. @param region of the bucket */
+export function throughS3(actions: string[], resources: readonly string[], region: string): PolicyStatement {
+  const conditions = { StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` } };
+  return new PolicyStatement({ actions, resources: [...resources], conditions });
 }

@@ -4,7 +4,7 @@ import { Arn, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { OtherVault, RestoresFrom, RingvaultConfiguration } from '../../contracts/configuration.ts';
-import { ENCRYPTION_CONTEXT_KEY } from '../../contracts/encryption.ts';
+import { directly, throughS3 } from './cluster-keys.ts';
 
 type Configured = Pick<RingvaultConfiguration, 'clusters' | 'vaults'>;
 
@@ -69,8 +69,9 @@ export function otherVaultHostStatements(
 
 function sourcesOf({ vaults }: Configured, restoresFrom: readonly RestoresFrom[]): Source[] {
   return restoresFrom.flatMap((source) => {
-    const vault = typeof source === 'string' ? undefined : vaults[source.vault];
-    return vault && typeof source !== 'string' ? [{ vault, cluster: source.cluster }] : [];
+    if (typeof source === 'string') return [];
+    const vault = vaults[source.vault];
+    return vault ? [{ vault, cluster: source.cluster }] : [];
   });
 }
 
@@ -81,22 +82,14 @@ function ofAccounts(sources: readonly Source[]): Record<string, Record<string, s
   return isKnown ? { StringEquals: { 'aws:ResourceAccount': accounts } } : {};
 }
 
-/** @param directly as hosts do, for data keys, which are bound to their cluster */
-function decryptStatements(sources: readonly Source[], directly: boolean): PolicyStatement[] {
+/** @param ofHosts which also unwrap data keys */
+function decryptStatements(sources: readonly Source[], ofHosts: boolean): PolicyStatement[] {
   return sources
     .filter(({ vault }) => vault.kmsKeyArns.length > 0)
-    .flatMap(({ vault: { kmsKeyArns, region }, cluster }) => {
-      const allow = (conditions: Record<string, string>) =>
-        new PolicyStatement({
-          actions: ['kms:Decrypt'],
-          resources: kmsKeyArns,
-          conditions: { StringEquals: conditions },
-        });
-      return [
-        allow({ 'kms:ViaService': `s3.${region}.amazonaws.com` }),
-        ...(directly ? [allow({ [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEY}`]: cluster })] : []),
-      ];
-    });
+    .flatMap(({ vault: { kmsKeyArns, region }, cluster }) => [
+      throughS3(['kms:Decrypt'], kmsKeyArns, region),
+      ...(ofHosts ? [directly(['kms:Decrypt'], kmsKeyArns, cluster)] : []),
+    ]);
 }
 
 function objectsOf(scope: Construct, { vault, cluster }: Source, part: 'objects' | 'backups'): string {

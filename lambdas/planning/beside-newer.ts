@@ -1,7 +1,7 @@
 // What comes of it where some nodes are restored and the others keep what they have: old replicas beside newer ones. Pure.
 
-import { unquoted } from '../../contracts/cql.ts';
-import { GcGracePassed } from '../../contracts/errors.ts';
+import { unquoted, withoutTexts } from '../../contracts/cql.ts';
+import { CountersAtRisk, GcGracePassed } from '../../contracts/errors.ts';
 import type { SchemaTable, SchemaView } from '../../contracts/ring.ts';
 import type { DescribedHost } from './agreement.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
@@ -33,6 +33,25 @@ export function requireWithinGcGrace(
   );
 }
 
+/**
+ * A node counts on from what it has of its own counts, under its host ID, and everybody takes its word for these.
+ * @throws CountersAtRisk
+ */
+export function requireNoCounters({ manifest, schema }: Pick<RestorableBackup, 'manifest' | 'schema'>): void {
+  const counting = manifest.leftOut.nodes > 0 ? countersAmong(schema.tables) : [];
+  if (counting.length === 0) return;
+  throw new CountersAtRisk(
+    `got tables of counters, ${counting.join(', ')}, expected none, or ignoreCounters`,
+  );
+}
+
+/** Names of tables. */
+export function countersAmong(tables: readonly SchemaTable[]): string[] {
+  return tables
+    .filter(({ columns }) => columns.some(({ type }) => type === 'counter'))
+    .map(({ keyspace, name }) => `${keyspace}.${name}`);
+}
+
 /** When the first replicas begin to forget deletions that are younger than the data. */
 export function forgottenFrom(
   { schema }: Pick<RestorableBackup, 'schema'>,
@@ -54,15 +73,13 @@ function gracesOf(schema: SchemaView, live: SchemaView | undefined) {
 }
 
 const GRACE = /\bgc_grace_seconds\s*=\s*(\d+)/;
-/** A comment may say anything. */
-const withoutText = (statement: string) => statement.replaceAll(/'(?:[^']|'')*'/g, "''");
 
 function graceOf({ keyspace, name }: SchemaTable, schemas: readonly SchemaView[]): number[] {
   return schemas.flatMap(({ statements }) =>
     statements
       .filter(({ type }) => type === 'table')
       .filter((each) => unquoted(each.keyspace) === keyspace && unquoted(each.name) === name)
-      .map(({ statement }) => Number(GRACE.exec(withoutText(statement))?.[1] ?? GC_GRACE_SECONDS)),
+      .map(({ statement }) => Number(GRACE.exec(withoutTexts(statement))?.[1] ?? GC_GRACE_SECONDS)),
   );
 }
 

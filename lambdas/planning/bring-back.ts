@@ -5,13 +5,12 @@ import type { RestoreRequest } from '../../contracts/requests.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import type { DescribedHost } from './agreement.ts';
-import { forgottenFrom, requireWithinGcGrace } from './beside-newer.ts';
+import { forgottenFrom, requireNoCounters, requireWithinGcGrace } from './beside-newer.ts';
 import {
   type DeadNode,
   deadNodeWarnings,
   othersOf,
   requireDead,
-  requireNoCounters,
   requireNotRestoredSince,
   tablesOfNode,
   truncatedSince,
@@ -44,7 +43,7 @@ export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Aske
   const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
   requireSpace(nodes, { tables }, cluster.limits);
   const held = heldBy(backup, tables);
-  if (!request.ignoreCounters) requireNoCounters(held.schema.tables);
+  if (!request.ignoreCounters) requireNoCounters(held);
   const age = { from: snapshotAt, now: ports.clock.now() };
   if (!request.ignoreGcGrace) requireWithinGcGrace(held, live.schema, age);
 

@@ -1,6 +1,5 @@
 // One node whose host is gone, brought back with its identity on a host that has no node yet: see ADR 0024. Pure.
 import {
-  CountersAtRisk,
   HostNotEmpty,
   NodeDown,
   NodeNotDead,
@@ -124,17 +123,6 @@ const isEmptied = (keyspace: string, table: string) =>
 export function truncatedSince(described: readonly DescribedHost[], from: string): Set<string> {
   const records = described.flatMap(({ result }) => Object.entries(result.truncatedAt ?? {}));
   return new Set(records.filter(([, at]) => at >= from).map(([id]) => id));
-}
-
-/**
- * A node counts on from what it has of its own counts, under its host ID, and everybody takes its word for these.
- * @throws CountersAtRisk
- */
-export function requireNoCounters(tables: readonly SchemaTable[]): void {
-  const counting = tables.filter(({ columns }) => columns.some(({ type }) => type === 'counter'));
-  if (counting.length === 0) return;
-  const named = counting.map(({ keyspace, name }) => `${keyspace}.${name}`).join(', ');
-  throw new CountersAtRisk(`got tables of counters, ${named}, expected none, or ignoreCounters`);
 }
 
 /**

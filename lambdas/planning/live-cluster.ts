@@ -36,16 +36,23 @@ export async function liveRing(
   return readRing(ports, { instanceArn: host.instanceArn, actionId });
 }
 
+/** What the nodes agree on. */
+export interface Now {
+  ring: RingView;
+  schema: SchemaView;
+}
+
 /** @throws NodeDown RingDisagreement SchemaDisagreement */
-export async function liveSchema(
+export async function readNow(
   ports: StepPorts,
   run: RunRef,
   described: readonly DescribedHost[],
-): Promise<SchemaView> {
+): Promise<Now> {
   const up = described.flatMap((each) => upHost(each) ?? []);
+  const { host } = requireOneRing(up);
   requireOneSchema(up);
-  const { instanceArn } = requireOneRing(up).host;
-  return readSchema(ports, { instanceArn, actionId: actionIdOf(run.runId, 'describe') });
+  const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe') };
+  return { ring: await readRing(ports, by), schema: await readSchema(ports, by) };
 }
 
 export function knownHosts(described: readonly DescribedHost[]) {
@@ -55,22 +62,20 @@ export function knownHosts(described: readonly DescribedHost[]) {
 export async function readLive(
   ports: StepPorts,
   run: RunRef,
-  now: {
+  asIs: {
     described: DescribedHost[];
     cluster: ClusterConfiguration;
     backup: RestorableBackup;
     onlyBackedUpDatacenters: boolean;
   },
+  now?: Now,
 ): Promise<Live> {
-  const { described, cluster, backup, onlyBackedUpDatacenters } = now;
+  const { described, cluster, backup, onlyBackedUpDatacenters } = asIs;
   const up = described.flatMap((each) => upHost(each) ?? []);
   if (up.length === 0) return { described, up, difference: undefined, schema: undefined };
   requireDatacenters(up, cluster.datacenters);
-  const { host } = requireOneRing(up);
-  requireOneSchema(up);
-  const by = { instanceArn: host.instanceArn, actionId: actionIdOf(run.runId, 'describe') };
-  requireSameRing(await readRing(ports, by), backup);
-  const schema = await readSchema(ports, by);
+  const { ring, schema } = now ?? (await readNow(ports, run, described));
+  requireSameRing(ring, backup);
   const restored = onlyBackedUpDatacenters
     ? replicatedOnlyIn(backup.schema, schema, backedUpDatacenters(backup))
     : backup.schema;

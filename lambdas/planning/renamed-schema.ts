@@ -1,5 +1,4 @@
 // The schema of a backup under other names: what a restore-as makes beside what there is. Pure.
-import { createHash } from 'node:crypto';
 import type { LoadedTable } from '../../contracts/actions.ts';
 import { cqlTokens, unquoted } from '../../contracts/cql.ts';
 import { InvalidRequest, NothingSelected } from '../../contracts/errors.ts';
@@ -9,6 +8,7 @@ import {
   type SchemaTable,
   type SchemaView,
 } from '../../contracts/ring.ts';
+import { sha256Of } from '../vault/documents.ts';
 
 /** `keyspace` or `keyspace.table` → the other name; a table's is in its own keyspace. */
 export type Names = Readonly<Record<string, string>>;
@@ -61,6 +61,10 @@ export function inOtherNames(schema: SchemaView, names: Names, backupId: string)
   };
 }
 
+/** Whether it is a copy beside what lives. */
+export const hasOtherName = ({ keyspace, table, as }: LoadedTable) =>
+  keyspace !== as.keyspace || table !== as.table;
+
 /** Types of statements that are of a table, and have names of their own. */
 export const OF_TABLES = ['index', 'materialized_view', 'view'];
 /** Directories of these names Cassandra takes for its own. */
@@ -94,7 +98,7 @@ function nameOf({ keyspace, name }: Pick<SchemaTable, 'keyspace' | 'name'>, name
 
 /** A UUID by names, as RFC 9562 has it for hashes of one's own choice (version 8); 32 hex digits. */
 function idOf(...of: string[]): string {
-  const hash = createHash('sha256').update(of.join('/')).digest('hex');
+  const hash = sha256Of(of.join('/'));
   return `${hash.slice(0, 12)}8${hash.slice(13, 16)}8${hash.slice(17, 32)}`;
 }
 

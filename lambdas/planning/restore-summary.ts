@@ -2,6 +2,7 @@
 import type { RestorePlan } from '../../contracts/plans.ts';
 import { describeSelection, scopeOf } from '../../contracts/selection.ts';
 import { bytesForPeople } from '../reporting/for-people.ts';
+import { hasOtherName } from './renamed-schema.ts';
 
 const LISTED = 50;
 const CHARACTERS = 500;
@@ -47,7 +48,7 @@ function goesOnFrom({ nodes: [node] }: RestorePlan): { goesOnFrom?: string[] } {
 }
 
 function underNames({ tables }: NonNullable<RestorePlan['load']>): { as?: string[] } {
-  const others = tables.filter(({ keyspace, table, as }) => keyspace !== as.keyspace || table !== as.table);
+  const others = tables.filter(hasOtherName);
   if (others.length === 0) return {};
   return {
     as: shortened(

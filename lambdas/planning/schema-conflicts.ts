@@ -1,5 +1,5 @@
 // Changes of columns, types and keyspaces since a backup that would make restored data wrong. Pure.
-import { cqlTokens, unquoted } from '../../contracts/cql.ts';
+import { cqlTokens, unquoted, withoutTexts } from '../../contracts/cql.ts';
 import type { SchemaStatement, SchemaTable, SchemaView } from '../../contracts/ring.ts';
 
 interface Found {
@@ -160,9 +160,7 @@ export function replicationOf(statement: string): string {
 }
 
 function dropsOf(statement: string): string[] {
-  // A comment may say anything.
-  const outside = statement.replaceAll(/'(?:[^']|'')*'/g, "''");
-  return [...outside.matchAll(/\bDROP ("(?:[^"]|"")+"|\w+)(?: USING TIMESTAMP (\d+))?/g)].map(
+  return [...withoutTexts(statement).matchAll(/\bDROP ("(?:[^"]|"")+"|\w+)(?: USING TIMESTAMP (\d+))?/g)].map(
     ([, column, timestamp]) => `${column}${timestamp ? ` at ${timestamp}` : ''}`,
   );
 }

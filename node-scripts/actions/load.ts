@@ -77,7 +77,9 @@ export async function load(
     const source = inVaultOf(context, sources);
     parts.push({ source, backup: await readNodeChain(source, sources), isChain: sources.length > 1 });
   }
-  tellTotals(context, parts, tables);
+  const expected = headerTotals(parts, tables);
+  // What indexes are made of is not loaded.
+  context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
   const { forTables } = await nodeDirectories(context);
   const data = await roomiest(forTables);
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
@@ -99,16 +101,15 @@ export async function load(
   } finally {
     rate.close();
   }
-  await mustHaveLoadedAll(parts, tables, at);
+  await mustHaveLoadedAll(parts, tables, at, expected.bytes);
   await removeStaging(context, forTables);
   return { tables: tables.length, sstables: at.sstables, files: at.files, bytes: at.bytes };
 }
 
-/** As far as the headers tell: what indexes are made of is not loaded. */
-function tellTotals({ progress }: ActionContext, parts: Part[], tables: LoadedTable[]): void {
+function headerTotals(parts: Part[], tables: LoadedTable[]): { files: number; bytes: number } {
   const totals = parts.map(({ backup }) => totalsOfTables(backup.header, tables));
   const sum = (field: 'files' | 'bytes') => totals.reduce((total, each) => total + each[field], 0);
-  progress.set({ filesTotal: sum('files'), bytesTotal: sum('bytes') });
+  return { files: sum('files'), bytes: sum('bytes') };
 }
 
 /** On all: which one has most room may have been another one for an attempt before. */
@@ -117,25 +118,28 @@ async function removeStaging({ document }: ActionContext, directories: string[])
     await rm(stagingRoot(path, document.runId), { recursive: true, force: true });
 }
 
-/** Counted anew, from the listings. @throws LoadIncomplete */
-async function mustHaveLoadedAll(parts: Part[], tables: LoadedTable[], at: Position): Promise<void> {
-  const listed = { files: 0, bytes: 0 };
+/** Counted anew, from the listings. @param bytes as the headers have it @throws LoadIncomplete */
+async function mustHaveLoadedAll(
+  parts: Part[],
+  tables: LoadedTable[],
+  at: Position,
+  bytes: number,
+): Promise<void> {
+  let listedBytes = 0;
   const wanted = { files: 0, bytes: 0 };
   for (const { backup } of parts) {
     for await (const { path, sizeBytes } of filesOfTables(backup.files(), tables)) {
-      for (const total of isLoaded(path) ? [listed, wanted] : [listed]) {
-        total.files += 1;
-        total.bytes += sizeBytes;
-      }
+      listedBytes += sizeBytes;
+      if (!isLoaded(path)) continue;
+      wanted.files += 1;
+      wanted.bytes += sizeBytes;
     }
   }
-  const headers = parts.map(({ backup }) => totalsOfTables(backup.header, tables));
-  const bytes = headers.reduce((sum, each) => sum + each.bytes, 0);
   // What two of a chain have is listed once.
-  const isAll = parts.some(({ isChain }) => isChain) ? listed.bytes <= bytes : listed.bytes === bytes;
+  const isAll = parts.some(({ isChain }) => isChain) ? listedBytes <= bytes : listedBytes === bytes;
   if (isAll && wanted.files === at.files && wanted.bytes === at.bytes) return;
   throw new LoadIncomplete(
-    `got ${at.files} files of ${at.bytes} bytes loaded, expected ${wanted.files} of ${wanted.bytes}, of ${listed.bytes} bytes listed and ${bytes} in the headers`,
+    `got ${at.files} files of ${at.bytes} bytes loaded, expected ${wanted.files} of ${wanted.bytes}, of ${listedBytes} bytes listed and ${bytes} in the headers`,
   );
 }
 

@@ -1,7 +1,6 @@
 // repair: what the node has is compared with its replicas, in full, and made equal: nodetool returns when it is done.
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
-import { NodetoolFailed } from '../../contracts/errors.ts';
-import { nodetool, notUpNormal, ringStatus } from '../cassandra/nodetool.ts';
+import { nodetool, notUpNormal, ringStatus, toldLater } from '../cassandra/nodetool.ts';
 import type { ActionContext } from '../context.ts';
 
 /** Right after its start a node may not know yet that the others are up; longer than this it is not waited for. */
@@ -33,12 +32,7 @@ async function untilAllAreSeen(context: ActionContext): Promise<void> {
   }
 }
 
-/** Right after its start nodetool may fail at what the node does not know yet. */
 async function areSeen(context: ActionContext): Promise<boolean> {
-  try {
-    return notUpNormal(await ringStatus(context)).length === 0;
-  } catch (error) {
-    if (!(error instanceof NodetoolFailed)) throw error;
-    return false;
-  }
+  const status = await ringStatus(context).catch(toldLater);
+  return !('untold' in status) && notUpNormal(status).length === 0;
 }

@@ -62,6 +62,12 @@ function parseStatus(output: string): NodeStatus[] {
   });
 }
 
+/** Of a node that is coming up, before it knows where its members are, nodetool fails at what it does not know yet. */
+export function toldLater(error: unknown): { untold: string } {
+  if (error instanceof NodetoolFailed) return { untold: error.message };
+  throw error;
+}
+
 /** `address (state)` of each member that is not Up/Normal. */
 export function notUpNormal(status: NodeStatus[]): string[] {
   return status

@@ -1,7 +1,7 @@
 // Stopping and starting Cassandra by the commands of the configuration, and knowing that it is gone, or serves.
 import { connect } from 'node:net';
 import { basename } from 'node:path';
-import { CassandraUnavailable, CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
+import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere } from '../durable-files.ts';
 import { SYSTEMD } from '../host-paths.ts';
@@ -9,7 +9,7 @@ import { commandName, processesUsing } from '../processes.ts';
 import { runCommand } from './command.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
-import { operationMode, ownNode, ringStatus, schemaVersions, tryNodetool } from './nodetool.ts';
+import { operationMode, ownNode, ringStatus, schemaVersions, toldLater, tryNodetool } from './nodetool.ts';
 
 const POLL_MS = 500;
 const CONNECT_LIMIT_MS = 5_000;
@@ -109,12 +109,6 @@ async function ownStateIfServing(context: ActionContext): Promise<{ state: strin
   const status = await ringStatus(context).catch(toldLater);
   if ('untold' in status) return { state: `not telling its ring (${status.untold})`, hostId };
   return { state: status.find((node) => node.hostId === hostId)?.state ?? 'not in its own ring', hostId };
-}
-
-/** Of a node that is coming up, before it knows where its members are, nodetool fails at what it does not know yet. */
-function toldLater(error: unknown): { untold: string } {
-  if (error instanceof NodetoolFailed) return { untold: error.message };
-  throw error;
 }
 
 /** Until all members are seen with one schema, as long as a start may take. @throws CassandraUnavailable */

@@ -1,15 +1,23 @@
 // Restores by Cassandra's bulk loader: to other nodes than the backup's, under other names, into tables with views.
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { type Client, types } from 'cassandra-driver';
+import type { Client } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf } from '../../cli/run-view.ts';
 import { KEYSPACE } from '../../local/dataset/schema.ts';
 import { datasetStage } from './dataset-stage.ts';
-import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
+import {
+  EVERYWHERE,
+  gamma,
+  clusterId as gammaId,
+  openCustomers,
+  openShop,
+  rows,
+  write,
+  written,
+} from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
 
 const ELSEWHERE = 'ringvault-elsewhere';
-const EVERYWHERE = { prepare: true, consistency: types.consistencies.all };
 
 let stage: Stage;
 beforeAll(async () => {
@@ -87,16 +95,7 @@ async function moveElsewhere(clusterId: string) {
 test('two nodes’ backup in another vault comes to three nodes of other tokens, of a newer Cassandra', async () => {
   const { client } = await gamma();
   await openShop(client, 'Loaded');
-  await client.execute('CREATE TYPE "Loaded"."Address" (street text)');
-  await client.execute(
-    'CREATE TABLE "Loaded"."Customers" (id int PRIMARY KEY, at map<text, frozen<"Address">>, gone int, kept int)',
-  );
-  const insert = `INSERT INTO "Loaded"."Customers" (id, at, gone, kept) VALUES (1, {'home': {street: 'High'}}, 3, 4)`;
-  await client.execute(insert, [], EVERYWHERE);
-  await client.execute('ALTER TABLE "Loaded"."Customers" DROP gone');
-  await client.execute('CREATE TABLE "Loaded"."Visits" (id int PRIMARY KEY, visits counter)');
-  for (let visit = 0; visit < 3; visit++)
-    await client.execute('UPDATE "Loaded"."Visits" SET visits = visits + 1 WHERE id = 1', [], EVERYWHERE);
+  await openCustomers(client, 'Loaded');
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
 
   const loaded = await stage.client(await stage.alpha());

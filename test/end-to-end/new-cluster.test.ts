@@ -1,41 +1,28 @@
 // A backup of one cluster on the new, empty nodes of another: of Cassandra 4.1, encrypted by its hosts, into 5.0.
-import { type Client, types } from 'cassandra-driver';
+import type { Client } from 'cassandra-driver';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf } from '../../cli/run-view.ts';
-import { gamma, clusterId as gammaId, openShop, rows, TABLES, write, written } from './gamma-shop.ts';
+import {
+  EVERYWHERE,
+  gamma,
+  clusterId as gammaId,
+  openCustomers,
+  openShop,
+  rows,
+  TABLES,
+  write,
+  written,
+} from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
 
 const KEYSPACE = 'Moved';
 const NEW = 'epsilon';
-const EVERYWHERE = { prepare: true, consistency: types.consistencies.all };
 
 let stage: Stage;
 beforeAll(async () => {
   stage = await sharedStage();
 });
 afterEach(() => stage.calm());
-
-/** What depends on the order of the schema: types in types, and in a table. */
-async function openMore(client: Client): Promise<void> {
-  await client.execute(`CREATE TYPE "${KEYSPACE}"."Zone" (code text)`);
-  await client.execute(`CREATE TYPE "${KEYSPACE}"."Address" (street text, zone frozen<"Zone">)`);
-  await client.execute(
-    `CREATE TABLE "${KEYSPACE}"."Customers" (id int PRIMARY KEY, at map<text, frozen<"Address">>, gone int)`,
-  );
-  await client.execute(`ALTER TABLE "${KEYSPACE}"."Customers" DROP gone`);
-  await client.execute(`CREATE TABLE "${KEYSPACE}"."Visits" (id int PRIMARY KEY, visits counter)`);
-  await client.execute(
-    `INSERT INTO "${KEYSPACE}"."Customers" (id, at) VALUES (1, {'home': {street: 'High', zone: {code: 'N1'}}})`,
-    [],
-    EVERYWHERE,
-  );
-  for (let visit = 0; visit < 3; visit++)
-    await client.execute(
-      `UPDATE "${KEYSPACE}"."Visits" SET visits = visits + 1 WHERE id = 1`,
-      [],
-      EVERYWHERE,
-    );
-}
 
 async function tableIds(client: Client): Promise<string[]> {
   const ids: string[] = [];
@@ -53,7 +40,7 @@ async function tableIds(client: Client): Promise<string[]> {
 test('every row, index, view and counter comes back on other nodes, which never meet the source', async () => {
   const { client } = await gamma();
   await openShop(client, KEYSPACE);
-  await openMore(client);
+  await openCustomers(client, KEYSPACE);
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
   await write(client, KEYSPACE, 'after', 100);
 
