@@ -74,22 +74,25 @@ async function newestAsked({ catalog }: Deployment, clusterId: string): Promise<
 }
 
 /**
- * The restore named (the workflow says whether it can be undone or released), or the newest whose old data is kept aside.
+ * The restore named (the workflow says whether it can be undone or released), or the newest that can.
  * @throws UnknownCluster UnknownRun NothingToUndo
  */
 export async function requireKeptRestore(
   deployment: Deployment,
   clusterId: string,
+  operation: 'undo' | 'release',
   runId: string | undefined,
 ): Promise<RunRecord> {
   if (runId) {
     return requireRun(deployment, clusterId, runId);
   }
   const restores = await deployment.catalog.listRuns(clusterId, { workflow: 'restore' });
-  const kept = restores.find((run) => run.undo === 'possible');
+  const kept = restores.find(
+    ({ undo }) => undo === 'possible' || (operation === 'release' && undo === 'undone'),
+  );
   if (kept) return kept;
   await requireCluster(deployment, clusterId);
-  throw new NothingToUndo(`cluster "${clusterId}" has no completed restore whose old data is kept`);
+  throw new NothingToUndo(`cluster "${clusterId}" has no restore of which anything is kept to ${operation}`);
 }
 
 /**

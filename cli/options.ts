@@ -56,6 +56,7 @@ export const snapshotOnlyOption = () =>
   new Option('--snapshot-only', 'of an incremental backup its base alone');
 export const wait = () => new Option('--wait', 'watch until the run has ended').default(true);
 export const noWait = () => new Option('--no-wait', 'return at once');
+export const dryRun = () => new Option('--dry-run', 'check everything, change nothing, show the plan');
 export const yes = () => new Option('--yes', 'do not ask');
 
 interface Choice {

@@ -35,6 +35,7 @@ import {
   chosenBy,
   clusterArgument,
   datacenterOption,
+  dryRun,
   excludeOption,
   ignoreCountersOption,
   ignoreGcGraceOption,
@@ -176,7 +177,7 @@ function addRestoreCommands(program: Command, perform: Perform): void {
         'download: end before anything is changed; the next restore of the same goes on with what is there',
       ).choices(['download']),
     )
-    .addOption(new Option('--dry-run', 'check everything, change nothing, show the plan'))
+    .addOption(dryRun())
     .addOption(yes())
     .addOption(wait())
     .addOption(noWait())
@@ -190,7 +191,8 @@ function addRestoreCommands(program: Command, perform: Perform): void {
       .addArgument(clusterArgument())
       .addArgument(runArgument('run ID of the restore; the newest that can be by default'));
   const named = (run: string | undefined) => (run ? { restoreRunId: run } : {});
-  ofRestore('undo', 'put back the data from before a restore')
+  ofRestore('undo', 'put back the data from before a restore, and keep what it replaces until it is released')
+    .addOption(dryRun())
     .addOption(ignoreGcGraceOption())
     .addOption(ignoreCountersOption())
     .addOption(yes())
@@ -199,7 +201,8 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .action((cluster, run, options, self) =>
       perform(globals(self), (session) => undo(session, cluster, { ...options, ...named(run) })),
     );
-  ofRestore('release', 'delete the data that a restore kept aside')
+  ofRestore('release', 'delete what a restore, or its undo, kept aside')
+    .addOption(dryRun())
     .addOption(yes())
     .addOption(wait())
     .addOption(noWait())

@@ -261,7 +261,7 @@ export const actions = {
     }),
     output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
   },
-  /** The inverse of `place`. */
+  /** The inverse of `place`; what it takes out of the live directories is kept aside. */
   'put-back': {
     input: z.strictObject({ restoreRunId: runId }),
     output: z.strictObject({ tables: count }),
@@ -283,7 +283,7 @@ export const actions = {
     }),
     output: z.strictObject({ durationMs: count }),
   },
-  /** Deletes what a restore kept aside. */
+  /** Deletes what a restore, or its undo, kept aside. */
   'release-old': {
     input: z.strictObject({ restoreRunId: runId }),
     output: z.strictObject({ freedBytes: byteCount }),
@@ -295,7 +295,12 @@ export const actions = {
   },
   /** Stops Cassandra if the swap is not whole, and brings it to the end that the whole cluster is brought to. */
   settle: {
-    input: z.strictObject({ restoreRunId: runId, direction: z.enum(['back', 'forward']) }),
+    input: z.strictObject({
+      restoreRunId: runId,
+      direction: z.enum(['back', 'forward']),
+      /** Whether what a way back takes out of the live directories is kept until release, as after any undo. */
+      keeps: z.boolean(),
+    }),
     output: z.strictObject({ swap }),
   },
 } as const;

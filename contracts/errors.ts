@@ -269,7 +269,7 @@ export const GcGracePassed = defineError('GcGracePassed', {
 export const InsufficientSpace = defineError('InsufficientSpace', {
   meaning:
     'A data directory’s file system has less room than the restore needs and the reserve together; or that of a download’s directory less than its files need.',
-  hint: 'Free space on the directory named, or, for a restore, lower limits.reserveBytes, then start again.',
+  hint: 'Free space on the directory named (release what restores and undos before kept aside), or, for a restore, lower limits.reserveBytes, then start again.',
   exitCode: 3,
 });
 export const DirectoryUnusable = defineError('DirectoryUnusable', {
@@ -311,8 +311,8 @@ export const SchemaConflict = defineError('SchemaConflict', {
   exitCode: 3,
 });
 export const NothingToUndo = defineError('NothingToUndo', {
-  meaning: 'There is no completed restore whose old data is still kept aside.',
-  hint: 'Only a completed restore that was neither undone nor released can be undone or released.',
+  meaning: 'There is no completed restore of which anything is still kept aside to be put back or deleted.',
+  hint: 'Only a completed restore that was neither undone nor released can be undone; one that was undone can be released.',
   exitCode: 3,
 });
 

@@ -116,10 +116,12 @@ export const restoreRequest = z.union([
       message: 'expected only with online',
     }),
   z.strictObject({
-    /** undo: puts back the data from before a restore. release: deletes it. */
+    /** undo: puts back the data from before a restore, and keeps what it replaces. release: deletes what either kept. */
     operation: z.enum(['undo', 'release']),
     clusterId,
     restoreRunId: z.union([z.literal('latest'), runId]).default('latest'),
+    /** True: plan, return the plan, change nothing. */
+    dryRun: z.boolean().default(false),
     /** As for a restore: what an undo puts back may be as old. */
     ignoreGcGrace: z.boolean().default(false),
     ignoreCounters: z.boolean().default(false),

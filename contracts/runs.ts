@@ -90,7 +90,10 @@ export const runRecord = z.strictObject({
   recoveredRunId: runId.optional(),
   /** Of an undo or a release: the restore it is about. */
   restoreRunId: runId.optional(),
-  /** Of a restore: whether the data before it is still kept aside. */
+  /**
+   * Of a restore: what is kept aside on its hosts. possible: the data from before it. undone: what it had placed, and what was
+   * written since, until it was undone. released: nothing any more.
+   */
   undo: z.enum(['possible', 'undone', 'released']).optional(),
   files: count.optional(),
   bytes: byteCount.optional(),

@@ -69,7 +69,7 @@ export async function planRestore(
 /** @throws NotConfirmed */
 function requireConfirmed(request: RestoreRequest): void {
   const changesNothing =
-    request.operation === 'restore' && (request.dryRun || request.stopAfterStep !== undefined);
+    request.dryRun || (request.operation === 'restore' && request.stopAfterStep !== undefined);
   if (changesNothing || request.confirmCluster === request.clusterId) return;
   throw new NotConfirmed(
     `${request.operation}: got confirmCluster ${request.confirmCluster ?? '(none)'}, expected "${request.clusterId}"`,
@@ -160,7 +160,7 @@ async function planToUndoOrRelease(
   run: RunRef,
   { request, described, deployed }: Asked<Extract<RestoreRequest, { operation: 'undo' | 'release' }>>,
 ): Promise<RestorePlan> {
-  const { operation } = request;
+  const { operation, dryRun } = request;
   const { cluster } = deployed;
   const restore = await findRestore(ports, run.clusterId, operation, request.restoreRunId);
   const selection = restore.selection ?? selectionOf(restore.request);
@@ -191,7 +191,7 @@ async function planToUndoOrRelease(
     if (!request.ignoreCounters) requireNoCounters(backup);
   }
   const asked = {
-    ...{ operation, dryRun: false, online: false, onlyBackedUpDatacenters, selection, sourceCluster },
+    ...{ operation, dryRun, online: false, onlyBackedUpDatacenters, selection, sourceCluster },
     sourceVault,
   };
   const plan = planOf(run, { ...asked, backup, nodes, live });

@@ -15,6 +15,7 @@ export type FailPointName =
   | 'import.table'
   | 'load.batch'
   | 'place.table'
+  | 'put-back.table'
   | 'stop.drained'
   | 'repair.keyspace'
   | 'heartbeat';

@@ -52,11 +52,13 @@ export function runsTable(runs: readonly RunRecord[]): string {
 /** The restore workflow also undoes and releases, and plans without doing, Register also unregisters: the history says which. */
 function workflowOf(run: RunRecord): string {
   if (run.workflow !== 'restore' && run.workflow !== 'register') return run.workflow;
-  if (run.request['dryRun'] === true) return 'restore (dry run)';
   if (run.request['stopAfterStep']) return `restore (${run.request['stopAfterStep']} only)`;
-  const operation = run.request['operation'];
-  return typeof operation === 'string' ? operation : run.workflow;
+  const { operation, dryRun } = run.request;
+  const asked = typeof operation === 'string' ? operation : run.workflow;
+  return dryRun === true ? `${asked} (dry run)` : asked;
 }
+
+const UNDO = { possible: 'undo possible', undone: 'undone, not released', released: 'released' } as const;
 
 function notesOf(run: RunRecord): string[] {
   const notes: string[] = [];
@@ -69,7 +71,7 @@ function notesOf(run: RunRecord): string[] {
     notes.push(`backup ${run.backupId}${run.sourceCluster ? ` of ${run.sourceCluster}` : ''}`);
   if (run.workflow === 'restore' && run.selection) notes.push(`only ${describeSelection(run.selection)}`);
   if (run.request['online'] === true) notes.push('online');
-  if (run.undo) notes.push(run.undo === 'possible' ? 'undo possible' : run.undo);
+  if (run.undo) notes.push(UNDO[run.undo]);
   if (run.restoreRunId) notes.push(`of ${run.restoreRunId}`);
   if (run.recoveredRunId) notes.push(`of ${run.recoveredRunId}`);
   if (run.warnings.length > 0) notes.push(`${run.warnings.length} warning(s)`);

@@ -130,6 +130,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .next(planRestore)
     .next(
       states.fork('Operation', {
+        "$dryRun and $operation != 'restore'": recordRun,
         "$operation = 'undo'": writesToSettle,
         "$operation = 'release'": release,
         $load: checkEachLoader,

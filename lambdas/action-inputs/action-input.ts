@@ -109,14 +109,14 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
   },
   'end-run': endRunInput,
   async settle(asked, ports) {
-    const { restoreRunId, direction } = await plan(asked, ports, recoveryPlan);
+    const { restoreRunId, direction, subjectRunId } = await plan(asked, ports, recoveryPlan);
     const told = parameter(asked.parameters, 'direction');
     if (!restoreRunId || direction === 'none' || direction !== told) {
       throw new InvalidDocument(
         `${asked.planKey}: got direction ${direction} of ${restoreRunId}, expected ${told} of a restore`,
       );
     }
-    return { restoreRunId, direction };
+    return { restoreRunId, direction, keeps: restoreRunId !== subjectRunId };
   },
 };
 

@@ -14,18 +14,18 @@ export async function findRestore(
 ): Promise<RunRecord & { backupId: string }> {
   const restores = (await catalog.listRuns(clusterId, { workflow: 'restore' })).filter((run) => run.undo);
   const open = restores.filter((run) => run.undo === 'possible');
+  const kept = operation === 'undo' ? open : restores.filter((run) => run.undo !== 'released');
   const named = restores.find((run) => run.runId === restoreRunId);
-  const found = restoreRunId === 'latest' ? open[0] : named;
+  const found = restoreRunId === 'latest' ? kept[0] : named;
   if (!found?.backupId) {
     throw new NothingToUndo(
       restoreRunId === 'latest'
-        ? `cluster "${clusterId}" has no restore whose data from before is kept`
+        ? `cluster "${clusterId}" has no restore of which anything is kept to ${operation}`
         : `${restoreRunId} is no restore of cluster "${clusterId}" that placed data`,
     );
   }
-  // Released on some hosts only, where a release was stopped: it may be released again.
-  const again = operation === 'release' && found.undo === 'released';
-  if (found.undo !== 'possible' && !again) {
+  // One that is released already may be so on some hosts only, where the release was stopped.
+  if (operation === 'undo' && found.undo !== 'possible') {
     throw new NothingToUndo(`restore ${found.runId} was ${found.undo} already`);
   }
   const newer = open.find((run) => run.runId > found.runId);

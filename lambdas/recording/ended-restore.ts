@@ -72,14 +72,17 @@ async function nodeOutcome(
 ): Promise<NodeOutcome> {
   const inTheEnd = plan.load ? 'load' : plan.online ? 'import' : DECISIVE[plan.operation];
   const decisive = plan.stopAfterDownload ? 'download' : inTheEnd;
-  const phase = plan.dryRun ? 'check-restore' : decisive;
-  const outcome: NodeOutcome = { instanceId, hostId, status: 'COMPLETED', phase };
-  if (phase === 'check-restore') return { ...outcome, bytes };
-  if (phase === 'put-back' || phase === 'release-old') return outcome;
-  const at = { instanceArn, actionId: actionIdOf(plan.runId, phase) };
+  const completed = { instanceId, hostId, status: 'COMPLETED' } as const;
+  if (plan.dryRun) {
+    const isRestore = plan.operation === 'restore';
+    return { ...completed, phase: isRestore ? 'check-restore' : 'describe', ...(isRestore && { bytes }) };
+  }
+  const outcome: NodeOutcome = { ...completed, phase: decisive };
+  if (decisive === 'put-back' || decisive === 'release-old') return outcome;
+  const at = { instanceArn, actionId: actionIdOf(plan.runId, decisive) };
   const placed: ActionOutput<'place' | 'import' | 'load' | 'download'> | undefined = await findResult(
     ports,
-    phase,
+    decisive,
     at,
   );
   return { ...outcome, ...(placed && { files: placed.files, bytes: placed.bytes }) };

@@ -59,7 +59,7 @@ export async function tellRestore(
   recovery?: RecoveryPlan,
 ): Promise<void> {
   const operation = record.request['operation'];
-  if (!record.restoreRunId) return;
+  if (!record.restoreRunId || record.request['dryRun']) return;
   const tell = (undo: 'undone' | 'released') =>
     catalog.amendRun(record.clusterId, record.restoreRunId ?? '', { undo });
   const completed = record.status === 'COMPLETED';

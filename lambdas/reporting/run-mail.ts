@@ -124,7 +124,7 @@ function warnings(record: RunRecord): string[] {
 }
 
 function next(
-  { clusterId, backupId, runId, status, error, undo, request }: RunRecord,
+  { clusterId, backupId, runId, status, error, undo, restoreRunId, request }: RunRecord,
   what: string,
 ): string[] {
   if (error) return ['What to do now:', `  ${error.hint}`];
@@ -142,6 +142,12 @@ function next(
       `  ringvault release ${clusterId} ${runId}`,
       'or bring it back:',
       `  ringvault undo ${clusterId} ${runId}`,
+    ];
+  }
+  if (what === 'undo') {
+    return [
+      'What the restore had placed, and what was written since, is kept aside on the hosts. Once nobody needs it, delete it:',
+      `  ringvault release ${clusterId} ${restoreRunId}`,
     ];
   }
   return [];

@@ -1,4 +1,4 @@
-// put-back: the inverse of place; the data from before a restore are live again.
+// put-back: the inverse of place; the data from before a restore are live again, and what was live until now is kept aside.
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { NothingToUndo } from '../../contracts/errors.ts';
 import { mustBeStopped } from '../cassandra/service.ts';
@@ -22,6 +22,10 @@ export async function putBack(
   await context.beforeDestroying('put the data from before back');
   await mustBeStopped(context);
   await forget(context);
-  await putBackTables(journals, plan, context.beforeDestroying);
+  const before = async (step: string) => {
+    await context.beforeDestroying(step);
+    await context.failPoint('put-back.table');
+  };
+  await putBackTables(journals, plan, { keeps: true, before });
   return { tables: plan.tables.length };
 }

@@ -1,11 +1,13 @@
-// release-old: deletes what a restore kept aside. Cassandra may run.
-import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
+// release-old: deletes what a restore, or its undo, kept aside. Cassandra may run.
+import type { ActionInput, ActionOutput, SwapState } from '../../contracts/actions.ts';
 import { NothingToUndo } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { readPlanOf } from '../swap/plan.ts';
 import { releaseAside } from '../swap/release-aside.ts';
 import { swapState } from '../swap/state.ts';
+
+const RELEASABLE: readonly SwapState[] = ['placed', 'put-back', 'released'];
 
 export async function releaseOld(
   context: ActionContext,
@@ -15,9 +17,11 @@ export async function releaseOld(
   const { journals } = context.paths;
   const plan = await readPlanOf(journals, input.restoreRunId);
   const state = await swapState(journals, input.restoreRunId);
-  if (state !== 'placed' && state !== 'released') {
-    throw new NothingToUndo(`restore ${input.restoreRunId} is ${state} on this host, expected placed`);
+  if (!RELEASABLE.includes(state)) {
+    throw new NothingToUndo(
+      `restore ${input.restoreRunId} is ${state} on this host, expected one of ${RELEASABLE.join(', ')}`,
+    );
   }
-  await context.beforeDestroying('delete the data from before the restore');
+  await context.beforeDestroying('delete what the restore or its undo kept aside');
   return releaseAside(journals, plan);
 }

@@ -12,7 +12,7 @@ import { swapState } from '../swap/state.ts';
 
 export async function settle(
   context: ActionContext,
-  { restoreRunId, direction }: ActionInput<'settle'>,
+  { restoreRunId, direction, keeps }: ActionInput<'settle'>,
 ): Promise<ActionOutput<'settle'>> {
   const { journals } = context.paths;
   const state = await swapState(journals, restoreRunId);
@@ -31,7 +31,7 @@ export async function settle(
   // journal on in the same direction, so that to stop here would only leave the node in halves for longer.
   const plan = await readPlanOf(journals, restoreRunId);
   await forget(context);
-  if (direction === 'back') await putBackTables(journals, plan);
+  if (direction === 'back') await putBackTables(journals, plan, { keeps });
   else await placeTables(journals, plan);
   return { swap: await swapState(journals, restoreRunId) };
 }

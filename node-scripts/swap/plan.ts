@@ -13,7 +13,7 @@ const swappedTable = z.strictObject({
   aside: z.string(),
   /** Where the restored one is staged. Undefined: nothing takes its place. */
   staged: z.string(),
-  /** Where the restored one goes at undo. */
+  /** Where the restored one goes at undo, and is kept until its release. */
   undone: z.string(),
   /** Whether there was one before the restore. */
   existed: z.boolean(),
@@ -31,6 +31,11 @@ const swapPlan = z.strictObject({
   emptied: z.array(emptiedDirectory),
 });
 export type SwapPlan = z.infer<typeof swapPlan>;
+
+/** The directories that a swap keeps its own beside. */
+export function swapRoots({ dataDirectories, emptied }: SwapPlan): string[] {
+  return [...dataDirectories, ...emptied.map((each) => each.live)];
+}
 
 /** The files of one restore's swap below the host's `journals/`. */
 export function journalPaths(journals: string, restoreRunId: string) {

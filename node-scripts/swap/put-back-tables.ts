@@ -1,5 +1,5 @@
 // The inverse of a swap, from wherever it stands: the data from before go back into place. What the restore had placed, and
-// what was written since, goes aside and is deleted when all is back.
+// what was written since, goes aside; it stays there until it is released, or is deleted when all is back.
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
@@ -7,13 +7,20 @@ import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.t
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
 import { contentIn, KEPT_WITH_TABLE, rootOf } from './place-tables.ts';
-import { journalPaths, type SwapPlan, type SwappedTable } from './plan.ts';
+import { journalPaths, type SwapPlan, type SwappedTable, swapRoots } from './plan.ts';
 
-/** Idempotent. @param before is called before the first rename of each table, and before anything is deleted */
+export interface PutBackOptions {
+  /** Whether what is taken out of the live directories is kept until it is released. */
+  keeps: boolean;
+  /** Is called before the first rename of each table, and before anything is deleted. */
+  before?: (step: string) => Promise<void>;
+}
+
+/** Idempotent, by the same options. */
 export async function putBackTables(
   journals: string,
   plan: SwapPlan,
-  before: (step: string) => Promise<void> = async () => undefined,
+  { keeps, before = async () => undefined }: PutBackOptions,
 ): Promise<void> {
   const journal = renameJournal(journalPaths(journals, plan.runId).putBack);
   if (!(await journal.exists())) {
@@ -29,8 +36,8 @@ export async function putBackTables(
     asked.add(table);
     await before('put a table back');
   });
-  await before('delete what the restore had placed');
-  await deleteAll(plan);
+  await before(keeps ? 'tidy up' : 'delete what the restore had placed');
+  await deleteAround(plan, keeps ? [stagingRoot, asideRoot] : [stagingRoot, asideRoot, undoneRoot]);
 }
 
 /** Seen from the directories as they are: the swap may have stopped anywhere, or Cassandra have served since. */
@@ -92,12 +99,10 @@ async function makeTargets(plan: SwapPlan): Promise<void> {
   }
 }
 
-/** Of this restore on this host: staging, what it had placed, and the emptied place of what was aside. */
-async function deleteAll(plan: SwapPlan): Promise<void> {
-  for (const root of [...plan.dataDirectories, ...plan.emptied.map((each) => each.live)]) {
-    for (const path of [stagingRoot, asideRoot, undoneRoot].map((of) => of(root, plan.runId))) {
-      await rm(path, { recursive: true, force: true });
-    }
+/** Of this restore on this host; what was aside is emptied by now. */
+async function deleteAround(plan: SwapPlan, roots: ReadonlyArray<typeof asideRoot>): Promise<void> {
+  for (const root of swapRoots(plan)) {
+    for (const of of roots) await rm(of(root, plan.runId), { recursive: true, force: true });
     await removeIfEmpty(join(root, '.ringvault'));
   }
 }

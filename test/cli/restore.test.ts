@@ -215,28 +215,40 @@ it('says so where the ring is not the one that was sealed', async () => {
   expect(output.stderr).toContain('BackupDamaged: ');
 });
 
-it.each(['undo', 'release'] as const)(
-  '%s is about the newest restore whose old data is kept',
-  async (operation) => {
-    const { type, remember, story, started } = await withBackups();
-    const newest = record({ workflow: 'restore', runId: '20261121t050000z-33333333', undo: 'undone' });
-    for (const run of [newest, record({ workflow: 'restore', undo: 'possible' })]) await remember(run);
-    story.push(done());
-    expect(await type(`${operation} demo --yes`)).toBe(0);
-    expect(started).toEqual([
-      {
-        workflow: 'restore',
-        input: {
-          operation,
-          clusterId: 'demo',
-          restoreRunId: RUN,
-          confirmCluster: 'demo',
-          requestedBy: 'ana@desk',
-        },
+const UNDONE = '20261121t050000z-33333333';
+
+it.each([
+  ['undo', RUN],
+  ['release', UNDONE],
+] as const)('%s is about the newest restore that keeps something for it', async (operation, restoreRunId) => {
+  const { type, remember, story, started } = await withBackups();
+  const newer = record({ workflow: 'restore', runId: UNDONE, undo: 'undone' });
+  const newest = record({ workflow: 'restore', runId: '20261121t060000z-33333333', undo: 'released' });
+  for (const run of [newest, newer, record({ workflow: 'restore', undo: 'possible' })]) await remember(run);
+  story.push(done());
+  expect(await type(`${operation} demo --yes`)).toBe(0);
+  expect(started).toEqual([
+    {
+      workflow: 'restore',
+      input: {
+        operation,
+        clusterId: 'demo',
+        restoreRunId,
+        confirmCluster: 'demo',
+        requestedBy: 'ana@desk',
       },
-    ]);
-  },
-);
+    },
+  ]);
+});
+
+it.each(['undo', 'release'])('%s --dry-run asks nobody, and changes nothing', async (operation) => {
+  const { type, remember, story, started } = await withBackups();
+  await remember(record({ workflow: 'restore', undo: 'possible' }));
+  story.push(done());
+  expect(await type(`${operation} demo --dry-run`)).toBe(0);
+  expect(started[0]?.input).toMatchObject({ operation, dryRun: true });
+  expect(started[0]?.input).not.toHaveProperty('confirmCluster');
+});
 
 it('undo goes on over gc_grace_seconds where it is told to', async () => {
   const { type, remember, story, started } = await withBackups();

@@ -55,15 +55,35 @@ test('what was downloaded ahead is restored without a look at S3; undo puts back
   expect(restore.backupId).toBe(dataset.backup.runId);
   expect(await isMarked()).toBe(false);
   expect(await dataset.differences()).toEqual([]);
-  stage.completed(await stage.run('restore', { clusterId: 'alpha', operation: 'undo' }));
+  const undo = { clusterId: 'alpha', operation: 'undo' };
+  const planned = await stage.run('restore', { ...undo, dryRun: true });
+  expect(planned.execution?.output).toMatchObject({ operation: 'undo', restoreRunId: restore.runId });
+  expect(await isMarked()).toBe(false);
+  const undone = stage.completed(await stage.run('restore', undo));
   expect(await isMarked()).toBe(true);
   expect((await stage.deployment.catalog.readRun('alpha', restore.runId))?.undo).toBe('undone');
-  const again = { clusterId: 'alpha', operation: 'undo', restoreRunId: restore.runId };
+  const again = { ...undo, restoreRunId: restore.runId };
   expect(errorOf(await stage.run('restore', again))?.name).toBe('NothingToUndo');
+
+  // What it replaced is nobody's to delete but who says so.
+  expect(await aside()).toContain(`${restore.runId}.undone`);
+  expect(await stage.mailAbout(undone.runId, /undo COMPLETED/)).toContain(`release alpha ${restore.runId}`);
+  stage.completed(await stage.run('restore', { clusterId: 'alpha', operation: 'release' }));
+  expect(await aside()).not.toContain(`${restore.runId}.undone`);
+  expect(await isMarked()).toBe(true);
 });
 
+/** Runs of which hosts keep something beside Cassandra's data. */
+async function aside(): Promise<string[]> {
+  const directories = dataset.alpha.cassandra.nodes.flatMap((node) => node.dataDirectories);
+  const found = await Promise.all(
+    directories.map((each) => readdir(join(each, '.ringvault')).catch(() => [])),
+  );
+  return found.flat();
+}
+
 test('a backup, a restore and its release, which ends undo, leave a second cluster in the same vault as it was', async () => {
-  const { stage, alpha } = dataset;
+  const { stage } = dataset;
   const beta = await stage.beta();
   await addRows(await stage.client(beta));
   stage.completed(await stage.run('backup', { clusterId: 'beta' }));
@@ -73,13 +93,6 @@ test('a backup, a restore and its release, which ends undo, leave a second clust
 
   stage.completed(await stage.run('backup', { clusterId: 'alpha' }));
   const restore = stage.completed(await stage.run('restore', restoreRequest()));
-  const aside = async () => {
-    const directories = alpha.cassandra.nodes.flatMap((node) => node.dataDirectories);
-    const found = await Promise.all(
-      directories.map((each) => readdir(join(each, '.ringvault')).catch(() => [])),
-    );
-    return found.flat();
-  };
   expect(await aside()).toContain(restore.runId);
   const about = { clusterId: 'alpha', restoreRunId: restore.runId };
   stage.completed(await stage.run('restore', { ...about, operation: 'release' }));

@@ -262,6 +262,30 @@ describe('PlanRestore: undo and release', () => {
     await refused('undo', 1_500);
   });
 
+  it('releases what an undo kept: the newest that keeps anything, or the one named', async () => {
+    const { world } = await backedUp();
+    const older = await completedRestore(world, { name: 'older', at: 700 });
+    const newer = await completedRestore(world, { name: 'newer', at: 800 });
+    await completedRestore(world, ask('undo', 900));
+    expect(await world.catalog.readRun(CLUSTER, newer.runId)).toMatchObject({ undo: 'undone' });
+    await completedRestore(world, ask('release', 1_000));
+    expect(await world.catalog.readRun(CLUSTER, newer.runId)).toMatchObject({ undo: 'released' });
+    await completedRestore(world, ask('undo', 1_100));
+    expect(await world.catalog.readRun(CLUSTER, older.runId)).toMatchObject({ undo: 'undone' });
+  });
+
+  it.each(['undo', 'release'] as const)('%s as a dry run plans and changes nothing', async (operation) => {
+    const { world } = await backedUp();
+    const restore = await completedRestore(world);
+    const dry = ask(operation, 900, { dryRun: true, confirmCluster: undefined });
+    const { runId } = await completedRestore(world, dry);
+    const record = await world.catalog.readRun(CLUSTER, runId);
+    expect(record).toMatchObject({ restoreRunId: restore.runId, status: 'COMPLETED' });
+    const [node] = await world.catalog.listNodes(runId);
+    expect(node?.phase).toBe('describe');
+    expect(await world.catalog.readRun(CLUSTER, restore.runId)).toMatchObject({ undo: 'possible' });
+  });
+
   it('refuses to undo into tables that were dropped, or created again, since', async () => {
     const again = schema.tables.map((table) => ({ ...table, id: 'e'.repeat(32) }));
     const changes: Array<[typeof schema.tables, RegExp]> = [

@@ -242,7 +242,7 @@ it.each(['place', 'put-back'] as const)(
     expect(host.callback.answers.get(lost.taskToken)).toMatchObject({ error: { errorName: 'ActionLost' } });
     expect(await swapState(host.paths.journals, RESTORE)).toBe(`partly-${action.replace('place', 'placed')}`);
     host.callback.heartbeat = heartbeat;
-    await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back' });
+    await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back', keeps: false });
     expect(await swapState(host.paths.journals, RESTORE)).toBe('put-back');
   },
 );

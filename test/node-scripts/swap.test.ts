@@ -16,9 +16,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { SwapState } from '../../contracts/actions.ts';
 import { placeTables, planSwap } from '../../node-scripts/swap/place-tables.ts';
 import { readPlan } from '../../node-scripts/swap/plan.ts';
-import { putBackTables } from '../../node-scripts/swap/put-back-tables.ts';
+import { type PutBackOptions, putBackTables } from '../../node-scripts/swap/put-back-tables.ts';
 import { releaseAside } from '../../node-scripts/swap/release-aside.ts';
 import { mustBeWhole, swapState } from '../../node-scripts/swap/state.ts';
+import { undoneRoot } from '../../node-scripts/transfer/placement.ts';
 import { dieAfter, Killed, liveOn, useFatalDisk } from './fatal-disk.ts';
 
 const RUN = '20261121t040000z-0a1b2c3d';
@@ -76,6 +77,15 @@ const SERVED: Tree = {
   'commitlog/CommitLog-8-1.log': 'written since',
 };
 
+/** What was live until the undo: all of it but the snapshots, which stay with their tables. */
+const KEPT_AFTER_UNDO: Tree = {
+  ...Object.fromEntries(
+    Object.entries({ ...AFTER, ...SERVED }).filter(
+      ([path, content]) => !/snapshots|backups/.test(path) && content !== BEFORE[path],
+    ),
+  ),
+};
+
 let root: string;
 let journals: string;
 
@@ -99,6 +109,18 @@ function tree(directory = root): Tree {
   return found;
 }
 
+/** What undo keeps aside, by the paths that it was live at. */
+function kept(): Tree {
+  const found: Tree = {};
+  for (const live of ['data1', 'data2', 'commitlog', 'hints', 'saved_caches']) {
+    const undone = undoneRoot(join(root, live), RUN);
+    if (!existsSync(undone)) continue;
+    for (const [path, content] of Object.entries(tree(undone)))
+      found[join(live, path.slice(undone.length - root.length))] = content;
+  }
+  return found;
+}
+
 async function place(beforeTable?: () => Promise<void>): Promise<void> {
   const dataDirectories = [join(root, 'data1'), join(root, 'data2')];
   const plan = await planSwap({
@@ -118,9 +140,9 @@ async function settle(direction: 'back' | 'forward'): Promise<void> {
   if (direction === 'forward' && state === 'partly-placed') await place();
 }
 
-async function putBack(before?: () => Promise<void>): Promise<void> {
+async function putBack(options: Partial<PutBackOptions> = {}): Promise<void> {
   const plan = await readPlan(journals, RUN);
-  if (plan) await putBackTables(journals, plan, before);
+  if (plan) await putBackTables(journals, plan, { keeps: false, ...options });
 }
 
 function fresh(...trees: Tree[]): void {
@@ -186,6 +208,22 @@ describe('the swap', () => {
     expect(await swapState(journals, RUN)).toBe('put-back');
   });
 
+  it('keeps, where it is undone, what was live until then: until its release', async () => {
+    fresh(BEFORE, STAGED);
+    await place();
+    build(SERVED);
+    await putBack({ keeps: true });
+    expect(kept()).toEqual(KEPT_AFTER_UNDO);
+    await putBack({ keeps: true });
+    expect(kept()).toEqual(KEPT_AFTER_UNDO);
+    const live = tree();
+    const plan = await readPlan(journals, RUN);
+    if (plan) await releaseAside(journals, plan);
+    expect(kept()).toEqual({});
+    expect(tree()).toEqual(live);
+    expect(await swapState(journals, RUN)).toBe('released');
+  });
+
   it('asks before each table that it moves, and before it deletes', async () => {
     const refuseAt = (count: number) => {
       let asked = 0;
@@ -207,7 +245,7 @@ describe('the swap', () => {
     for (let count = 1; count <= tables + 1; count += 1) {
       fresh(BEFORE, STAGED);
       await place();
-      await expect(putBack(refuseAt(count))).rejects.toThrow('the right is lost');
+      await expect(putBack({ before: refuseAt(count) })).rejects.toThrow('the right is lost');
       const undone = (await readPlan(journals, RUN))?.tables.filter((table) => existsSync(table.undone));
       expect(undone).toHaveLength(count - 1);
     }
@@ -266,9 +304,10 @@ describe('the swap', () => {
       fresh(BEFORE, STAGED);
       await place();
       build(SERVED);
-      killed = await killedAfter(operations, operations % 2 === 1, putBack);
-      await putBack();
+      killed = await killedAfter(operations, operations % 2 === 1, () => putBack({ keeps: true }));
+      await putBack({ keeps: true });
       expect(tree(), `killed after ${operations} operations`).toEqual(expected);
+      expect(kept(), `killed after ${operations} operations`).toEqual(KEPT_AFTER_UNDO);
     }
   }, 120_000);
 
