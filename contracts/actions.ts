@@ -84,6 +84,8 @@ export type Description = z.infer<typeof description>;
 /** Of a host that has no node yet, and gets one with its identity. */
 const newHost = z
   .strictObject({
+    /** The address of the dead node whose place it takes, under a host ID of its own. */
+    replaces: z.union([z.ipv4(), z.ipv6()]).optional(),
     /** What Cassandra reads on the other hosts: this one cannot be asked. */
     readableFormats: z.array(z.string()),
     /** As its cassandra.yaml must have it. */
@@ -261,6 +263,8 @@ export const actions = {
     }),
     output: z.strictObject({ tables: count, files: count, bytes: byteCount }),
   },
+  /** Guard file, and whether what `put-back` needs is there: before anything is stopped. */
+  'check-undo': { input: z.strictObject({ restoreRunId: runId }), output: nothing },
   /** The inverse of `place`; what it takes out of the live directories is kept aside. */
   'put-back': {
     input: z.strictObject({ restoreRunId: runId }),
@@ -271,6 +275,8 @@ export const actions = {
     input: z.strictObject({
       /** The node has no schema of its own: until it has that of the others. */
       awaitsSchema: z.boolean(),
+      /** The address of the dead node whose place this one takes, under a host ID of its own. */
+      replaces: z.union([z.ipv4(), z.ipv6()]).optional(),
     }),
     output: z.strictObject({ hostId, durationMs: count }),
   },

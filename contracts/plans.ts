@@ -82,6 +82,9 @@ export const backupPlan = z.strictObject({
 });
 export type BackupPlan = z.infer<typeof backupPlan>;
 
+/** Of a node that comes back under a new host ID: the address of the dead one, whose tokens it takes at its first start. */
+const replaces = z.union([z.ipv4(), z.ipv6()]).optional();
+
 export const restorePlan = z.strictObject({
   ...planBase,
   workflow: z.literal('restore'),
@@ -119,7 +122,7 @@ export const restorePlan = z.strictObject({
     })
     .optional(),
   onlyBackedUpDatacenters: z.boolean(),
-  /** Of a node that is brought back with its identity, on a host that has none. */
+  /** Of a node that is brought back on a host that has none. */
   deadNode: z
     .strictObject({
       /** Hosts of the nodes that are up: the schema is theirs. */
@@ -127,6 +130,7 @@ export const restorePlan = z.strictObject({
       /** What each of these reads. The new host does not tell before its first start. */
       readableFormats: z.array(z.string()),
       clusterName: z.string(),
+      replaces,
     })
     .optional(),
   /**
@@ -179,7 +183,8 @@ export const recoveryPlan = z.strictObject({
   restoreRunId: runId.optional(),
   /** Nodes of the subject's plan; empty where it had none yet, or where nothing is to be settled or started. */
   nodes: hostList,
-  /** Of a release: hosts that had deleted their old data already. */
+  replaces,
+  /** Of a release: hosts that have deleted what they kept, or were asked to and did not answer since. */
   releasedHosts: z.array(instanceId),
   warnings: z.array(z.string()),
 });

@@ -20,7 +20,10 @@ import type { StepPorts } from './wrapper/step-ports.ts';
 type Input = StepInput<'PlanRecovery'>;
 type Swap = ActionOutput<'end-run'>['swap'];
 /** What is to be done on the subject's hosts. */
-type Settlement = Pick<RecoveryPlan, 'direction' | 'restoreRunId' | 'releasedHosts' | 'warnings'> & {
+type Settlement = Pick<
+  RecoveryPlan,
+  'direction' | 'restoreRunId' | 'replaces' | 'releasedHosts' | 'warnings'
+> & {
   nodes: RestorePlan['nodes'];
   /** Of these, those to be started. */
   started: RestorePlan['nodes'];
@@ -83,9 +86,13 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
   if (plan?.workflow !== 'restore' || plan.dryRun) return { ...NOTHING, warnings: [UNTOUCHED] };
   const swaps = await swapsOf(input, plan, ports);
   const unknown = plan.nodes.filter((node) => !swaps.has(node.instanceId));
-  if (plan.operation === 'release') return releaseSettlement(plan, swaps, unknown);
+  const nodes = await ports.catalog.listNodes(subject.runId);
+  if (plan.operation === 'release') {
+    const begun = nodes.filter(({ phase }) => phase === 'release-old').map(({ instanceId }) => instanceId);
+    return releaseSettlement(plan, swaps, { unknown, begun });
+  }
   const began = [...swaps.values()].some((swap) => swap !== startingSwap(plan));
-  const phases = (await ports.catalog.listNodes(subject.runId)).map(({ phase }) => phase);
+  const phases = nodes.map(({ phase }) => phase);
   const stopped = phases.some((phase) => FROM_STOP.includes(phase));
   const served = servedData(plan, plan.operation === 'undo');
   if (!began && (plan.online || !stopped)) {
@@ -104,6 +111,13 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     const named = unknown.map((node) => node.instanceId).join(', ');
     throw new RecoveryIncomplete(`got no word from ${named} of how its swap stands, expected every host's`);
   }
+  const forgetful = plan.nodes.filter(({ instanceId }) => swaps.get(instanceId) === 'none');
+  if (plan.operation === 'undo' && forgetful.length > 0) {
+    const named = forgetful.map(({ instanceId }) => instanceId).join(', ');
+    throw new RecoveryIncomplete(
+      `got nothing of restore ${plan.restoreRunId} on ${named}, expected the journal of its swap (/var/lib/ringvault/journals): bring it there from the host that the node was on`,
+    );
+  }
   const whole = directionOf([...swaps.values()]);
   // Nobody has asked since whether the dead node is dead: it is not started by a Recover that comes later.
   const isUnasked = plan.deadNode && !phases.some((phase) => FROM_START.includes(phase));
@@ -112,6 +126,7 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
   return {
     ...NOTHING,
     ...{ direction, restoreRunId: plan.restoreRunId, nodes: plan.nodes },
+    ...(plan.deadNode && { replaces: plan.deadNode.replaces }),
     started: plan.nodes.filter((node) => !down.includes(node)),
     warnings: [
       servedData(plan, direction === 'forward'),
@@ -157,16 +172,22 @@ function letClientsIn(plan: RestorePlan, served: string, unknown: RestorePlan['n
 function releaseSettlement(
   plan: RestorePlan,
   swaps: Map<string, Swap>,
-  unknown: RestorePlan['nodes'],
+  { unknown, begun }: { unknown: RestorePlan['nodes']; begun: string[] },
 ): Settlement {
-  const releasedHosts = plan.nodes
+  // Who was asked and does not answer any more may have.
+  const perhaps = unknown.map(({ instanceId }) => instanceId).filter((each) => begun.includes(each));
+  const released = plan.nodes
     .map((node) => node.instanceId)
     .filter((instanceId) => swaps.get(instanceId) === 'released');
-  const left = plan.nodes.length - releasedHosts.length;
-  const warning = `old data of restore ${plan.restoreRunId} is still kept on ${left} of ${plan.nodes.length} hosts: release it again by its run ID`;
+  const releasedHosts = [...released, ...perhaps];
+  const left = plan.nodes.length - released.length;
+  const kept =
+    left > 0 ? `is still kept on ${left} of ${plan.nodes.length} hosts` : 'may be there in part still';
   const warnings = [
-    ...(releasedHosts.length > 0 && left > 0 ? [warning] : []),
-    ...unknown.map((node) => `${node.instanceId} did not say whether its old data is released`),
+    ...(releasedHosts.length > 0
+      ? [`what restore ${plan.restoreRunId} kept aside ${kept}: release it again by its run ID`]
+      : []),
+    ...unknown.map((node) => `${node.instanceId} did not say whether it has released what it kept`),
   ];
   return { ...NOTHING, releasedHosts, warnings };
 }

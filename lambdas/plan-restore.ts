@@ -23,8 +23,9 @@ import {
 import { planToBringBack } from './planning/bring-back.ts';
 import { knownHosts, type Live, liveRing, type Now, readLive, readNow } from './planning/live-cluster.ts';
 import { planToLoad, whyLoaded } from './planning/load-plan.ts';
-import { BESIDE_WHAT_THERE_IS, requireAllUp } from './planning/online-restore.ts';
+import { besideWhatThereIs, requireAllUp } from './planning/online-restore.ts';
 import { ROLES_STAY } from './planning/other-cluster.ts';
+import { narrowedWarnings } from './planning/replication.ts';
 import { inVault, type RestorableBackup, readBackup } from './planning/restorable-backup.ts';
 import {
   mapNodes,
@@ -132,14 +133,16 @@ async function planToRestore(
   const asked = { operation, dryRun, online, onlyBackedUpDatacenters, selection, ...of } as const;
   const plan = planOf(run, { ...asked, backup, nodes, live, repair, stopAfterDownload });
   requireSpace(nodes, plan, cluster.limits);
-  const beside = online ? BESIDE_WHAT_THERE_IS : [];
+  const beside = online ? besideWhatThereIs(backup.schema.tables) : [];
   const roles = sourceCluster === run.clusterId ? [] : [ROLES_STAY];
+  const statements = difference?.statements ?? [];
+  const narrowed = narrowedWarnings(backup.schema, statements);
   const part = stopAfterDownload ? [] : partWarnings(backup, leftOut, repair);
   return {
     ...plan,
-    ...{ restoreRunId: run.runId, statements: difference?.statements ?? [] },
+    ...{ restoreRunId: run.runId, statements },
     ...(minds && lacking.nodes > 0 && { notAfter: forgottenFrom(backup, live.schema, snapshotAt) }),
-    warnings: [...plan.warnings, ...beside, ...part, ...roles],
+    warnings: [...plan.warnings, ...narrowed, ...beside, ...part, ...roles],
   };
 }
 
@@ -182,7 +185,12 @@ async function planToUndoOrRelease(
     throw new TopologyMismatch(`restore ${restore.runId}: ${problems.join('; ')}`);
   requireAllowed(nodes, run.clusterId);
   const onlyBackedUpDatacenters = restore.request['onlyBackedUpDatacenters'] === true;
-  const live = await readLive(ports, run, { described, cluster, backup, onlyBackedUpDatacenters });
+  const asIs = { described, cluster, backup, onlyBackedUpDatacenters };
+  // What is deleted has nothing to do with what there is now.
+  const live =
+    operation === 'undo'
+      ? await readLive(ports, run, asIs)
+      : { described, up: [], difference: undefined, schema: undefined };
   if (operation === 'undo') {
     requireTablesOfUndo(restore.runId, live);
     requireSettled(whatStays(backup, live.difference), nodes);

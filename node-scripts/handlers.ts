@@ -18,6 +18,7 @@ export const handlers: { [Name in ActionName]: () => Promise<ActionHandler<Name>
   'settle-writes': async () => (await import('./actions/settle-writes.ts')).settleWrites,
   stop: async () => (await import('./actions/stop.ts')).stop,
   import: async () => (await import('./actions/import.ts')).importTables,
+  'check-undo': async () => (await import('./actions/check-undo.ts')).checkUndo,
   'check-loader': async () => (await import('./actions/check-loader.ts')).checkLoader,
   load: async () => (await import('./actions/load.ts')).load,
   place: async () => (await import('./actions/place.ts')).place,

@@ -48,6 +48,8 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
   const downloadEachNode = states.onEach('DownloadEachNode', 'download', { list: 'nodesKey', planned });
   const applySchema = states.onEach('ApplySchema', 'apply-schema', { list: 'schemaNodeKey', planned });
 
+  const checkEachUndo = states.onEach('CheckEachUndo', 'check-undo', { list: 'nodesKey', planned });
+
   // Beside what the tables have: nothing stops
   const importOnEachNode = states.onEach('ImportOnEachNode', 'import', { list: 'nodesKey', planned });
 
@@ -120,6 +122,7 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
 
   const onlyPlanned = states.fork('OnlyPlanned', { $dryRun: recordRun });
   checkEachLoader.next(onlyPlanned);
+  checkEachUndo.next(onlyPlanned);
 
   return states
     .begin(BEFORE_CLAIM)
@@ -130,15 +133,15 @@ export function restoreWorkflow(scope: Construct, parts: WorkflowParts, recover:
     .next(planRestore)
     .next(
       states.fork('Operation', {
-        "$dryRun and $operation != 'restore'": recordRun,
-        "$operation = 'undo'": writesToSettle,
+        "$operation = 'undo'": checkEachUndo,
+        "$dryRun and $operation = 'release'": recordRun,
         "$operation = 'release'": release,
         $load: checkEachLoader,
       }),
     )
     .next(checkEachHost)
     .next(onlyPlanned)
-    .next(states.fork('ToLoad', { $load: schemaToApply }))
+    .next(states.fork('Checked', { $load: schemaToApply, "$operation = 'undo'": writesToSettle }))
     .next(downloadEachNode)
     .next(states.fork('OnlyDownloaded', { $stopAfterDownload: recordRun }))
     .next(schemaToApply)

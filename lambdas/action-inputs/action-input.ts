@@ -90,11 +90,13 @@ export const actionInputs: { [Name in ActionName]: Builder<Name> } = {
     const wasUp = nodeOf(nodes, asked).cassandra === 'up';
     return { mayFailToDrain, mayLeaveHints: !(settlesWrites && wasUp) };
   },
+  'check-undo': restoreRunInput,
   'put-back': restoreRunInput,
   'release-old': restoreRunInput,
   async start(asked, ports) {
     const started = await plan(asked, ports, z.union([restorePlan, recoveryPlan]));
-    return { awaitsSchema: started.workflow === 'restore' && started.deadNode !== undefined };
+    if (started.workflow === 'recover') return { awaitsSchema: false, ...replacing(started) };
+    return { awaitsSchema: started.deadNode !== undefined, ...replacing(started.deadNode) };
   },
   async repair(asked, ports) {
     const planned = await plan(asked, ports, restorePlan);
@@ -191,10 +193,13 @@ async function loadInput(asked: ActionRequest, ports: Ports): Promise<ActionInpu
   return { chains: own.map(({ sources }) => sources), tables: load.tables };
 }
 
+const replacing = (of: { replaces?: string | undefined } = {}) =>
+  of.replaces === undefined ? {} : { replaces: of.replaces };
+
 function newHostOf({ deadNode }: RestorePlan): Pick<ActionInput<'place'>, 'newHost'> {
   if (!deadNode) return {};
   const { readableFormats, clusterName } = deadNode;
-  return { newHost: { readableFormats, clusterName } };
+  return { newHost: { readableFormats, clusterName, ...replacing(deadNode) } };
 }
 
 /** @throws GcGracePassed where the download or the queue took so long that deletions may be forgotten by now */

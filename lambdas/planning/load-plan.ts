@@ -29,10 +29,10 @@ import {
   withoutReplicas,
   withoutRows,
 } from './load-replicas.ts';
-import { BESIDE_WHAT_THERE_IS } from './online-restore.ts';
+import { besideWhatThereIs } from './online-restore.ts';
 import { ROLES_STAY } from './other-cluster.ts';
 import { hasOtherName, inOtherNames } from './renamed-schema.ts';
-import { replicatedOnlyIn } from './replication.ts';
+import { narrowedWarnings, replicatedOnlyIn } from './replication.ts';
 import type { RestorableBackup } from './restorable-backup.ts';
 import {
   backedUpDatacenters,
@@ -156,9 +156,8 @@ function schemaToLoad({ clusterId }: Pick<RunRef, 'clusterId'>, { request, part,
   const { schema: named, tables } = inOtherNames(part.schema, request.as ?? {}, part.manifest.backupId);
   if (request.as) requireAllRenamed(tables);
   const backedUp = backedUpDatacenters(part);
-  const datacenters = ring.nodes
-    .map(({ datacenter }) => datacenter)
-    .filter((each) => !request.onlyBackedUpDatacenters || backedUp.has(each));
+  const here = ring.nodes.map(({ datacenter }) => datacenter);
+  const datacenters = here.filter((each) => !request.onlyBackedUpDatacenters || backedUp.has(each));
   const wanted = replicatedOnlyIn(named, schema, new Set(datacenters));
   const made = new Set(
     named.tables.map(({ id }) => id).filter((id) => tables.every(({ tableId }) => tableId !== id)),
@@ -167,11 +166,13 @@ function schemaToLoad({ clusterId }: Pick<RunRef, 'clusterId'>, { request, part,
   const targets = targetKeyspaces(wanted, schema);
   const conflicts = [...difference.conflicts, ...withoutReplicas(targets, ring), ...withoutRows(part)];
   if (conflicts.length > 0) throw new SchemaConflict(conflicts.join('; '));
+  const narrowed = narrowedWarnings(replicatedOnlyIn(named, schema, new Set(here)), difference.statements);
+  difference.warnings.push(...narrowed);
   return { wanted, tables, targets, difference };
 }
 
 const NOT_ALL_NODES =
-  'not all nodes of the backup are read: rows that only the others had, because writes to them were not at QUORUM or are not repaired, are not brought back';
+  'not all nodes of the backup are read: rows that only the others had, because writes to them were not at LOCAL_QUORUM of a datacenter that is read, or are not repaired, are not brought back';
 
 function warningsOf(
   { clusterId }: Pick<RunRef, 'clusterId'>,
@@ -269,7 +270,7 @@ function besideWarnings(beside: readonly SchemaTable[]): string[] {
   if (beside.length === 0) return [];
   const counters = countersAmong(beside);
   return [
-    ...BESIDE_WHAT_THERE_IS,
+    ...besideWhatThereIs(beside),
     ...(counters.length > 0
       ? [
           `counters of ${counters.join(', ')}: what other nodes have counted is added to; TRUNCATE them first for what the backup has`,

@@ -39,7 +39,7 @@ export function withoutReplicas(targets: Targets, ring: RingView): string[] {
     );
 }
 
-/** A datacenter that is read has every row that was written at QUORUM, if no more of its nodes are left out than a quorum can do without. */
+/** A datacenter that is read has every row that was written at LOCAL_QUORUM in it, if no more of its nodes are left out than a quorum can do without. */
 export function withoutRows(part: RestorableBackup): string[] {
   if (part.manifest.leftOut.nodes === 0) return [];
   const read = new Set(part.headers.map(({ hostId }) => hostId));

@@ -1,5 +1,6 @@
 // A restore beside what tables have, while Cassandra serves. Pure.
 import { NodeDown } from '../../contracts/errors.ts';
+import type { SchemaTable } from '../../contracts/ring.ts';
 import type { MappedNode } from './restore-nodes.ts';
 import { downNodes } from './what-stays.ts';
 
@@ -13,7 +14,7 @@ export function requireAllUp(nodes: readonly MappedNode[]): void {
 }
 
 /** What an import cannot bring back, and what it brings back unasked. */
-export const BESIDE_WHAT_THERE_IS = [
-  'what is brought back stands beside what the tables have: rows that were written since the backup stay as they are now, and rows that were deleted since do not come back. Bring the tables back under other names to copy from (as), or restore them in place; or TRUNCATE them first, which nothing undoes',
+export const besideWhatThereIs = (tables: ReadonlyArray<Pick<SchemaTable, 'keyspace' | 'name'>>) => [
+  `what is brought back stands beside what is there of ${tables.map(({ keyspace, name }) => `${keyspace}.${name}`).join(', ')}: rows that were written since the backup stay as they are now, and rows that were deleted since do not come back. Bring the tables back under other names to copy from (as), or restore them in place; or TRUNCATE them first, which nothing undoes`,
   'rows that were deleted longer ago than gc_grace_seconds come back, where their deletion is forgotten',
 ];

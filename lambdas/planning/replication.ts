@@ -1,5 +1,5 @@
 // Keyspaces that are created again where not all of their datacenters are restored. Pure.
-import type { SchemaView } from '../../contracts/ring.ts';
+import type { SchemaStatement, SchemaView } from '../../contracts/ring.ts';
 import { isOfSameName, replicationOf } from './schema-conflicts.ts';
 
 /**
@@ -18,6 +18,18 @@ export function replicatedOnlyIn(
     return isAsItWas ? each : { ...each, statement: onlyIn(each.statement, datacenters) };
   });
   return { ...backup, statements };
+}
+
+/** In words, what is left to do for keyspaces that are made with fewer replicas than they had. @param made statements that are applied */
+export function narrowedWarnings(backup: SchemaView, made: readonly SchemaStatement[]): string[] {
+  return made.flatMap((each) => {
+    const was = backup.statements.find((other) => each.type === 'keyspace' && isOfSameName(other, each));
+    const [then, now] = [was, each].map((of) => replicationOf(of?.statement ?? ''));
+    if (!was || then === now) return [];
+    return [
+      `keyspace ${each.name} is made with replication ${now}. For its other replicas, once their datacenters are to have it: ALTER KEYSPACE ${each.name} WITH replication = ${then}; then nodetool rebuild -ks ${each.name} -- <a datacenter that has it> on each of their nodes`,
+    ];
+  });
 }
 
 /** Of a keyspace, by its statement; of those that know of no datacenters anywhere, as many in each. */

@@ -19,6 +19,9 @@ const DECISIVE = { restore: 'place', undo: 'put-back', release: 'release-old' } 
   ActionName
 >;
 
+/** The last that a dry run asks of a node. */
+const LOOKED = { restore: 'check-restore', undo: 'check-undo', release: 'describe' } as const;
+
 export async function endedRestore(
   ports: Ports,
   base: RunRecord,
@@ -75,7 +78,7 @@ async function nodeOutcome(
   const completed = { instanceId, hostId, status: 'COMPLETED' } as const;
   if (plan.dryRun) {
     const isRestore = plan.operation === 'restore';
-    return { ...completed, phase: isRestore ? 'check-restore' : 'describe', ...(isRestore && { bytes }) };
+    return { ...completed, phase: LOOKED[plan.operation], ...(isRestore && { bytes }) };
   }
   const outcome: NodeOutcome = { ...completed, phase: decisive };
   if (decisive === 'put-back' || decisive === 'release-old') return outcome;

@@ -11,7 +11,7 @@ const swappedTable = z.strictObject({
   live: z.string(),
   /** Where it is kept for undo. */
   aside: z.string(),
-  /** Where the restored one is staged. Undefined: nothing takes its place. */
+  /** Where the restored one is staged; an empty one where the backup has none. */
   staged: z.string(),
   /** Where the restored one goes at undo, and is kept until its release. */
   undone: z.string(),

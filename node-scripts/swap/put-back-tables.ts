@@ -2,6 +2,7 @@
 // what was written since, goes aside; it stays there until it is released, or is deleted when all is back.
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { NothingToUndo } from '../../contracts/errors.ts';
 import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
 import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
@@ -24,9 +25,10 @@ export async function putBackTables(
 ): Promise<void> {
   const journal = renameJournal(journalPaths(journals, plan.runId).putBack);
   if (!(await journal.exists())) {
+    const isPlaced = await renameJournal(journalPaths(journals, plan.runId).place).isDone();
+    if (isPlaced) await mustHaveAside(plan);
     await makeTargets(plan);
-    const place = renameJournal(journalPaths(journals, plan.runId).place);
-    await journal.write(await renamesBack(plan, await place.isDone()));
+    await journal.write(await renamesBack(plan, isPlaced));
   }
   const tableAt = new Map(plan.tables.flatMap((table) => [table.live, table.aside].map((at) => [at, table])));
   const asked = new Set<SwappedTable>();
@@ -38,6 +40,16 @@ export async function putBackTables(
   });
   await before(keeps ? 'tidy up' : 'delete what the restore had placed');
   await deleteAround(plan, keeps ? [stagingRoot, asideRoot] : [stagingRoot, asideRoot, undoneRoot]);
+}
+
+/** Of a swap that is done. @throws NothingToUndo where a table that was there before is not aside */
+export async function mustHaveAside(plan: SwapPlan): Promise<void> {
+  const gone: string[] = [];
+  for (const { existed, aside } of plan.tables) if (existed && !(await isThere(aside))) gone.push(aside);
+  if (gone.length === 0) return;
+  throw new NothingToUndo(
+    `restore ${plan.runId}: got no ${gone.join(', ')}, expected there what was live before: somebody deleted it, or a disk was replaced. Nothing was moved`,
+  );
 }
 
 /** Seen from the directories as they are: the swap may have stopped anywhere, or Cassandra have served since. */

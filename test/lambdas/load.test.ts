@@ -70,6 +70,18 @@ describe('an online restore', () => {
     expect(plan.warnings[0]).toMatch(why);
   });
 
+  it('says which tables keep what they have, and that what was deleted in them does not come back', async () => {
+    const live = {
+      schema: { ...schema, tables: schema.tables.map((each) => ({ ...each, id: 'e'.repeat(32) })) },
+    };
+    const { plan } = await planned({ request: ORDERS, live });
+    expect(plan.warnings.join('; ')).toMatch(
+      /beside what is there of app\.Orders: .* rows that were deleted since do not come back/,
+    );
+    const { plan: copy } = await planned({ request: COPY });
+    expect(copy.warnings.join('; ')).not.toMatch(/deleted since/);
+  });
+
   it('has each host stream what it has least of', async () => {
     const { plan, run, planKey, world } = await planned({ request: COPY });
     expect(plan.load?.shares.map(({ instanceArn }) => instanceArn).sort()).toEqual(
@@ -395,6 +407,16 @@ describe('what a load makes', () => {
       'WITH x; ALTER TABLE app."Orders" DROP gone USING TIMESTAMP 3',
       '',
       /column gone of app\.Orders was dropped before the backup/,
+    ],
+    [
+      'WITH x; ALTER TABLE app."Orders" DROP value USING TIMESTAMP 3',
+      '',
+      /column value of app\.Orders was dropped before the backup, and here it never was/,
+    ],
+    [
+      '',
+      'WITH x; ALTER TABLE app."Orders" DROP value USING TIMESTAMP 3',
+      /column value of app\.Orders was dropped and added again since: values from before are hidden/,
     ],
   ] as const)('is refused where the table was defined otherwise: %s', ([was, is, message]) => {
     const having = (text: string): SchemaView => ({

@@ -322,13 +322,22 @@ describe('a restore with onlyBackedUpDatacenters', () => {
   const both = schemaWith(replicated(`'dc1': '3', 'dc2': '2'`));
   const nothing = { ...schema, tables: [], statements: [] };
 
-  async function statements(live: SchemaView, onlyBackedUpDatacenters: boolean) {
+  async function plannedWith(live: SchemaView, onlyBackedUpDatacenters: boolean) {
     const world = newWorld();
     const run = await completedBackup(world, {}, {}, { schema: both });
     const request = { backupId: run.runId, onlyBackedUpDatacenters };
     const { planKey } = await plannedRestore(world, { request, live: { schema: live } });
-    return (await readDocument(world, planKey, restorePlan)).statements.map((each) => each.statement);
+    return readDocument(world, planKey, restorePlan);
   }
+  const statements = async (...asked: Parameters<typeof plannedWith>) =>
+    (await plannedWith(...asked)).statements.map((each) => each.statement);
+
+  it('says how they get the replicas that they had', async () => {
+    expect((await plannedWith(nothing, true)).warnings.join('; ')).toMatch(
+      /ALTER KEYSPACE app WITH replication = \{.*'dc1': '3', 'dc2': '2'\}; then nodetool rebuild -ks app -- /,
+    );
+    expect((await plannedWith(nothing, false)).warnings.join('; ')).not.toMatch(/nodetool rebuild/);
+  });
 
   it('re-creates keyspaces in the datacenters of the backup’s nodes alone', async () => {
     expect((await statements(nothing, true))[0]).toBe(replicated(`'dc1': '3'`));

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { restorePlan } from '../../contracts/plans.ts';
+import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { planRestore } from '../../lambdas/plan-restore.ts';
 import { readDocument, readHosts } from '../../lambdas/vault/documents.ts';
 import { ring, schema } from './support/answers.ts';
 import { backedUp, completedBackup, uploadedBackup } from './support/backup.ts';
 import { expectSameEndWhereverKilled } from './support/kills.ts';
 import { completedRestore, describedRestore, plannedRestore } from './support/restore.ts';
-import { CLUSTER, hosts, newWorld } from './support/world.ts';
+import { CLUSTER, configuration, hosts, newWorld } from './support/world.ts';
 
 type Asked = Parameters<typeof describedRestore>[1];
 
@@ -242,6 +243,19 @@ describe('PlanRestore: undo and release', () => {
     expect(plan.nodes).toHaveLength(3);
   });
 
+  it('empties at each node what would contradict the restored rows', async () => {
+    const { world } = await backedUp();
+    const { run, nodesKey, planKey } = await plannedRestore(world);
+    const [host] = await readHosts(world, nodesKey);
+    if (!host) throw new Error('a host');
+    const asked = { run, host, planKey, parameters: {}, cluster: configuration.cluster };
+    expect((await actionInputs.place(asked, world)).emptied).toEqual([
+      { keyspace: 'system', table: 'paxos' },
+      { keyspace: 'system', table: 'paxos_repair_history' },
+      { keyspace: 'system', table: 'batches' },
+    ]);
+  });
+
   it('refuses where nothing is kept: no restore, a dry run, undone, released', async () => {
     const { world } = await backedUp();
     const refused = async (operation: 'undo' | 'release', at: number) => {
@@ -274,6 +288,22 @@ describe('PlanRestore: undo and release', () => {
     expect(await world.catalog.readRun(CLUSTER, older.runId)).toMatchObject({ undo: 'undone' });
   });
 
+  it('releases whatever has become of the ring', async () => {
+    const { world } = await backedUp();
+    await completedRestore(world);
+    const more = { 2: { hostId: '99999999-0000-4000-8000-000000000000' } };
+    const nodes = ring.nodes.map((node, index) => ({
+      ...node,
+      ...(index === 2 && { ...more[2], tokens: ['7'] }),
+    }));
+    const planned = await plannedRestore(world, {
+      ...ask('release', 900),
+      more,
+      live: { ring: { ...ring, nodes } },
+    });
+    expect((await readDocument(world, planned.planKey, restorePlan)).nodes).toHaveLength(2);
+  });
+
   it.each(['undo', 'release'] as const)('%s as a dry run plans and changes nothing', async (operation) => {
     const { world } = await backedUp();
     const restore = await completedRestore(world);
@@ -282,7 +312,7 @@ describe('PlanRestore: undo and release', () => {
     const record = await world.catalog.readRun(CLUSTER, runId);
     expect(record).toMatchObject({ restoreRunId: restore.runId, status: 'COMPLETED' });
     const [node] = await world.catalog.listNodes(runId);
-    expect(node?.phase).toBe('describe');
+    expect(node?.phase).toBe(operation === 'undo' ? 'check-undo' : 'describe');
     expect(await world.catalog.readRun(CLUSTER, restore.runId)).toMatchObject({ undo: 'possible' });
   });
 

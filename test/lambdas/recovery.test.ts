@@ -252,7 +252,7 @@ describe('PlanRecovery of a restore', () => {
     [['put-back', 'placed', 'none'], 'back'],
     [['put-back', 'partly-put-back', 'none'], 'back'],
     [['none', 'none', 'none'], 'none'],
-    [['put-back', 'none', 'put-back'], 'none'],
+    [['put-back', 'none', 'put-back'], 'back'],
   ])('brings %j all %s, and starts every node', async (swaps, direction) => {
     const { world, run } = await stoppedRestore('place');
     const { plan } = await planned(world, run, swaps);
@@ -348,6 +348,38 @@ describe('PlanRecovery of a restore', () => {
     expect(plan).toMatchObject({ direction: 'back' });
     const restore = await world.catalog.readRun(CLUSTER, history?.restoreRunId ?? '');
     expect(restore).toMatchObject({ workflow: 'restore', undo: 'undone' });
+  });
+
+  it('knows an undo that was put back everywhere for undone, and says nothing of one where a host knows nothing', async () => {
+    const undo = { name: 'undo', at: 900, request: { operation: 'undo' } };
+    const { world, run } = await stoppedRestore('start', undo);
+    await expect(planned(world, run, ['none', 'put-back', 'put-back'])).rejects.toMatchObject({
+      name: 'RecoveryIncomplete',
+      message: expect.stringMatching(/got nothing of restore .* on i-00000000000000001/),
+    });
+    const again = await stoppedRestore('start', undo);
+    const { plan, history } = await recovered(again.world, again.run, ['put-back', 'put-back', 'put-back']);
+    expect(plan.direction).toBe('back');
+    const restore = await again.world.catalog.readRun(CLUSTER, history?.restoreRunId ?? '');
+    expect(restore).toMatchObject({ undo: 'undone' });
+  });
+
+  it.each<[SwapState | undefined, string, RegExp]>([
+    [undefined, 'released', /still kept on 3 of 3 hosts.*did not say/],
+    ['placed', 'possible', /^$/],
+  ])('takes a host that was asked to release and says %s for %s', async (first, undo, says) => {
+    const release = { name: 'release', at: 900, request: { operation: 'release' } };
+    const { world, run } = await stoppedRestore('release-old', release);
+    const { history } = await recovered(world, run, [first, 'placed', 'placed']);
+    expect(history?.warnings.join('; ')).toMatch(says);
+    expect(await world.catalog.readRun(CLUSTER, history?.restoreRunId ?? '')).toMatchObject({ undo });
+  });
+
+  it('asks for a release again where it was ended while files were deleted', async () => {
+    const release = { name: 'release', at: 900, request: { operation: 'release' } };
+    const { world, run } = await stoppedRestore('release-old', release);
+    const { history } = await recovered(world, run, ['released', 'released', 'released']);
+    expect(history?.warnings.join()).toMatch(/may be there in part still: release it again by its run ID/);
   });
 
   it('leaves the restore undoable where the undo had not begun', async () => {

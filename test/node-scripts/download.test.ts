@@ -261,6 +261,62 @@ it.each(['place', 'put-back'] as const)(
   },
 );
 
+it('place puts away what commit log, hints and caches have, as it does the tables; undo brings it back and keeps the other', async () => {
+  await download();
+  const stale = ['commitlog/CommitLog-7-1.log', 'hints/one.hints', 'saved_caches/KeyCache.db'];
+  for (const path of stale) await write(join(host.root, path), 'from before');
+  const live = join(host.data[0] ?? '', tablePath(ORDERS));
+  await write(join(live, 'nb-8-big-Data.db'), 'from before');
+  await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
+  for (const path of stale) expect(existsSync(join(host.root, path)), path).toBe(false);
+  await write(join(host.root, 'commitlog', 'CommitLog-8-1.log'), 'since');
+  const about = { restoreRunId: RESTORE };
+  expect(await host.run(RESTORE, 'check-undo', about)).toEqual({});
+  await host.run(RESTORE, 'put-back', about);
+  for (const path of stale) expect(await readFile(join(host.root, path), 'utf8')).toBe('from before');
+  expect(await readFile(join(live, 'nb-8-big-Data.db'), 'utf8')).toBe('from before');
+  const kept = join(host.data[0] ?? '', '.ringvault', `${RESTORE}.undone`, tablePath(ORDERS));
+  expect(await readFile(join(kept, 'nb-1-big-Data.db'))).toEqual(big);
+  expect(
+    existsSync(join(host.root, 'commitlog', '.ringvault', `${RESTORE}.undone`, 'CommitLog-8-1.log')),
+  ).toBe(true);
+  await expect(host.run(RESTORE, 'check-undo', about, 'again')).rejects.toMatchObject({
+    name: 'NothingToUndo',
+    message: expect.stringMatching(/is put-back on this host, expected placed/),
+  });
+  await host.run(RESTORE, 'release-old', about);
+  expect(existsSync(kept)).toBe(false);
+  await expect(host.run(RESTORE, 'put-back', about, 'after')).rejects.toMatchObject({
+    name: 'NothingToUndo',
+  });
+});
+
+it('an undo is refused before anything is moved where what was aside is gone, or nothing is known of the restore', async () => {
+  const about = { restoreRunId: RESTORE };
+  await expect(host.run(RESTORE, 'check-undo', about)).rejects.toMatchObject({ name: 'NothingToUndo' });
+  await download();
+  const live = join(host.data[0] ?? '', tablePath(ORDERS));
+  await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
+  await rm(join(host.data[0] ?? '', '.ringvault', RESTORE), { recursive: true });
+  for (const action of ['check-undo', 'put-back'] as const)
+    await expect(host.run(RESTORE, action, about, 'gone')).rejects.toMatchObject({
+      name: 'NothingToUndo',
+      message: expect.stringMatching(/got no .*\/shop\/orders-1+, expected there what was live before/),
+    });
+  expect(await readFile(join(live, 'nb-1-big-Data.db'))).toEqual(big);
+  expect(await swapState(host.paths.journals, RESTORE)).toBe('placed');
+});
+
+it('settle deletes what a way back had not deleted yet when it was killed', async () => {
+  await download();
+  await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
+  await host.run(RESTORE, 'put-back', { restoreRunId: RESTORE });
+  const left = join(host.data[0] ?? '', '.ringvault', `${RESTORE}.undone`);
+  expect(existsSync(left)).toBe(true);
+  await host.run(RESTORE, 'settle', { restoreRunId: RESTORE, direction: 'back', keeps: false });
+  expect(existsSync(left)).toBe(false);
+});
+
 async function filesBelow(directory: string): Promise<Record<string, Buffer>> {
   const found: Record<string, Buffer> = {};
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
