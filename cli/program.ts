@@ -167,6 +167,12 @@ function addRestoreCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option('--on <instance>', 'the empty host of --dead-node').argParser(checkedBy(instanceId)),
     )
+    .addOption(
+      new Option(
+        '--new-host-id',
+        'with --dead-node: in its place, as another node; also where the ring has changed since, or tables have counters',
+      ),
+    )
     .addOption(ignoreCountersOption())
     .addOption(new Option('--repair', 'repair the restored nodes at the end; the default with --dead-node'))
     .addOption(new Option('--no-repair', 'do not'))

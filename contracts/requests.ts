@@ -70,13 +70,18 @@ export const restoreRequest = z.union([
       as: otherNames.optional(),
       /** True: some nodes alone are restored, though others may have forgotten deletions since the backup. */
       ignoreGcGrace: z.boolean().default(false),
-      /** One node is brought back with its identity (host ID, tokens), on another host: its own is gone. */
+      /** One node is brought back on another host, with its tokens: its own is gone. */
       deadNode: z
         .strictObject({
           /** Its host ID, or the instance that it was backed up on. */
           node: z.union([instanceId, hostId], 'an instance ID or a host ID'),
           /** The new host, where Cassandra was not started yet. */
           newInstanceId: instanceId,
+          /**
+           * False: it keeps its host ID. True: it takes the place of the dead one under a new host ID; also where other members of the ring
+           * have changed since the backup, or tables have counters.
+           */
+          newHostId: z.boolean().default(false),
         })
         .optional(),
       /** True: some nodes alone, with tables of counters, of which increments since the backup may be lost on all replicas. */

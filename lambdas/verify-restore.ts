@@ -4,7 +4,7 @@ import type { ActionOutput } from '../contracts/actions.ts';
 import { RestoreIncomplete } from '../contracts/errors.ts';
 import { actionIdOf } from '../contracts/identifiers.ts';
 import { type RestorePlan, restorePlan } from '../contracts/plans.ts';
-import type { SchemaView } from '../contracts/ring.ts';
+import type { RingView, SchemaView } from '../contracts/ring.ts';
 import type { StepInput, StepOutput } from '../contracts/steps.ts';
 import { requireLock } from './locking/held-lock.ts';
 import { requireOneRing, requireOneSchema, requireUp, upHost } from './planning/agreement.ts';
@@ -44,6 +44,7 @@ export async function verifyRestore(
     }
     const whole = await readSource(ports, plan.clusterId, source, async () => ring);
     const backup = restoredPart(whole, plan.selection, plan.nodes);
+    if (plan.deadNode?.replaces) return requireInPlaceOfDead(plan, up, { was: backup.ring, is: ring });
     requireSameRing(ring, backup);
     requireSameHosts(plan, up);
     // Of tables that were dropped since nothing comes back.
@@ -94,6 +95,27 @@ async function asIncomplete(check: () => Promise<void>): Promise<void> {
     if (!(cause instanceof Error) || !told.includes(cause.name)) throw cause;
     throw new RestoreIncomplete(`${cause.name}: ${cause.message}`, { cause });
   }
+}
+
+/** The place of the dead node is that of another, and it is gone. */
+function requireInPlaceOfDead(
+  { nodes }: RestorePlan,
+  up: ReturnType<typeof requireUp>,
+  { was, is }: { was: RingView; is: RingView },
+): void {
+  const member = (ring: RingView, hostId: string | undefined) =>
+    ring.nodes.find((each) => each.hostId === hostId);
+  const placeOf = (ring: RingView, hostId: string | undefined) => {
+    const { datacenter, rack, tokens = [] } = member(ring, hostId) ?? {};
+    return `${datacenter}, ${rack}, tokens ${tokens.join(',')}`;
+  };
+  const wrong = nodes.flatMap(({ instanceId, hostId }) => {
+    const now = up.find(({ host }) => host.instanceId === instanceId)?.hostId;
+    if (member(is, hostId)) return [`got dead node ${hostId} in the ring, expected it replaced`];
+    const [there, here] = [placeOf(was, hostId), placeOf(is, now)];
+    return here === there ? [] : [`${instanceId} (${now}) is ${here}, expected ${there}, as ${hostId} was`];
+  });
+  if (wrong.length > 0) throw new RestoreIncomplete(wrong.join('; '));
 }
 
 function requireSameHosts(plan: RestorePlan, up: ReturnType<typeof requireUp>): void {

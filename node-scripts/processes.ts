@@ -69,6 +69,12 @@ async function opens(pid: number, prefixes: string[]): Promise<boolean> {
   return false;
 }
 
+/** Without the program itself; none of one that ended meanwhile. */
+export async function argumentsOf(pid: number): Promise<string[]> {
+  const content = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return content.split('\0').slice(1);
+}
+
 export async function commandName(pid: number): Promise<string> {
   return (await isThere(`/proc/${pid}`)) ? ((await readIfThere(`/proc/${pid}/comm`)) ?? '').trim() : '';
 }

@@ -30,6 +30,7 @@ interface RestoreOptions extends Selection {
   deadNode?: string;
   /** That other instance. */
   on?: string;
+  newHostId?: boolean;
   /** Undefined: as the workflow does by default. */
   repair?: boolean;
   yes?: boolean;
@@ -79,8 +80,9 @@ export async function restore(session: Session, clusterId: string, options: Rest
   return startRun(session, 'restore', request, options.wait);
 }
 
-function deadNodeOf({ deadNode, on }: RestoreOptions) {
-  if (deadNode && on) return { node: deadNode, newInstanceId: on };
+function deadNodeOf({ deadNode, on, newHostId = false }: RestoreOptions) {
+  if (deadNode && on) return { node: deadNode, newInstanceId: on, newHostId };
+  if (newHostId) throw new InvalidRequest('--new-host-id: expected only with --dead-node');
   if (!deadNode && !on) return undefined;
   throw new InvalidRequest(
     `--dead-node and --on: got ${deadNode ? 'no --on' : 'no --dead-node'}, expected both or neither`,
@@ -164,11 +166,14 @@ function backupNamed(
 function bringingBack(
   clusterId: string,
   { backupId, snapshotAt }: ClusterManifest,
-  { node, newInstanceId }: { node: string; newInstanceId: string },
+  { node, newInstanceId, newHostId }: NonNullable<ReturnType<typeof deadNodeOf>>,
   repairs: boolean,
 ): string {
+  const as = newHostId
+    ? 'in its place: a new host ID, with its tokens,'
+    : 'as what it was: its host ID, its tokens,';
   return [
-    `Brings node ${node} of cluster ${clusterId} back on ${newInstanceId} as what it was: its host ID, its tokens,`,
+    `Brings node ${node} of cluster ${clusterId} back on ${newInstanceId} ${as}`,
     `and its data as of ${formatTime(snapshotAt)}, from backup ${backupId}. ${newInstanceId} must be empty; the other nodes serve`,
     `throughout. ${repairs ? 'At the end the node is repaired, which may take hours.' : 'It is not repaired: do that yourself.'} There is no undo.`,
     'Its old host must never come up again: two nodes with one identity would corrupt the ring.',

@@ -1,7 +1,8 @@
-// The plan for a dead node: it comes back with its identity, on a host that has no node yet. See ADR 0024.
+// The plan for a dead node: it comes back on a host that has no node yet, with its identity or in its place. See ADRs 0024 and 0028.
 import type { ClusterConfiguration } from '../../contracts/configuration.ts';
 import type { RestorePlan } from '../../contracts/plans.ts';
 import type { RestoreRequest } from '../../contracts/requests.ts';
+import type { RingView } from '../../contracts/ring.ts';
 import type { RunRef } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import type { DescribedHost } from './agreement.ts';
@@ -16,7 +17,7 @@ import {
   truncatedSince,
   withNewHost,
 } from './dead-node.ts';
-import { knownHosts, liveRing, readLive } from './live-cluster.ts';
+import { knownHosts, readLive, readNow } from './live-cluster.ts';
 import { placedSince } from './placed-since.ts';
 import { type RestorableBackup, readBackup } from './restorable-backup.ts';
 import { mapNodes, requireAllowed, requireSameRing, requireSpace } from './restore-nodes.ts';
@@ -36,14 +37,16 @@ interface Asked {
 export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Asked): Promise<RestorePlan> {
   const { request, described, cluster } = asked;
   const { dryRun, repair = true } = request;
-  const { whole, backup, nodes, others, live } = await findDead(ports, run, asked);
+  const { newHostId } = request.deadNode;
+  const { whole, backup, nodes, others, live, address } = await findDead(ports, run, asked);
   const { snapshotAt, clusterName } = whole.manifest;
   const liveTables = live.schema?.tables ?? [];
   const truncated = truncatedSince(described, whole.chain[0]?.manifest.snapshotAt ?? snapshotAt);
-  const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, truncated));
+  const tables = nodes.flatMap((node) => tablesOfNode(node, liveTables, { truncated, newHostId }));
   requireSpace(nodes, { tables }, cluster.limits);
   const held = heldBy(backup, tables);
-  if (!request.ignoreCounters) requireNoCounters(held);
+  // Under another host ID it counts anew, beside what it had.
+  if (!request.ignoreCounters && !newHostId) requireNoCounters(held);
   const age = { from: snapshotAt, now: ports.clock.now() };
   if (!request.ignoreGcGrace) requireWithinGcGrace(held, live.schema, age);
 
@@ -56,13 +59,13 @@ export async function planToBringBack(ports: StepPorts, run: RunRef, asked: Aske
   const repairBefore = forgottenFrom(held, live.schema, snapshotAt);
   const named = liveTables.filter(({ id }) => truncated.has(id));
   const warnings = deadNodeWarnings(whole, {
-    ...{ repairBefore, repairs: repair },
+    ...{ repairBefore, repairs: repair, newHostId },
     truncated: named.map(({ keyspace, name }) => `${keyspace}.${name}`),
   });
   return {
     ...planOf(run, { ...about, tables, backup, nodes, live }),
     ...{ restoreRunId: run.runId, settlesWrites: false },
-    deadNode: { ...others, clusterName },
+    deadNode: { ...others, clusterName, ...(newHostId && { replaces: address }) },
     ...(!request.ignoreGcGrace && { notAfter: repairBefore }),
     warnings: [...damageOf(nodes), ...(stopAfterDownload ? [] : warnings)],
   };
@@ -77,17 +80,26 @@ async function findDead(ports: StepPorts, run: RunRef, { request, described, clu
   requireNotRestoredSince(await placedSince(ports, clusterId, backupId), backupId);
   const backup = restoredPart(whole, { nodes: [deadNode.node] }, knownHosts(described));
   const [hostId = ''] = backup.manifest.nodes.map((node) => node.hostId);
-  const { mapped: nodes } = mapNodes(withNewHost(described, hostId, deadNode), backup);
+  const { newInstanceId, newHostId } = deadNode;
+  const hosts = withNewHost(described, hostId, deadNode);
+  const isAsked = ({ host }: DescribedHost) => !newHostId || host.instanceId === newInstanceId;
+  const { mapped: nodes } = mapNodes(hosts.filter(isAsked), backup);
   const others = othersOf(described);
   requireAllowed(nodes, clusterId);
-  const onlyBackedUpDatacenters = false;
-  const live = await readLive(ports, run, { described, cluster, backup: whole, onlyBackedUpDatacenters });
-  const ring = await liveRing(ports, run, described);
-  // Of all datacenters: the node's own tables know all members.
-  const members = [...ring.nodes, ...whole.ring.nodes];
-  requireSameRing(ring, whole, new Set(members.map(({ datacenter }) => datacenter)));
-  requireDead(live.up, ring, hostId);
-  return { whole, backup, nodes, others, live };
+  const now = await readNow(ports, run, described);
+  // The node's own tables know all members; of one in its place only its tokens must be what they were.
+  const known = ({ nodes: members, ...view }: RingView) => ({
+    ...view,
+    nodes: members.filter((member) => !newHostId || member.hostId === hostId),
+  });
+  const [then, ring] = [known(whole.ring), known(now.ring)];
+  const asKnown = { ...whole, ring: then };
+  const asIs = { described, cluster, backup: asKnown, onlyBackedUpDatacenters: false };
+  const live = await readLive(ports, run, asIs, { ...now, ring });
+  const datacenters = [...then.nodes, ...ring.nodes].map(({ datacenter }) => datacenter);
+  requireSameRing(ring, asKnown, new Set(datacenters));
+  const { address } = requireDead(live.up, now.ring, hostId);
+  return { whole, backup, nodes, others, live, address };
 }
 
 /** What was dropped or truncated since refuses nothing. */

@@ -1,4 +1,4 @@
-// One node whose host is gone, brought back with its identity on a host that has no node yet: see ADR 0024. Pure.
+// One node whose host is gone, brought back on a host that has no node yet: see ADRs 0024 and 0028. Pure.
 import {
   HostNotEmpty,
   NodeDown,
@@ -53,27 +53,25 @@ export function withNewHost(
  * The others are Up, and the dead one is Down, to each of them.
  * @throws NodeDown NodeNotDead
  */
-export function requireDead(up: readonly UpHost[], ring: RingView, hostId: string): void {
-  requireUpNormal(up, requireSeenDown(up, ring, hostId));
+export function requireDead(up: readonly UpHost[], ring: RingView, hostId: string): RingNode {
+  const dead = requireSeenDown(up, ring, hostId);
+  requireUpNormal(up, [dead]);
+  return dead;
 }
 
 /** @returns the ring member. @throws NodeNotDead TopologyMismatch */
-export function requireSeenDown(up: readonly UpHost[], ring: RingView, hostId: string): RingNode[] {
-  const dead = ring.nodes.filter((member) => member.hostId === hostId);
-  if (dead.length === 0)
+export function requireSeenDown(up: readonly UpHost[], ring: RingView, hostId: string): RingNode {
+  const dead = ring.nodes.find((member) => member.hostId === hostId);
+  if (!dead)
     throw new TopologyMismatch(
       `got no ring member ${hostId}, expected it, Down: others own its tokens by now`,
     );
-  for (const { address } of dead) {
-    const isDown = (member: string) => member.startsWith(`${address} (D`);
-    const seenUp = up
-      .filter(({ notUpNormal }) => !notUpNormal.some(isDown))
-      .map(({ host }) => host.instanceId);
-    if (seenUp.length > 0)
-      throw new NodeNotDead(
-        `node ${hostId} (${address}): got Up by ${seenUp.join(', ')}, expected Down to all nodes`,
-      );
-  }
+  const isDown = (member: string) => member.startsWith(`${dead.address} (D`);
+  const seenUp = up.filter(({ notUpNormal }) => !notUpNormal.some(isDown)).map(({ host }) => host.instanceId);
+  if (seenUp.length > 0)
+    throw new NodeNotDead(
+      `node ${hostId} (${dead.address}): got Up by ${seenUp.join(', ')}, expected Down to all nodes`,
+    );
   return dead;
 }
 
@@ -94,21 +92,22 @@ export function othersOf(
 
 /**
  * What the node had and still has to have, its own tables among it. Its schema comes from the others, so that nothing comes back
- * that was dropped since; ballots and batches of then would contradict what was agreed since.
+ * that was dropped since; ballots and batches of then would contradict what was agreed since. Who it is, is in `system`.
  * @param live tables of users as they are now @param truncated IDs of those that the repair is to bring back
  */
 export function tablesOfNode(
   { parts }: Pick<MappedNode, 'parts'>,
   live: readonly SchemaTable[],
-  truncated: ReadonlySet<string>,
+  { truncated, newHostId }: { truncated: ReadonlySet<string>; newHostId: boolean },
 ): RestorePlan['tables'] {
+  const without = new Set(newHostId ? ['system', 'system_schema'] : ['system_schema']);
   const there = new Set(live.map(({ id }) => id).filter((id) => !truncated.has(id)));
   const tables = new Map(
     parts
       .flatMap(({ header }) => header.tables)
       .filter(({ keyspace, table, tableId }) =>
         isSystemKeyspace(keyspace)
-          ? keyspace !== 'system_schema' && !isEmptied(keyspace, table)
+          ? !without.has(keyspace) && !isEmptied(keyspace, table)
           : there.has(tableId),
       )
       .map(({ keyspace, table, tableId }) => [tableId, { keyspace, table, tableId }]),
@@ -149,12 +148,22 @@ function changedTheCluster(run: RunRecord): boolean {
 /** What people should know before, and do after. */
 export function deadNodeWarnings(
   { manifest }: Pick<RestorableBackup, 'manifest'>,
-  { repairBefore, repairs, truncated }: { repairBefore: string; repairs: boolean; truncated: string[] },
+  {
+    repairBefore,
+    repairs,
+    truncated,
+    newHostId,
+  }: { repairBefore: string; repairs: boolean; truncated: string[]; newHostId: boolean },
 ): string[] {
   const { snapshotAt, leftOut } = manifest;
   return [
     `until it is repaired the node has forgotten what it acknowledged since ${snapshotAt}: reads at any level below ALL may miss that. Of keyspaces with one replica it is lost`,
     'roles and permissions are as of the backup on it until then',
+    ...(newHostId
+      ? [
+          'it has a new host ID: backups from before name a node that is no more, and go to new nodes, not in place; take a backup now',
+        ]
+      : []),
     ...(leftOut.tables > 0
       ? [
           `the backup lacks ${leftOut.tables} tables and views: the node has nothing of them before it is repaired`,

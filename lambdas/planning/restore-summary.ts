@@ -18,6 +18,7 @@ export function restoreSummary(plan: RestorePlan): Record<string, unknown> {
     ...(scopeOf(plan.selection) === 'part' && { only: describeSelection(plan.selection) }),
     ...(plan.deadNode && {
       bringsBack: plan.nodes.map(({ hostId, instanceId }) => `${hostId} on ${instanceId}`),
+      newHostId: plan.deadNode.replaces !== undefined,
     }),
     repaired: plan.repair !== undefined,
     clientsKeptOut: plan.settlesWrites && !plan.online,

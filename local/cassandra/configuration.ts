@@ -95,7 +95,7 @@ function smallness(version: CassandraVersion): Record<string, unknown> {
     read_request_timeout: '15s',
     range_request_timeout: '30s',
     // A restore of some tables waits twice as long for writes under way.
-    write_request_timeout: '6s',
+    write_request_timeout: '4s',
     counter_write_request_timeout: '15s',
     // Of all other requests, gossip's echo among them: nodes that drain at once wait for an answer that never comes.
     request_timeout: '5s',

@@ -51,7 +51,8 @@ running() {
 }
 
 function startScript(options: NodeOptions, paths: JavaPaths): string {
-  const command = [paths.java, ...cassandraArguments(options, paths)];
+  const command = [paths.java, ...cassandraArguments(options, paths)].map(quote);
+  const daemon = command.pop();
   return `${preamble(options)}
 # Starts the node detached and returns when its process is there; nothing happens where it runs already.
 exec 9>"$pid_file.lock"
@@ -65,7 +66,8 @@ rm -f "$pid_file"
 # Without the caller's environment: a node must not know the credentials of who starts it.
 setsid env -i PATH="$PATH" HOME=${quote(options.directory)} LANG=C.UTF-8 MALLOC_ARENA_MAX=2 \\
   bash -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pid_file" \\
-  ${command.map(quote).join(' \\\n  ')} \\
+  ${command.join(' \\\n  ')} \\
+  \${JVM_EXTRA_OPTS:-} ${daemon} \\
   </dev/null >>${quote(join(options.directory, 'logs', 'console.log'))} 2>&1 9>&- &
 launched=$!
 for _ in {1..200}; do

@@ -49,7 +49,13 @@ function nodetool(cassandra: HostedCassandra | undefined): string {
 function systemctl(cassandra: HostedCassandra | undefined): string {
   if (!cassandra) return NO_CASSANDRA;
   return `#!/usr/bin/env bash
-# start and stop of the one unit that a local host has.
+# start and stop of the one unit that a local host has, and the environment that it starts with.
+environment="\${0%/*}/../run/environment"
+case "$*" in
+  set-environment\\ *) mkdir -p "\${environment%/*}" && echo "$2" >>"$environment"; exit ;;
+  unset-environment\\ *) sed -i "/^$2=/d" "$environment"; exit ;;
+esac
+if [[ -s $environment ]]; then while read -r each; do export "\${each?}"; done <"$environment"; fi
 case "$*" in
   'start cassandra' | 'start cassandra.service') exec ${inBin(cassandra, 'cassandra-start')} ;;
   'stop cassandra' | 'stop cassandra.service') exec ${inBin(cassandra, 'cassandra-stop')} ;;

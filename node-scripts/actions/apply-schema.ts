@@ -4,6 +4,7 @@ import { unquoted } from '../../contracts/cql.ts';
 import { SchemaConflict, SchemaDisagreement } from '../../contracts/errors.ts';
 import type { SchemaStatement } from '../../contracts/ring.ts';
 import { type Cql, withCql } from '../cassandra/cql.ts';
+import { ringStatus } from '../cassandra/nodetool.ts';
 import { readKeyspaces, readSchemaVersions, readTables } from '../cassandra/schema.ts';
 import { columnChangeIn, splitStatements, tableIdIn } from '../cassandra/statements.ts';
 import type { ActionContext } from '../context.ts';
@@ -120,8 +121,9 @@ function isColumnChangeLeft(statement: string, table: LiveTable): boolean {
 
 async function untilAgreed(context: ActionContext, cql: Cql): Promise<void> {
   const deadline = context.clock.now().getTime() + AGREEMENT_LIMIT_MS;
+  const members = await ringStatus(context);
   for (;;) {
-    const versions = await readSchemaVersions(cql);
+    const versions = await readSchemaVersions(cql, members);
     if (versions.length === 1) return;
     if (context.clock.now().getTime() > deadline) {
       throw new SchemaDisagreement(

@@ -1,5 +1,6 @@
 // check-restore: whatever refuses a restore on this host, found before anything is changed.
 import { stat, statfs } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import {
@@ -10,11 +11,11 @@ import {
   TopologyMismatch,
 } from '../../contracts/errors.ts';
 import type { NodeHeader } from '../../contracts/manifests.ts';
-import { readConfigurationFile } from '../cassandra/configuration-file.ts';
+import { type ConfigurationFile, readConfigurationFile, readPlace } from '../cassandra/configuration-file.ts';
 import { withCql } from '../cassandra/cql.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { rememberedIdentity } from '../cassandra/identity.ts';
-import { readRing } from '../cassandra/ring.ts';
+import { readOwnNode } from '../cassandra/ring.ts';
 import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { readableFormats } from '../cassandra/versions.ts';
 import type { ActionContext } from '../context.ts';
@@ -33,9 +34,9 @@ export async function checkRestore(
   await mustBeAllowed(context);
   const directories = await nodeDirectories(context);
   const { data } = directories;
-  if (input.newHost) await mustTakeNode(context, input.newHost);
-  else await mustHaveIdentity(data);
+  if (!input.newHost) await mustHaveIdentity(data);
   const backup = await readNodeChain(inVaultOf(context, input.sources), input.sources);
+  if (input.newHost) await mustTakeNode(context, input.newHost, backup.header);
   await mustReadFormats(context, backup.header, input.newHost?.readableFormats);
   const mapped = mapDataDirectories(backup.header, directories);
   const bytes = new Map<string, number>(data.map((path) => [path, 0]));
@@ -57,15 +58,40 @@ export async function checkRestore(
 
 async function mustTakeNode(
   context: ActionContext,
-  { clusterName }: NonNullable<ActionInput<'check-restore'>['newHost']>,
+  { clusterName, replaces }: NonNullable<ActionInput<'check-restore'>['newHost']>,
+  header: NodeHeader,
 ): Promise<void> {
   await mustHaveNoNode(await nodeDirectories(context));
   const path = context.paths.fixed(context.document.cassandra.configFile);
   const file = await readConfigurationFile(path);
-  if (file.clusterName === clusterName) return;
-  throw new InvalidConfiguration(
-    `${path}: got cluster_name ${JSON.stringify(file.clusterName)}, expected ${JSON.stringify(clusterName)}: Cassandra would not start with the node's own tables`,
-  );
+  if (file.clusterName !== clusterName)
+    throw new InvalidConfiguration(
+      `${path}: got cluster_name ${JSON.stringify(file.clusterName)}, expected ${JSON.stringify(clusterName)}: Cassandra would not start with the node's own tables`,
+    );
+  if (replaces) await mustReplace(path, file, { replaces, header });
+}
+
+/** What Cassandra does not refuse of one that takes the place of another. @throws InvalidConfiguration */
+async function mustReplace(
+  path: string,
+  file: ConfigurationFile,
+  { replaces, header }: { replaces: string; header: NodeHeader },
+): Promise<void> {
+  const interfaces = Object.values(networkInterfaces()).flatMap((own = []) => own);
+  const own = [...file.ownAddresses, ...interfaces.map(({ address }) => address)];
+  if (own.includes(replaces))
+    throw new InvalidConfiguration(
+      `${path}: got ${replaces}, the address of the dead node, expected another: Cassandra would give it the old host ID. Without newHostId it comes back as what it was`,
+    );
+  if (own.some((address) => file.seeds.includes(address)))
+    throw new InvalidConfiguration(
+      `${path}: got the host among its own seeds (${file.seeds.join(', ')}), expected others alone until it has joined`,
+    );
+  const place = await readPlace(path, file);
+  if (place && (place.datacenter !== header.datacenter || place.rack !== header.rack))
+    throw new InvalidConfiguration(
+      `${path}: got datacenter ${place.datacenter}, rack ${place.rack}, expected ${header.datacenter}, ${header.rack}: rows would belong to other nodes than have them`,
+    );
 }
 
 /** A node knows its host ID and tokens by its own table system.local; started without it, it joins as another node. */
@@ -107,7 +133,7 @@ async function ownFormats(context: ActionContext): Promise<{ formats: string[]; 
 
 async function cassandraVersion(context: ActionContext): Promise<string | undefined> {
   try {
-    return (await withCql(context, readRing)).own.cassandraVersion;
+    return (await withCql(context, readOwnNode)).cassandraVersion;
   } catch (error) {
     if (!(error instanceof CassandraUnavailable)) throw error;
     return (await rememberedIdentity(context.paths))?.cassandraVersion;

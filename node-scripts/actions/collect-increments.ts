@@ -31,12 +31,13 @@ export async function collectIncrements(
     ? { ...NOTHING, gaps: ['incremental backups were off; they are on now'] }
     : await take(context, input);
   const doneAt = context.clock.now().toISOString();
-  const { own, ring } = await withCql(context, readRing);
+  const status = await ringStatus(context);
+  const { own, ring } = await withCql(context, (cql) => readRing(cql, status));
   return {
     times: { askedAt: startedAt, startedAt, doneAt, clockOffsetMs },
     ringDigest: ringBytes(ring).digest,
     schemaVersion: own.schemaVersion,
-    notUpNormal: notUpNormal(await ringStatus(context)),
+    notUpNormal: notUpNormal(status),
     ...{ turnedOn, ...taken },
   };
 }

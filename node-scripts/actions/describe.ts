@@ -44,7 +44,8 @@ async function describeNode(context: ActionContext): Promise<NodePart> {
 
 async function describeLiveNode(context: ActionContext, cql: Cql): Promise<NodePart> {
   const { store, layout, instanceArn, document } = context;
-  const { own, ring } = await readRing(cql);
+  const status = await ringStatus(context);
+  const { own, ring, stale } = await readRing(cql, status);
   const schema = await readSchema(cql);
   const directories = await directoriesOfLiveNode(cql);
   const file = await readConfigurationFile(context.paths.fixed(document.cassandra.configFile));
@@ -68,12 +69,15 @@ async function describeLiveNode(context: ActionContext, cql: Cql): Promise<NodeP
     ...identity,
     schemaVersion: schema.schemaVersion,
     ringDigest: digest,
-    notUpNormal: notUpNormal(await ringStatus(context)),
+    notUpNormal: notUpNormal(status),
     truncatedAt: await readTruncationTimes(cql),
     isSeed: [...file.ownAddresses, address].some((own) => file.seeds.includes(own)),
-    warnings: await warningsOf(cql, ring.nodes.length),
+    warnings: [...(await warningsOf(cql, ring.nodes.length)), ...stale.map(staleWarning)],
   };
 }
+
+const staleWarning = (address: string) =>
+  `system.peers_v2 has ${address}, which is no member of the ring any more, and clients may look for it: delete its rows on this node, as a superuser (DELETE FROM system.peers_v2 WHERE peer = '${address}', and of system.peers)`;
 
 async function describeFromMemory(context: ActionContext, downReason: string): Promise<NodePart> {
   const {

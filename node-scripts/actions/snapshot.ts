@@ -24,14 +24,15 @@ export async function snapshot(
 ): Promise<ActionOutput<'snapshot'>> {
   mustBeTagOf(context.document.runId, input.tag);
   const { times, late, incrementalBackups } = (await readTaken(context)) ?? (await take(context, input));
-  const { own, ring } = await withCql(context, readRing);
+  const status = await ringStatus(context);
+  const { own, ring } = await withCql(context, (cql) => readRing(cql, status));
   return {
     tag: input.tag,
     times,
     late,
     ringDigest: ringBytes(ring).digest,
     schemaVersion: own.schemaVersion,
-    notUpNormal: notUpNormal(await ringStatus(context)),
+    notUpNormal: notUpNormal(status),
     incrementalBackups,
   };
 }

@@ -13,7 +13,7 @@ export interface CommandResult {
 
 export async function runCommand(
   argv: string[],
-  options: { signal?: AbortSignal; timeoutMs?: number } = {},
+  options: { signal?: AbortSignal; timeoutMs?: number; environment?: Record<string, string> } = {},
 ): Promise<CommandResult> {
   const [file = '', ...args] = argv;
   const result = await execa(file, args, {
@@ -22,6 +22,7 @@ export async function runCommand(
     maxBuffer: 16 * 1024 ** 2,
     ...(options.signal && { cancelSignal: options.signal }),
     ...(options.timeoutMs && { timeout: options.timeoutMs }),
+    ...(options.environment && { env: options.environment }),
   });
   // nodetool prints where in its code it failed after why.
   const [words = ''] = (result.stderr || result.stdout || '').split('-- StackTrace --');

@@ -1,4 +1,5 @@
 // What cassandra.yaml says of one node: its directories, its address, its seeds.
+import { realpath } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
@@ -21,6 +22,7 @@ const cassandraYaml = z.looseObject({
   listen_interface: text,
   broadcast_address: text,
   storage_compatibility_mode: text,
+  endpoint_snitch: text,
   hints_flush_period: text,
   inter_dc_stream_throughput_outbound: text,
   /** Before 4.1, and taken since still. */
@@ -48,6 +50,7 @@ export interface ConfigurationFile {
   ownAddresses: string[];
   seeds: string[];
   storageCompatibilityMode?: string | undefined;
+  snitch?: string | undefined;
   /** For so long hints may be in memory alone. */
   hintsFlushPeriodMs: number;
   /** MiB/s, what the node streams at besides `stream_throughput_outbound`; 0: as fast as it can. */
@@ -73,6 +76,22 @@ export async function readConfigurationFile(path: string): Promise<Configuration
   return configurationOf(parsed.data, dirname(path));
 }
 
+/**
+ * Where the node takes itself to be, by the file that GossipingPropertyFileSnitch reads; of any other snitch it is not known before
+ * Cassandra runs. @param path of cassandra.yaml
+ */
+export async function readPlace(
+  path: string,
+  { snitch }: Pick<ConfigurationFile, 'snitch'>,
+): Promise<{ datacenter: string; rack: string } | undefined> {
+  if (!snitch?.endsWith('GossipingPropertyFileSnitch')) return undefined;
+  const content = await readIfThere(join(dirname(await realpath(path)), 'cassandra-rackdc.properties'));
+  const property = (key: string) =>
+    new RegExp(`^[ \\t]*${key}[ \\t]*[=:][ \\t]*(.*?)[ \\t]*$`, 'm').exec(content ?? '')?.[1];
+  const [datacenter, rack] = [property('dc'), property('rack')];
+  return datacenter && rack ? { datacenter, rack } : undefined;
+}
+
 function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string): ConfigurationFile {
   const absolute = (path: string | null | undefined) =>
     path ? (isAbsolute(path) ? path : join(directory, path)) : undefined;
@@ -94,6 +113,7 @@ function configurationOf(yaml: z.infer<typeof cassandraYaml>, directory: string)
       .map((seed) => seed.trim().replace(/^([^:]+):\d+$/, '$1'))
       .filter((seed) => seed !== ''),
     storageCompatibilityMode: yaml.storage_compatibility_mode ?? undefined,
+    snitch: yaml.endpoint_snitch ?? undefined,
     hintsFlushPeriodMs:
       yaml.hints_flush_period_in_ms ?? durationMs(yaml.hints_flush_period) ?? HINTS_FLUSH_PERIOD_MS,
     streamRates: {

@@ -10,28 +10,44 @@ export interface OwnNode extends RingNode {
   schemaVersion: string;
 }
 
-export async function readRing(cql: Cql): Promise<{ own: OwnNode; ring: RingView }> {
+export async function readOwnNode(cql: Cql): Promise<OwnNode & Pick<RingView, 'partitioner'>> {
   const [local] = await cql.rows(
     'SELECT host_id, broadcast_address, data_center, rack, tokens, cluster_name, partitioner, release_version, schema_version FROM system.local',
   );
   if (!local) throw new Error('system.local is empty');
-  const peers = await cql.rows('SELECT host_id, peer, data_center, rack, tokens FROM system.peers_v2');
-  const self = memberOf(local, 'broadcast_address');
-  // A row without an identity is what gossip has heard of a node that is no member.
-  const others = peers.filter((row) => row['host_id'] && row['data_center'] && row['tokens']);
-  const nodes = [self, ...others.map((row) => memberOf(row, 'peer'))];
   return {
-    own: {
-      ...self,
-      clusterName: String(local['cluster_name']),
-      cassandraVersion: String(local['release_version']),
-      schemaVersion: String(local['schema_version']),
-    },
+    ...memberOf(local, 'broadcast_address'),
+    clusterName: String(local['cluster_name']),
+    partitioner: String(local['partitioner']),
+    cassandraVersion: String(local['release_version']),
+    schemaVersion: String(local['schema_version']),
+  };
+}
+
+/**
+ * @param members as `nodetool status` has them: the rows of one that was replaced, or left, may stay in the table for good
+ * @returns also the addresses of such rows
+ */
+export async function readRing(
+  cql: Cql,
+  members: ReadonlyArray<{ hostId: string }>,
+): Promise<{ own: OwnNode; ring: RingView; stale: string[] }> {
+  const { partitioner, ...own } = await readOwnNode(cql);
+  const { hostId, address, datacenter, rack, tokens, clusterName } = own;
+  const peers = await cql.rows('SELECT host_id, peer, data_center, rack, tokens FROM system.peers_v2');
+  // A row without an identity is what gossip has heard of a node that is no member.
+  const known = peers
+    .filter((row) => row['host_id'] && row['data_center'] && row['tokens'])
+    .map((row) => memberOf(row, 'peer'));
+  const isMember = (node: RingNode) => members.some((member) => member.hostId === node.hostId);
+  const nodes = [{ hostId, address, datacenter, rack, tokens }, ...known.filter(isMember)];
+  return {
+    own,
     ring: ringView.parse({
-      clusterName: String(local['cluster_name']),
-      partitioner: String(local['partitioner']),
+      ...{ clusterName, partitioner },
       nodes: nodes.sort((one, other) => (one.hostId < other.hostId ? -1 : 1)),
     }),
+    stale: known.filter((node) => !isMember(node)).map((node) => node.address),
   };
 }
 

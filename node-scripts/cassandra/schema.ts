@@ -15,10 +15,15 @@ async function readSchemaVersion(cql: Cql): Promise<string> {
   return String(local?.['schema_version']);
 }
 
-/** Schema versions of all nodes that this node knows, itself included, sorted, each once. */
-export async function readSchemaVersions(cql: Cql): Promise<string[]> {
-  const peers = await cql.rows('SELECT schema_version FROM system.peers_v2');
-  const others = peers.flatMap((row) => (row['schema_version'] ? [String(row['schema_version'])] : []));
+/** Schema versions of all members that this node knows, itself included, sorted, each once. */
+export async function readSchemaVersions(
+  cql: Cql,
+  members: ReadonlyArray<{ hostId: string }>,
+): Promise<string[]> {
+  const peers = await cql.rows('SELECT host_id, schema_version FROM system.peers_v2');
+  const others = peers
+    .filter((row) => row['schema_version'] && members.some(({ hostId }) => hostId === String(row['host_id'])))
+    .map((row) => String(row['schema_version']));
   return [...new Set([await readSchemaVersion(cql), ...others])].sort();
 }
 

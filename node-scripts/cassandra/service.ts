@@ -5,13 +5,14 @@ import { CassandraUnavailable, CommandFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere } from '../durable-files.ts';
 import { SYSTEMD } from '../host-paths.ts';
-import { commandName, processesUsing } from '../processes.ts';
-import { runCommand } from './command.ts';
+import { argumentsOf, commandName, processesUsing } from '../processes.ts';
+import { type CommandResult, runCommand } from './command.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { nodeDirectories } from './directories.ts';
 import { operationMode, ownNode, ringStatus, schemaVersions, toldLater, tryNodetool } from './nodetool.ts';
 
 const POLL_MS = 500;
+const SETTLED_MS = 3_000;
 const CONNECT_LIMIT_MS = 5_000;
 
 /** Processes that have data of the node open: Cassandra itself, or whoever must not be there while data is changed. */
@@ -46,20 +47,38 @@ export async function stopCassandra(context: ActionContext): Promise<void> {
   }
 }
 
-/** Starts Cassandra unless it serves; waits until it serves CQL and sees itself Up/Normal. Needs no CQL login, which
- *  may be impossible until other nodes are up. @throws CommandFailed CassandraUnavailable */
-export async function startCassandra(context: ActionContext): Promise<{ hostId: string }> {
+/**
+ * Of the JVM, for the first start of a node that takes the place of a dead one, and nothing to any later start. What it would stream
+ * from the others it has already, and a repair brings the rest.
+ */
+export const optionsToReplace = (address: string) => [
+  `-Dcassandra.replace_address_first_boot=${address}`,
+  '-Dcassandra.allow_unsafe_replace=true',
+  '-Dcassandra.auto_bootstrap=false',
+];
+
+/**
+ * Starts Cassandra unless it serves; waits until it serves CQL and sees itself Up/Normal. Needs no CQL login, which may be impossible
+ * until other nodes are up. @param options of the JVM, for this start alone @throws CommandFailed CassandraUnavailable
+ */
+export async function startCassandra(
+  context: ActionContext,
+  options: string[] = [],
+): Promise<{ hostId: string }> {
   const { start, startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
   if (!(await servesCql(context))) {
     await stopIfDrained(context, deadline);
     if (!(await letClientsIn(context))) {
-      const result = await runCommand(startCommand(start, await hasSystemd(context)), {
-        timeoutMs: startTimeoutSeconds * 1_000,
-      });
+      const command = startCommand(start, await hasSystemd(context));
+      const starting = runWith(options, command, startTimeoutSeconds * 1_000);
+      // While it starts: the command may wait until the node has joined.
+      if (options.length > 0)
+        await mustRunWith(context, options, { starting, deadline }).finally(() => starting);
+      const result = await starting;
       if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
     }
-  }
+  } else if (options.length > 0) await leaveNone(start);
   for (;;) {
     const serving = await ownStateIfServing(context);
     if (serving.state === 'UN') return { hostId: serving.hostId };
@@ -73,11 +92,72 @@ export async function startCassandra(context: ActionContext): Promise<{ hostId: 
   }
 }
 
+/** Cassandra's own cassandra-env.sh adds what is in JVM_EXTRA_OPTS; a unit has its environment from systemd itself. */
+async function runWith(options: string[], command: string[], timeoutMs: number): Promise<CommandResult> {
+  if (options.length === 0) return runCommand(command, { timeoutMs });
+  const value = options.join(' ');
+  if (!isSystemctl(command)) return runCommand(command, { timeoutMs, environment: { [EXTRA]: value } });
+  const [systemctl = ''] = command;
+  const set = await runCommand([systemctl, 'set-environment', `${EXTRA}=${value}`]);
+  if (set.failed) return set;
+  const result = await runCommand(command, { timeoutMs });
+  await leaveNone(command);
+  return result;
+}
+
+/** Also of an attempt that was killed after its start. @throws CommandFailed */
+async function leaveNone(command: string[]): Promise<void> {
+  if (!isSystemctl(command)) return;
+  const result = await runCommand([command[0] ?? '', 'unset-environment', EXTRA]);
+  if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
+}
+
+const isSystemctl = ([program = '']: string[]) => basename(program) === 'systemctl';
+
+const EXTRA = 'JVM_EXTRA_OPTS';
+
+/**
+ * Without them it would join as one node more, and move the ring: which it begins no sooner than 30 s after its start, as long as it
+ * is no seed of its own.
+ * @param starting the command @throws CommandFailed where it runs without; it is stopped
+ */
+async function mustRunWith(
+  context: ActionContext,
+  options: string[],
+  { starting, deadline }: { starting: Promise<CommandResult>; deadline: number },
+): Promise<void> {
+  let isOver = false;
+  void starting.then(
+    ({ failed }) => {
+      isOver = failed;
+    },
+    () => {
+      isOver = true;
+    },
+  );
+  for (;;) {
+    const wasOver = isOver;
+    const running = await Promise.all((await usersOfData(context)).map(argumentsOf));
+    if (running.length > 0 && running.every((all) => options.every((each) => all.includes(each)))) return;
+    if (running.length > 0) {
+      await stopCassandra(context);
+      throw new CommandFailed(
+        `Cassandra: got a start without ${options.join(' ')}, expected what is in ${EXTRA} to be handed on (cassandra-env.sh does); it was stopped: see on another node that it has not joined (nodetool status)`,
+      );
+    }
+    if (wasOver) return;
+    if (context.clock.now().getTime() > deadline)
+      throw new CassandraUnavailable('Cassandra was started, and no process uses its data, expected one');
+    await context.clock.sleep(POLL_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+}
+
 const hasSystemd = ({ paths }: ActionContext) => isThere(paths.fixed(SYSTEMD));
 
 /** What a command forks would end with this program's own unit; in a scope of its own it outlives it. */
 export function startCommand(start: string[], withSystemd: boolean): string[] {
-  if (!withSystemd || basename(start[0] ?? '') === 'systemctl') return start;
+  if (!withSystemd || isSystemctl(start)) return start;
   return ['systemd-run', '--scope', '--collect', '--quiet', '--', ...start];
 }
 
@@ -111,20 +191,26 @@ async function ownStateIfServing(context: ActionContext): Promise<{ state: strin
   return { state: status.find((node) => node.hostId === hostId)?.state ?? 'not in its own ring', hostId };
 }
 
-/** Until all members are seen with one schema, as long as a start may take. @throws CassandraUnavailable */
+/**
+ * Until all members are seen with one schema, and again a while later: a new node makes tables of Cassandra's own, of which the others
+ * hear by and by. As long as a start may take. @throws CassandraUnavailable
+ */
 export async function untilOneSchema(context: ActionContext): Promise<void> {
   const { startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
-  for (;;) {
+  for (let settled = ''; ; ) {
     const seen = await schemaVersions(context).catch(toldLater);
     const { versions, unreachable } = 'untold' in seen ? { versions: [], unreachable: [seen.untold] } : seen;
-    if (versions.length === 1 && unreachable.length === 0) return;
+    const [version = '', ...others] = versions;
+    const isOne = others.length === 0 && unreachable.length === 0;
+    if (isOne && version === settled) return;
+    settled = isOne ? version : '';
     if (context.clock.now().getTime() > deadline) {
       throw new CassandraUnavailable(
         `Cassandra serves, but after ${startTimeoutSeconds} s it sees schema versions ${[...versions, ...unreachable.map((member) => `none of ${member}`)].join(', ')}; expected one of all members`,
       );
     }
-    await context.clock.sleep(POLL_MS, context.signal);
+    await context.clock.sleep(isOne ? SETTLED_MS : POLL_MS, context.signal);
     context.signal.throwIfAborted();
   }
 }

@@ -165,7 +165,7 @@ it('brings a dead node back on the host that is named with it, and says what mus
   expect(output.stderr).toMatch(
     /repaired, which may take hours\. There is no undo\.\s+Its old host must never/,
   );
-  const deadNode = { node: dead, newInstanceId: 'i-0123456789abcdef0' };
+  const deadNode = { node: dead, newInstanceId: 'i-0123456789abcdef0', newHostId: false };
   expect(started.map(({ input }) => input)).toMatchObject([{ clusterId: 'demo', deadNode, backupId: RUN }]);
   expect(started[0]?.input).not.toHaveProperty('repair');
 });

@@ -1,15 +1,16 @@
-// A node whose host is gone comes back from a backup on a new host, as what it was: host ID, tokens, and all that it had.
+// A node whose host is gone comes back from a backup on a new host: as what it was, or under a new host ID in its place.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, policies, types } from 'cassandra-driver';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { errorOf } from '../../cli/run-view.ts';
 import type { ManagedCluster } from '../../local/installation.ts';
-import { openShop, rows, TABLES, write, written } from './gamma-shop.ts';
+import { openCustomers, openShop, rows, TABLES, write, written } from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
 
 const clusterId = 'epsilon';
 const KEYSPACE = 'Survivor';
+const SUCCESSOR = 'Successor';
 const VIEW = 'OrdersByWhen';
 
 let stage: Stage;
@@ -22,7 +23,7 @@ beforeAll(async () => {
 });
 afterEach(() => stage.calm());
 afterAll(async () => {
-  await client.execute(`DROP KEYSPACE IF EXISTS "${KEYSPACE}"`);
+  for (const each of [KEYSPACE, SUCCESSOR]) await client.execute(`DROP KEYSPACE IF EXISTS "${each}"`);
   await client.execute(`DROP ROLE IF EXISTS ${WRITER.username}`);
 });
 
@@ -50,13 +51,27 @@ async function who(node: number): Promise<{ hostId: string; tokens: string[] }> 
   return { hostId: String(found[0]?.['host_id']), tokens: [...(found[0]?.['tokens'] ?? [])].sort() };
 }
 
+async function letWrite(keyspace: string): Promise<void> {
+  const { username, password } = WRITER;
+  await client.execute(
+    `CREATE ROLE IF NOT EXISTS ${username} WITH PASSWORD = '${password}' AND LOGIN = true`,
+  );
+  await client.execute(`GRANT ALL ON KEYSPACE "${keyspace}" TO ${username}`);
+}
+
+/** @returns its new host, which is empty */
+async function loseSecond() {
+  const host = await stage.installation.loseLastHost(clusterId);
+  await stage.until('the first node to see the other down', async () =>
+    /^DN/m.test(await epsilon.cassandra.nodes[0].nodetool('status')) ? true : undefined,
+  );
+  return host;
+}
+
 test('one node comes back on another host; what was written since is repaired, what was deleted, dropped or truncated stays so', async () => {
   await openShop(client, KEYSPACE);
   await client.execute(`CREATE TABLE "${KEYSPACE}"."Dropped" ("Id" int PRIMARY KEY, "When" text)`);
-  await client.execute(
-    `CREATE ROLE ${WRITER.username} WITH PASSWORD = '${WRITER.password}' AND LOGIN = true`,
-  );
-  await client.execute(`GRANT ALL ON KEYSPACE "${KEYSPACE}" TO ${WRITER.username}`);
+  await letWrite(KEYSPACE);
   const backup = stage.completed(await stage.run('backup', { clusterId }));
   const before = await who(1);
   const [first] = epsilon.cassandra.nodes;
@@ -78,10 +93,7 @@ test('one node comes back on another host; what was written since is repaired, w
 
   // Without hints: what comes after has to be repaired.
   await first.nodetool('disablehandoff');
-  const host = await stage.installation.loseLastHost(clusterId);
-  await stage.until('the first node to see the other down', async () =>
-    /^DN/m.test(await first.nodetool('status')) ? true : undefined,
-  );
+  const host = await loseSecond();
   const local = await alone(0);
   for (const table of [...TABLES, 'New'])
     await local.execute(`INSERT INTO "${KEYSPACE}"."${table}" ("Id", "When") VALUES (200, 'alone')`);
@@ -124,4 +136,52 @@ test('one node comes back on another host; what was written since is repaired, w
   for (const directory of epsilon.cassandra.nodes[1]?.dataDirectories ?? [])
     expect(await readdir(join(directory, '.ringvault')).catch(() => [])).toEqual([]);
   stage.completed(await stage.run('backup', { clusterId }));
+});
+
+test('another takes its place under a new host ID, and counts on beside what it had counted', async () => {
+  await openShop(client, SUCCESSOR);
+  await openCustomers(client, SUCCESSOR);
+  await letWrite(SUCCESSOR);
+  const backup = stage.completed(await stage.run('backup', { clusterId }));
+  const before = await who(1);
+  const count = (by: Client, consistency: types.consistencies) =>
+    by.execute(`UPDATE "${SUCCESSOR}"."Visits" SET visits = visits + 1 WHERE id = 1`, [], { consistency });
+  for (let more = 0; more < 4; more++) await count(client, types.consistencies.all);
+  await client.execute(`UPDATE "${SUCCESSOR}"."Customers" SET kept = 5 WHERE id = 1`, [], {
+    consistency: types.consistencies.all,
+  });
+
+  const { instanceId: newInstanceId } = await loseSecond();
+  const deadNode = { node: before.hostId, newInstanceId };
+  const request = { clusterId, backupId: backup.runId };
+  const itself = await stage.run('restore', { ...request, deadNode, dryRun: true });
+  expect(errorOf(itself)).toMatchObject({ name: 'CountersAtRisk' });
+  const run = stage.completed(
+    await stage.run('restore', { ...request, deadNode: { ...deadNode, newHostId: true } }),
+  );
+  expect(run.warnings.join()).toMatch(/it has a new host ID: backups from before/);
+  await epsilon.cassandra.settled();
+  const now = await who(1);
+  expect(now).toEqual({ hostId: expect.not.stringMatching(before.hostId), tokens: before.tokens });
+  const status = await epsilon.cassandra.nodes[0].nodetool('status');
+  expect(status.match(/^[UD]\w /gm)).toEqual(['UN ', 'UN ']);
+  expect(status).toContain(now.hostId);
+
+  const own = await alone(1);
+  await count(own, types.consistencies.localOne);
+  const visits = async (by: Client) =>
+    String((await by.execute(`SELECT visits FROM "${SUCCESSOR}"."Visits"`)).rows[0]?.['visits']);
+  expect(await visits(own)).toBe('8');
+  const customers = await own.execute(`SELECT kept FROM "${SUCCESSOR}"."Customers"`);
+  expect(customers.rows[0]).toMatchObject({ kept: 5 });
+  await own.shutdown();
+
+  // What it started with is of that start alone, and it is who it is now.
+  await epsilon.cassandra.nodes[1]?.stop();
+  await epsilon.cassandra.nodes[1]?.start();
+  await epsilon.cassandra.settled();
+  expect(await who(1)).toEqual(now);
+  // Cassandra itself never forgets the one before there.
+  const { warnings } = stage.completed(await stage.run('backup', { clusterId }));
+  expect(warnings.join()).toMatch(/system\.peers_v2 has [\d.]+, which is no member of the ring any more/);
 });

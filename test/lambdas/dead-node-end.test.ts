@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SwapState } from '../../contracts/actions.ts';
 import { type RestorePlan, restorePlan } from '../../contracts/plans.ts';
+import type { RingNode, RingView } from '../../contracts/ring.ts';
 import type { RunRef } from '../../contracts/runs.ts';
+import { actionInputs } from '../../lambdas/action-inputs/action-input.ts';
 import { claimRecovery } from '../../lambdas/claim-recovery.ts';
 import { discoverHosts } from '../../lambdas/discover-hosts.ts';
 import { failAction } from '../../lambdas/fail-action.ts';
@@ -10,12 +12,13 @@ import { planRecovery } from '../../lambdas/plan-recovery.ts';
 import { recordRun } from '../../lambdas/record-run.ts';
 import { readDocument } from '../../lambdas/vault/documents.ts';
 import { verifyRestore } from '../../lambdas/verify-restore.ts';
-import { answer, answerDescribe, schema } from './support/answers.ts';
-import { backedUp, NODES, OTHER_VERSION, planned } from './support/dead-node.ts';
+import { answer, answerDescribe, ring, schema } from './support/answers.ts';
+import { backedUp, deadNode, NODES, OTHER_VERSION, planned } from './support/dead-node.ts';
 import { answerPlaced } from './support/restore.ts';
-import { CLUSTER, executionOf, START, type World } from './support/world.ts';
+import { CLUSTER, configuration, executionOf, START, type World } from './support/world.ts';
 
 const [, , dead] = NODES;
+const REPLACED = { request: { deadNode: { ...deadNode, newHostId: true } } };
 
 describe('a dead node that came back', () => {
   it('is whole once it has its host ID and everyone one schema; it replaced nothing', async () => {
@@ -34,6 +37,36 @@ describe('a dead node that came back', () => {
     });
     await recordRun({ run, planKey, status: 'COMPLETED', warnings: [] }, world);
     expect((await world.catalog.readRun(CLUSTER, run.runId))?.undo).toBeUndefined();
+  });
+
+  it('under a new host ID is whole once it has the tokens of the dead one, and that one is gone', async () => {
+    const world = await backedUp();
+    const { run, planKey } = await planned(world, REPLACED);
+    await answerBack(world, run, planKey);
+    const more = { 2: { hostId: OTHER_VERSION } };
+    const members = (change: Partial<RingNode>) => ({
+      ring: {
+        ...ring,
+        nodes: ring.nodes.map((node) => (node.hostId === dead.hostId ? { ...node, ...change } : node)),
+      },
+    });
+    const verified = async (live: { ring: RingView }) => {
+      await answerDescribe(world, run, 'describe-after', more, live);
+      return verifyRestore({ run, planKey }, world);
+    };
+    expect(await verified(members({ hostId: OTHER_VERSION }))).toMatchObject({ nodes: 1 });
+    await expect(verified(members({ hostId: OTHER_VERSION, tokens: ['7'] }))).rejects.toMatchObject({
+      name: 'RestoreIncomplete',
+      message: expect.stringMatching(/tokens 7, expected dc1/),
+    });
+    await expect(verified(members({ hostId: OTHER_VERSION, rack: 'elsewhere' }))).rejects.toMatchObject({
+      name: 'RestoreIncomplete',
+      message: expect.stringMatching(/dc1, elsewhere, .* expected dc1/),
+    });
+    await expect(verified(members({}))).rejects.toMatchObject({
+      name: 'RestoreIncomplete',
+      message: expect.stringMatching(/got dead node .* in the ring, expected it replaced/),
+    });
   });
 
   it('that cannot be repaired is a warning, and no failure', async () => {
@@ -84,6 +117,15 @@ describe('a dead node whose run died', () => {
     },
   );
 
+  it('is started in the dead one’s place again where it was to take it', async () => {
+    const world = await backedUp();
+    const { run } = await planned(world, REPLACED);
+    await world.catalog.putNode(run, { instanceId: dead.instanceId, status: 'STARTED', phase: 'start' });
+    const { plan, recovery } = await recoveredRun(world, run, [undefined, undefined, 'placed']);
+    const asked = { run: recovery, host: dead, planKey: plan.planKey, parameters: {}, ...configuration };
+    expect(await actionInputs.start(asked, world)).toEqual({ awaitsSchema: false, replaces: '10.0.0.3' });
+  });
+
   it('holds nobody up where its new host is gone, too', async () => {
     const world = await backedUp();
     const { run } = await planned(world);
@@ -109,5 +151,5 @@ async function recoveredRun(world: World, subject: RunRef, swaps: Array<SwapStat
   const plan = await planRecovery({ run, subject: claimed.subject, hostsKey, unreachable }, world);
   const recovered = { runId: subject.runId, status: plan.status };
   await recordRun({ run, planKey: plan.planKey, status: 'COMPLETED', recovered, warnings: [] }, world);
-  return { plan, history: await world.catalog.readRun(CLUSTER, subject.runId) };
+  return { plan, recovery: run, history: await world.catalog.readRun(CLUSTER, subject.runId) };
 }

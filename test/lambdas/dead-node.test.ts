@@ -142,6 +142,62 @@ describe('a dead node', () => {
     expect((await planned(world, { live, request, name: 'though', at: 900 })).deadNode).toBe(true);
   });
 
+  describe('under a new host ID', () => {
+    const replaced = { request: { deadNode: { ...deadNode, newHostId: true } } };
+
+    it('gets what it had but for who it was, and takes the tokens of the one at its address', async () => {
+      const world = await backedUp();
+      const { plan, run, planKey, summary } = await planned(world, replaced);
+      expect(plan.tables.map(({ keyspace, table }) => `${keyspace}.${table}`)).toEqual([
+        ...['app.Orders', 'app.users', 'system_auth.roles'],
+      ]);
+      expect(plan.deadNode?.replaces).toBe('10.0.0.3');
+      expect(summary).toMatchObject({ newHostId: true });
+      expect(plan.warnings.join()).toMatch(
+        /it has a new host ID: backups from before name a node that is no more/,
+      );
+      const asked = { run, host: dead, planKey, parameters: {}, cluster: configuration.cluster };
+      expect(await actionInputs.start(asked, world)).toEqual({ awaitsSchema: true, replaces: '10.0.0.3' });
+    });
+
+    it('comes though other members have changed since, but not with other tokens than it had', async () => {
+      const world = await backedUp();
+      const [one, two, three] = ring.nodes;
+      if (!one || !two || !three) throw new Error('three members');
+      const other = { ...ring, nodes: [one, { ...two, hostId: OTHER_VERSION, tokens: ['7'] }, three] };
+      const more = { ...LOST, 1: { ...missing, hostId: OTHER_VERSION } };
+      await expect(planned(world, { more, live: { ring: other } })).rejects.toMatchObject({
+        name: 'TopologyMismatch',
+      });
+      await releaseLock(world);
+      const { plan } = await planned(world, {
+        ...replaced,
+        more,
+        live: { ring: other },
+        name: 'new',
+        at: 900,
+      });
+      expect(plan.nodes).toMatchObject([{ instanceId: dead.instanceId, hostId: dead.hostId }]);
+      await releaseLock(world);
+      const moved = { ...ring, nodes: [one, two, { ...three, tokens: ['8'] }] };
+      const elsewhere = planned(world, { ...replaced, live: { ring: moved }, name: 'moved', at: 1_200 });
+      await expect(elsewhere).rejects.toMatchObject({ name: 'TopologyMismatch' });
+    });
+
+    it('counts anew, beside what the one before had counted', async () => {
+      const world = newWorld();
+      const counting = schema.tables.map((table) => ({
+        ...table,
+        columns: table.columns.map((column) =>
+          column.name === 'value' ? { ...column, type: 'counter' } : column,
+        ),
+      }));
+      const live = { schema: { ...schema, tables: counting } };
+      await completedBackup(world, {}, {}, live);
+      expect((await planned(world, { ...replaced, live })).deadNode).toBe(true);
+    });
+  });
+
   it('does not come back from a backup that the cluster was restored to another state after', async () => {
     const world = newWorld();
     const { runId } = await completedBackup(world);

@@ -72,6 +72,41 @@ describe('a host that a dead node is to come back on', () => {
     });
   });
 
+  describe('in its place, under a new host ID', () => {
+    const replaces = '10.0.0.3';
+    const refused = async (
+      expected: string | RegExp,
+      more: Record<string, unknown>,
+      place = 'dc=dc1\nrack=rack1\n',
+    ) => {
+      const asked = await input({ ...newHost, replaces } as typeof newHost);
+      await fakeNode(host, {
+        endpoint_snitch: 'GossipingPropertyFileSnitch',
+        listen_address: '10.0.0.9',
+        ...more,
+      });
+      await write(host.paths.fixed('/etc/cassandra/cassandra-rackdc.properties'), place);
+      await empty();
+      const checked = host.run(RESTORE, 'check-restore', asked);
+      if (expected === 'nothing')
+        return expect(checked).resolves.toMatchObject({ freeBytes: expect.any(Number) });
+      return expect(checked).rejects.toMatchObject({
+        name: 'InvalidConfiguration',
+        message: expect.stringMatching(expected),
+      });
+    };
+    const seeds = (own: string) => ({ seed_provider: [{ parameters: [{ seeds: own }] }] });
+
+    it('is taken by one with another address, of the same rack', () =>
+      refused('nothing', seeds('10.0.0.1,10.0.0.2')));
+    it('must not have the dead one’s address: it would get its host ID', () =>
+      refused(/got 10\.0\.0\.3, the address of the dead node/, { listen_address: replaces }));
+    it('must not be a seed of its own: it would not wait before it joins', () =>
+      refused(/among its own seeds/, seeds('10.0.0.1, 10.0.0.9')));
+    it('must be in the same rack: else rows would belong to other nodes', () =>
+      refused(/got datacenter dc1, rack rack2, expected dc1, rack1/, {}, 'dc = dc1\nrack = rack2\n'));
+  });
+
   it('must read what the others read', async () => {
     const asked = await input({ ...newHost, readableFormats: ['oa'] });
     await empty();
@@ -135,9 +170,9 @@ describe('its start', () => {
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
-  it('is over once all members are seen with one schema', async () => {
+  it('is over once all members are seen with one schema, and seen so again', async () => {
     expect(await run('start', { awaitsSchema: true })).toMatchObject({ output: { hostId: ID } });
-    expect(await asked('describecluster')).toHaveLength(3);
+    expect(await asked('describecluster')).toHaveLength(4);
     // The first look fails, as that at a node which does not know all members yet.
     expect(await asked('status')).toHaveLength(2);
   });

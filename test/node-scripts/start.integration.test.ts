@@ -1,5 +1,6 @@
 // start, where a process that uses the node's data serves nothing: what is stopped first, and what is left to come up.
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -27,7 +28,9 @@ const scriptOf = (root: string, name: string) =>
 esac`,
     // As systemctl: nothing where it runs; a node that was coming up has come up.
     start: `if [ ! -e ${root}/pid ]; then
-  sleep 600 3>${root}/data1/open >/dev/null 2>&1 &
+  if [ -e ${root}/keeps-options ]; then options="$(cat ${root}/keeps-options)"; else options=$JVM_EXTRA_OPTS; fi
+  [ -p ${root}/never ] || mkfifo ${root}/never
+  sh -c 'read never' cassandra $options 3>${root}/data1/open <>${root}/never >/dev/null 2>&1 &
   echo $! > ${root}/pid
   echo \${1:-NORMAL} > ${root}/mode
 fi
@@ -43,15 +46,15 @@ async function call(name: string, ...args: string[]): Promise<void> {
   await execa(file, rest, { stdin: 'ignore' });
 }
 
-async function start(): Promise<unknown> {
-  const plain = host.document(RUN, 'start', { awaitsSchema: false });
+async function start(input: object = {}, command = script('start')): Promise<unknown> {
+  const plain = host.document(RUN, 'start', { awaitsSchema: false, ...input });
   const { port } = cqlPort.address() as AddressInfo;
   const document = await host.request({
     ...plain,
     cassandra: {
       ...plain.cassandra,
       nodetool: script('nodetool'),
-      start: script('start'),
+      start: command,
       stop: script('stop'),
       startTimeoutSeconds: 10,
       cql: { ...plain.cassandra.cql, port },
@@ -101,6 +104,72 @@ describe('start', () => {
     expect(await start()).toMatchObject({ output: { hostId: HOST_ID } });
     expect(await pid()).toBe(running);
   }, 30_000);
+
+  describe('of a node that takes the place of a dead one', () => {
+    const replaces = '10.0.0.3';
+    const options = [
+      ...['-Dcassandra.replace_address_first_boot=10.0.0.3', '-Dcassandra.allow_unsafe_replace=true'],
+      '-Dcassandra.auto_bootstrap=false',
+    ];
+    const running = async () => (await readFile(`/proc/${Number(await pid())}/cmdline`, 'utf8')).split('\0');
+
+    it('hands the options over that this start alone has', async () => {
+      expect(await start({ replaces })).toMatchObject({ output: { hostId: HOST_ID } });
+      expect(await running()).toEqual(expect.arrayContaining(options));
+    }, 30_000);
+
+    it('by systemd, which gives them to nobody else afterwards', async () => {
+      // Only as far as it is asked: environment, and start.
+      const systemctl = join(host.root, 'systemctl');
+      await write(
+        systemctl,
+        `#!/bin/sh
+echo "$1" >> ${host.root}/asked
+case $1 in
+  set-environment) echo "$2" > ${host.root}/environment ;;
+  unset-environment) [ "$2" = JVM_EXTRA_OPTS ] && rm ${host.root}/environment ;;
+  start) export "$(cat ${host.root}/environment)"; shift
+    ${scriptOf(host.root, 'start')} ;;
+esac
+`,
+      );
+      await chmod(systemctl, 0o755);
+      expect(await start({ replaces }, [systemctl, 'start'])).toMatchObject({ output: { hostId: HOST_ID } });
+      expect(await running()).toEqual(expect.arrayContaining(options));
+      expect(await readFile(join(host.root, 'asked'), 'utf8')).toBe(
+        'set-environment\nstart\nunset-environment\n',
+      );
+    }, 30_000);
+
+    it('stops a Cassandra that was started without them: it would join as one node more', async () => {
+      await write(join(host.root, 'keeps-options'), '-Dof.its=own');
+      expect(await start({ replaces })).toMatchObject({
+        error: {
+          errorName: 'CommandFailed',
+          message: expect.stringMatching(/a start without .*JVM_EXTRA_OPTS/),
+        },
+      });
+      await expect(pid()).rejects.toThrow('ENOENT');
+    }, 30_000);
+
+    it('does so while the command still waits for it', async () => {
+      await write(join(host.root, 'keeps-options'), '-Dof.its=own');
+      const joined = join(host.root, 'joined');
+      const waits = `${scriptOf(host.root, 'start')}; sleep 4; if [ -e ${host.root}/pid ]; then touch ${joined}; fi`;
+      expect(await start({ replaces }, ['sh', '-c', waits, 'start'])).toMatchObject({
+        error: { errorName: 'CommandFailed' },
+      });
+      await expect(pid()).rejects.toThrow('ENOENT');
+      expect(existsSync(joined)).toBe(false);
+    }, 30_000);
+
+    it('leaves one alone that serves already', async () => {
+      await call('start');
+      const before = await pid();
+      expect(await start({ replaces })).toMatchObject({ output: { hostId: HOST_ID } });
+      expect(await pid()).toBe(before);
+    }, 30_000);
+  });
 
   it('starts a node that is down', async () => {
     expect(await start()).toMatchObject({ output: { hostId: HOST_ID } });
