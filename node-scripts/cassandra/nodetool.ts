@@ -1,5 +1,6 @@
 // nodetool: the one place that calls it and reads what it prints.
 import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { systemClock } from '../../adapters/clock-system.ts';
 import { NodetoolFailed } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
@@ -54,11 +55,19 @@ export async function ringStatus(context: NodetoolContext): Promise<NodeStatus[]
   return parseStatus(await nodetool(context, 'status'));
 }
 
+/** Java and the driver write IPv6 each in its own way, and members are compared by address. */
+export function canonicalAddress(address: string): string {
+  if (!isIPv6(address)) return address;
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
 function parseStatus(output: string): NodeStatus[] {
   const line = /^([UD?][NLJMS?])\s+(\S+)\s.*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/;
   return output.split('\n').flatMap((each) => {
     const match = line.exec(each);
-    return match ? [{ state: match[1] ?? '', address: match[2] ?? '', hostId: match[3] ?? '' }] : [];
+    if (!match) return [];
+    const [, state = '', address = '', hostId = ''] = match;
+    return [{ state, address: canonicalAddress(address), hostId }];
   });
 }
 

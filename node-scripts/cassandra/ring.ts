@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { types } from 'cassandra-driver';
 import { type RingNode, type RingView, ringView } from '../../contracts/ring.ts';
 import type { Cql } from './cql.ts';
+import { canonicalAddress } from './nodetool.ts';
 
 export interface OwnNode extends RingNode {
   clusterName: string;
@@ -61,7 +62,7 @@ function memberOf(row: types.Row, addressColumn: string): RingNode {
   const tokens: string[] = [...((row['tokens'] as string[] | null) ?? [])];
   return {
     hostId: String(row['host_id']),
-    address: String(row[addressColumn]),
+    address: canonicalAddress(String(row[addressColumn])),
     datacenter: String(row['data_center']),
     rack: String(row['rack']),
     tokens: tokens.sort((one, other) => (BigInt(one) < BigInt(other) ? -1 : 1)),

@@ -2,6 +2,7 @@
 import { types } from 'cassandra-driver';
 import { expect, it } from 'vitest';
 import type { Cql } from '../../node-scripts/cassandra/cql.ts';
+import { canonicalAddress } from '../../node-scripts/cassandra/nodetool.ts';
 import { readRing } from '../../node-scripts/cassandra/ring.ts';
 import { readSchemaVersions } from '../../node-scripts/cassandra/schema.ts';
 
@@ -40,6 +41,11 @@ it('the ring has members alone, and the others by address', async () => {
     [OTHER, '10.0.0.2'],
   ]);
   expect(stale).toEqual(['10.0.0.3']);
+});
+
+it('an address is the same however it is written', () => {
+  expect(canonicalAddress('2001:db8:0:0:0:0:0:1')).toBe(canonicalAddress('2001:db8::1'));
+  expect(canonicalAddress('10.0.0.1')).toBe('10.0.0.1');
 });
 
 it('nobody waits for the schema of one that is no member', async () => {
