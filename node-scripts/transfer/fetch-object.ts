@@ -12,6 +12,7 @@ import { FileCutter } from './file-cutter.ts';
 import { inOrder } from './in-order.ts';
 import type { Pace } from './pace.ts';
 import { mustBeFree, temporaryOf, type WrongFile } from './part-file.ts';
+import { journalOf } from './range-journal.ts';
 import { RangedFile } from './ranged-file.ts';
 
 /** Bytes that were changed on their way are asked for again. */
@@ -80,7 +81,7 @@ export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<num
     const [first] = wrong;
     if (first && attempt === ATTEMPTS) {
       const { file, got } = first;
-      await rm(temporaryOf(file.target), { force: true });
+      for (const left of [temporaryOf, journalOf]) await rm(left(file.target), { force: true });
       throw new BackupDamaged(
         `object ${job.key} of file ${file.path}: got ${got}, expected SHA-256 ${file.sha256}`,
       );
@@ -172,8 +173,9 @@ async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile):
   const named = nameOf(job, file);
   const stop = new AbortController();
   const signal = AbortSignal.any([ports.signal, stop.signal]);
-  const target = await RangedFile.create(file);
+  const target = await RangedFile.create(file, ports.ranges.bytes);
   const fetchRange = async (wanted: ByteRange, open: OpenChunk | undefined): Promise<ByteRange> => {
+    if (target.has(wanted)) return wanted;
     let at = wanted.start;
     const write = (plain: Buffer) => {
       target.write(plain, at);
@@ -183,6 +185,7 @@ async function fetchInRanges(ports: FetchPorts, job: FetchJob, file: FetchFile):
     const range = open ? sealedRange(wanted) : wanted;
     const take = opener ? (sealed: Buffer) => opener.push(sealed) : write;
     await receive({ ...ports, signal }, job, { named, range, bytes: range.end - range.start, take });
+    target.note(wanted);
     return wanted;
   };
   try {

@@ -23,9 +23,9 @@ const sync = promisify(fsync);
 
 export const temporaryOf = (target: string) => `${target}.part`;
 
-/** For writing, and for reading what was written. */
-export function openPart({ target }: FetchFile): number {
-  return openSync(temporaryOf(target), 'w+', 0o600);
+/** For writing, and for reading what was written. @param goesOn with what is there; else it is emptied */
+export function openPart({ target }: FetchFile, goesOn = false): number {
+  return openSync(temporaryOf(target), goesOn ? 'r+' : 'w+', 0o600);
 }
 
 export function own({ descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>): void {

@@ -1,4 +1,4 @@
-// A large file whose ranges come in any order.
+// A large file whose ranges come in any order, and are gone on with after a kill.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
@@ -16,22 +16,26 @@ import {
   type WrongFile,
   writeAll,
 } from './part-file.ts';
+import { RangeJournal } from './range-journal.ts';
 
 const READ_BYTES = 1024 ** 2;
 
 export class RangedFile {
   readonly #open: PartFile;
+  readonly #journal: RangeJournal;
 
-  private constructor(file: FetchFile, descriptor: number) {
+  private constructor(file: FetchFile, descriptor: number, journal: RangeJournal) {
     this.#open = { file, descriptor, sha256: createHash('sha256') };
+    this.#journal = journal;
   }
 
   /** Its space is taken at once, where the file system can: less is scattered, and too little is known now. */
-  static async create(file: FetchFile): Promise<RangedFile> {
-    const descriptor = openPart(file);
+  static async create(file: FetchFile, rangeBytes: number): Promise<RangedFile> {
+    const journal = RangeJournal.open(file, rangeBytes);
+    const descriptor = openPart(file, journal.isBegun);
     try {
-      await preallocate(file);
-      return new RangedFile(file, descriptor);
+      if (!journal.isBegun) await preallocate(file);
+      return new RangedFile(file, descriptor, journal);
     } catch (error) {
       closeSync(descriptor);
       throw error;
@@ -40,6 +44,16 @@ export class RangedFile {
 
   write(bytes: Buffer, position: number): void {
     writeAll(this.#open, bytes, position);
+  }
+
+  /** Whether it came before. */
+  has(range: ByteRange): boolean {
+    return this.#journal.has(range);
+  }
+
+  /** All of it is written. */
+  note(range: ByteRange): void {
+    this.#journal.add(range);
   }
 
   /** In the order of the ranges. */
@@ -57,6 +71,8 @@ export class RangedFile {
 
   async finish(): Promise<WrongFile[]> {
     own(this.#open);
+    // Right or wrong, nobody goes on with these.
+    this.#journal.end();
     return nameIfRight(this.#open);
   }
 

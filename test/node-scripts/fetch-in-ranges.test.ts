@@ -1,7 +1,7 @@
 // A large file comes over several connections at once, and is whole and right, or has no name.
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -123,11 +123,79 @@ it('ends all connections with the first that fails', async () => {
   expect(existsSync(target)).toBe(false);
 });
 
+describe('after a kill', () => {
+  /** As a kill leaves it: some ranges are written, and the last one half. */
+  async function killedAt(start: number) {
+    const { receive } = store;
+    store.receive = async (key, receiver) => {
+      if ((receiver.range?.start ?? 0) < start) return receive(key, receiver);
+      receiver.take(Buffer.alloc(10));
+      // Those before have come by then.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      throw new VaultUnavailable('killed');
+    };
+    await expect(fetchObject(ports(), job())).rejects.toMatchObject({ name: 'VaultUnavailable' });
+    store.receive = receive;
+    [asked, received] = [[], 0];
+  }
+  const left = () => [`${target}.part`, `${target}.part.ranges`].filter((path) => existsSync(path));
+
+  it('asks for the ranges that are not there', async () => {
+    await killedAt(600_000);
+    expect(left()).toHaveLength(2);
+    await fetchObject(ports(), job());
+    expect((await readFile(target)).equals(body)).toBe(true);
+    expect(asked.map((range) => range?.start).sort()).toEqual([
+      1_000_000, 600_000, 700_000, 800_000, 900_000,
+    ]);
+    expect(left()).toEqual([]);
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    ['what is noted never reached the disk', () => truncate(`${target}.part`, 250_000)],
+    ['other bytes are on the disk', () => writeFile(`${target}.part`, randomBytes(SIZE))],
+  ])('begins anew where %s', async (_, damage) => {
+    await killedAt(600_000);
+    await damage();
+    await fetchObject(ports(), job());
+    expect((await readFile(target)).equals(body)).toBe(true);
+    expect(left()).toEqual([]);
+  });
+
+  it('believes no note of another file, of other ranges, or torn', async () => {
+    for (const note of [
+      `${'0'.repeat(64)} ${RANGE}\n0\n`,
+      `${sha256} 5\n0\n`,
+      `${sha256} ${RANGE}\n100000`,
+    ]) {
+      await rm(target, { force: true });
+      await writeFile(`${target}.part`, 'of another');
+      await writeFile(`${target}.part.ranges`, note);
+      asked = [];
+      await fetchObject(ports(), job());
+      expect((await readFile(target)).equals(body)).toBe(true);
+      expect(asked).toHaveLength(11);
+    }
+  });
+
+  it('leaves nothing of an object that is damaged', async () => {
+    store.objects.set('object', Buffer.from(body).fill(0, 500_000, 500_010));
+    await expect(fetchObject(ports(), job())).rejects.toMatchObject({ name: 'BackupDamaged' });
+    expect(left()).toEqual([]);
+  });
+});
+
 it('is not begun where the disk has no room for it', async () => {
   await expect(fetchObject(ports(), job(2 ** 43))).rejects.toMatchObject({ name: 'InsufficientSpace' });
   expect(asked).toEqual([]);
   expect((await stat(`${target}.part`)).blocks).toBe(0);
 });
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[at] = (changed[at] ?? 0) ^ 1;
+  return changed;
+}
 
 describe('an encrypted one', () => {
   const keys = memoryDataKeys('demo');
@@ -159,8 +227,8 @@ describe('an encrypted one', () => {
   );
 
   it.each<[string, (bytes: Buffer) => Buffer]>([
-    ['a changed chunk', (bytes) => Buffer.from(bytes).fill(0, 400_000, 400_001)],
-    ['a changed header', (bytes) => Buffer.from(bytes).fill(0, 500, 501)],
+    ['a changed chunk', (bytes) => flipped(bytes, 400_000)],
+    ['a changed header', (bytes) => flipped(bytes, 500)],
     ['no end', (bytes) => bytes.subarray(0, -1)],
     ['chunks after its end', (bytes) => Buffer.concat([bytes, bytes.subarray(512)])],
   ])('with %s is damaged, or what it was', async (what, damage) => {
