@@ -91,7 +91,8 @@ async function settle(input: Input, ports: StepPorts): Promise<Settlement> {
     const begun = nodes.filter(({ phase }) => phase === 'release-old').map(({ instanceId }) => instanceId);
     return releaseSettlement(plan, swaps, { unknown, begun });
   }
-  const began = [...swaps.values()].some((swap) => swap !== startingSwap(plan));
+  // An undo that was refused has found hosts in whatever state; from its first stop on its phases tell.
+  const began = plan.operation !== 'undo' && [...swaps.values()].some((swap) => swap !== 'none');
   const phases = nodes.map(({ phase }) => phase);
   const stopped = phases.some((phase) => FROM_STOP.includes(phase));
   const served = servedData(plan, plan.operation === 'undo');
@@ -143,11 +144,6 @@ function isAsBefore({ operation }: RestorePlan, direction: RecoveryPlan['directi
   return operation === 'restore' ? direction !== 'forward' : direction === 'forward';
 }
 
-/** How the swap stands on every node before the run touches it. */
-function startingSwap({ operation }: RestorePlan): Swap {
-  return operation === 'restore' ? 'none' : 'placed';
-}
-
 async function swapsOf({ run }: Input, plan: RestorePlan, ports: StepPorts): Promise<Map<string, Swap>> {
   const actionId = actionIdOf(run.runId, 'end-run');
   const swaps = new Map<string, Swap>();
@@ -180,14 +176,14 @@ function releaseSettlement(
     .map((node) => node.instanceId)
     .filter((instanceId) => swaps.get(instanceId) === 'released');
   const releasedHosts = [...released, ...perhaps];
-  const left = plan.nodes.length - released.length;
+  const left = plan.nodes.length - releasedHosts.length;
   const kept =
     left > 0 ? `is still kept on ${left} of ${plan.nodes.length} hosts` : 'may be there in part still';
   const warnings = [
     ...(releasedHosts.length > 0
       ? [`what restore ${plan.restoreRunId} kept aside ${kept}: release it again by its run ID`]
       : []),
-    ...unknown.map((node) => `${node.instanceId} did not say whether it has released what it kept`),
+    ...perhaps.map((instanceId) => `${instanceId} did not say whether it has released what it kept`),
   ];
   return { ...NOTHING, releasedHosts, warnings };
 }

@@ -40,7 +40,10 @@ export async function verifyRestore(
     const source = { ...plan, datacenter: plan.selection.datacenter };
     if (plan.deadNode) {
       const others = await readResults(ports, 'describe', { ...asked, hosts: plan.deadNode.others });
-      requireOneSchema([...up, ...others.flatMap((each) => upHost(each) ?? [])]);
+      const all = [...up, ...others.flatMap((each) => upHost(each) ?? [])];
+      requireOneSchema(all);
+      // Whoever still takes the dead one for the owner of its tokens writes past the new one.
+      if (plan.deadNode.replaces) requireOneRing(all);
     }
     const whole = await readSource(ports, plan.clusterId, source, async () => ring);
     const backup = restoredPart(whole, plan.selection, plan.nodes);

@@ -176,7 +176,7 @@ function bringingBack(
     `Brings node ${node} of cluster ${clusterId} back on ${newInstanceId} ${as}`,
     `and its data as of ${formatTime(snapshotAt)}, from backup ${backupId}. ${newInstanceId} must be empty; the other nodes serve`,
     `throughout. ${repairs ? 'At the end the node is repaired, which may take hours.' : 'It is not repaired: do that yourself.'} There is no undo.`,
-    'Its old host must never come up again: two nodes with one identity would corrupt the ring.',
+    `Its old host must never come up again: two nodes with one identity${newHostId ? ', or the same tokens,' : ''} would corrupt the ring.`,
   ].join('\n');
 }
 

@@ -53,7 +53,7 @@ function systemctl(cassandra: HostedCassandra | undefined): string {
 environment="\${0%/*}/../run/environment"
 case "$*" in
   set-environment\\ *) mkdir -p "\${environment%/*}" && echo "$2" >>"$environment"; exit ;;
-  unset-environment\\ *) sed -i "/^$2=/d" "$environment"; exit ;;
+  unset-environment\\ *) [[ ! -e $environment ]] || sed -i "/^$2=/d" "$environment"; exit ;;
 esac
 if [[ -s $environment ]]; then while read -r each; do export "\${each?}"; done <"$environment"; fi
 case "$*" in

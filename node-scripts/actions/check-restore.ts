@@ -1,4 +1,6 @@
 // check-restore: whatever refuses a restore on this host, found before anything is changed.
+
+import { lookup } from 'node:dns/promises';
 import { stat, statfs } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +17,7 @@ import { type ConfigurationFile, readConfigurationFile, readPlace } from '../cas
 import { withCql } from '../cassandra/cql.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { rememberedIdentity } from '../cassandra/identity.ts';
+import { canonicalAddress } from '../cassandra/nodetool.ts';
 import { readOwnNode } from '../cassandra/ring.ts';
 import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { readableFormats } from '../cassandra/versions.ts';
@@ -78,12 +81,14 @@ async function mustReplace(
   { replaces, header }: { replaces: string; header: NodeHeader },
 ): Promise<void> {
   const interfaces = Object.values(networkInterfaces()).flatMap((own = []) => own);
-  const own = [...file.ownAddresses, ...interfaces.map(({ address }) => address)];
-  if (own.includes(replaces))
+  const own = [...file.ownAddresses, ...interfaces.map(({ address }) => address)].map(canonicalAddress);
+  if (own.includes(canonicalAddress(replaces)))
     throw new InvalidConfiguration(
       `${path}: got ${replaces}, the address of the dead node, expected another: Cassandra would give it the old host ID. Without newHostId it comes back as what it was`,
     );
-  if (own.some((address) => file.seeds.includes(address)))
+  // By whatever name.
+  const seeds = await Promise.all(file.seeds.map((seed) => lookup(seed, { all: true }).catch(() => [])));
+  if (seeds.flat().some(({ address }) => own.includes(canonicalAddress(address))))
     throw new InvalidConfiguration(
       `${path}: got the host among its own seeds (${file.seeds.join(', ')}), expected others alone until it has joined`,
     );

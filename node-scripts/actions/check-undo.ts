@@ -4,7 +4,7 @@ import { NothingToUndo } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { readPlanOf } from '../swap/plan.ts';
-import { mustHaveAside } from '../swap/put-back-tables.ts';
+import { missingAside } from '../swap/put-back-tables.ts';
 import { swapState } from '../swap/state.ts';
 
 export async function checkUndo(
@@ -17,6 +17,7 @@ export async function checkUndo(
   const state = await swapState(journals, restoreRunId);
   if (state !== 'placed')
     throw new NothingToUndo(`restore ${restoreRunId} is ${state} on this host, expected placed`);
-  await mustHaveAside(plan);
+  const gone = await missingAside(plan);
+  if (gone.length > 0) throw new NothingToUndo(`restore ${restoreRunId}: ${gone.join('; ')}`);
   return {};
 }

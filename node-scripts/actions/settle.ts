@@ -19,7 +19,10 @@ export async function settle(
   const isThereAlready = direction === 'back' ? ['none', 'put-back'] : ['placed', 'released'];
   // Renamed it is; what is to be deleted then may be there still.
   if (state === 'put-back' && direction === 'back')
-    await putBackTables(journals, await readPlanOf(journals, restoreRunId), { keeps });
+    await putBackTables(journals, await readPlanOf(journals, restoreRunId), {
+      keeps,
+      before: context.beforeDestroying,
+    });
   if (isThereAlready.includes(state)) return { swap: state };
   const possible: SwapState[] =
     direction === 'back' ? ['partly-placed', 'placed', 'partly-put-back'] : ['partly-placed'];

@@ -85,7 +85,8 @@ export async function readPlace(
   { snitch }: Pick<ConfigurationFile, 'snitch'>,
 ): Promise<{ datacenter: string; rack: string } | undefined> {
   if (!snitch?.endsWith('GossipingPropertyFileSnitch')) return undefined;
-  const content = await readIfThere(join(dirname(await realpath(path)), 'cassandra-rackdc.properties'));
+  const beside = (file: string) => readIfThere(join(dirname(file), 'cassandra-rackdc.properties'));
+  const content = (await beside(path)) ?? (await beside(await realpath(path)));
   const property = (key: string) =>
     new RegExp(`^[ \\t]*${key}[ \\t]*[=:][ \\t]*(.*?)[ \\t]*$`, 'm').exec(content ?? '')?.[1];
   const [datacenter, rack] = [property('dc'), property('rack')];

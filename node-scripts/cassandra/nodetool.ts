@@ -57,8 +57,9 @@ export async function ringStatus(context: NodetoolContext): Promise<NodeStatus[]
 
 /** Java and the driver write IPv6 each in its own way, and members are compared by address. */
 export function canonicalAddress(address: string): string {
-  if (!isIPv6(address)) return address;
-  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [plain = '', ...zone] = address.split('%');
+  if (!isIPv6(plain)) return address;
+  return [new URL(`http://[${plain}]`).hostname.slice(1, -1), ...zone].join('%');
 }
 
 function parseStatus(output: string): NodeStatus[] {

@@ -67,21 +67,27 @@ export async function startCassandra(
 ): Promise<{ hostId: string }> {
   const { start, startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
+  const look = options.length > 0 ? watchOptions(context, options) : async () => undefined;
   if (!(await servesCql(context))) {
     await stopIfDrained(context, deadline);
     if (!(await letClientsIn(context))) {
       const command = startCommand(start, await hasSystemd(context));
-      const starting = runWith(options, command, startTimeoutSeconds * 1_000);
-      // While it starts: the command may wait until the node has joined.
-      if (options.length > 0)
-        await mustRunWith(context, options, { starting, deadline }).finally(() => starting);
-      const result = await starting;
+      const result = await runWith(context, options, {
+        command,
+        timeoutMs: startTimeoutSeconds * 1_000,
+        look,
+      });
       if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
     }
-  } else if (options.length > 0) await leaveNone(start);
+  }
   for (;;) {
     const serving = await ownStateIfServing(context);
-    if (serving.state === 'UN') return { hostId: serving.hostId };
+    if (serving.state === 'UN') {
+      if (options.length > 0) await unsetOptions(start);
+      return { hostId: serving.hostId };
+    }
+    // Whatever restarts it may do so without.
+    await look();
     if (context.clock.now().getTime() > deadline) {
       throw new CassandraUnavailable(
         `Cassandra was started but after ${startTimeoutSeconds} s it is ${serving.state}, expected Up/Normal and serving CQL`,
@@ -92,65 +98,66 @@ export async function startCassandra(
   }
 }
 
-/** Cassandra's own cassandra-env.sh adds what is in JVM_EXTRA_OPTS; a unit has its environment from systemd itself. */
-async function runWith(options: string[], command: string[], timeoutMs: number): Promise<CommandResult> {
+const EXTRA = 'JVM_EXTRA_OPTS';
+const isSystemctl = ([program = '']: string[]) => basename(program) === 'systemctl';
+
+/**
+ * Cassandra's own cassandra-env.sh adds what is in JVM_EXTRA_OPTS; a unit has its environment from systemd itself, which keeps it until
+ * the node serves: systemd may start it again.
+ * @param look is asked while the command runs, which may wait until the node has joined
+ */
+async function runWith(
+  { clock }: Pick<ActionContext, 'clock'>,
+  options: string[],
+  { command, timeoutMs, look }: { command: string[]; timeoutMs: number; look(): Promise<void> },
+): Promise<CommandResult> {
   if (options.length === 0) return runCommand(command, { timeoutMs });
   const value = options.join(' ');
-  if (!isSystemctl(command)) return runCommand(command, { timeoutMs, environment: { [EXTRA]: value } });
-  const [systemctl = ''] = command;
-  const set = await runCommand([systemctl, 'set-environment', `${EXTRA}=${value}`]);
-  if (set.failed) return set;
-  const result = await runCommand(command, { timeoutMs });
-  await leaveNone(command);
-  return result;
+  const [program = ''] = command;
+  if (isSystemctl(command)) {
+    const set = await runCommand([program, 'set-environment', `${EXTRA}=${value}`]);
+    if (set.failed) return set;
+  }
+  const ended = new AbortController();
+  const environment = { [EXTRA]: value };
+  const starting = runCommand(command, { timeoutMs, environment }).finally(() => ended.abort());
+  try {
+    // Twice at least, and once after its end.
+    for (let looks = 0; looks < 2 || !ended.signal.aborted; looks += 1) {
+      await look();
+      await clock.sleep(POLL_MS);
+    }
+    await look();
+  } finally {
+    await starting;
+  }
+  return starting;
 }
 
-/** Also of an attempt that was killed after its start. @throws CommandFailed */
-async function leaveNone(command: string[]): Promise<void> {
+/** @throws CommandFailed */
+async function unsetOptions(command: string[]): Promise<void> {
   if (!isSystemctl(command)) return;
   const result = await runCommand([command[0] ?? '', 'unset-environment', EXTRA]);
   if (result.failed) throw new CommandFailed(`${result.command}: ${result.lastWords}`);
 }
 
-const isSystemctl = ([program = '']: string[]) => basename(program) === 'systemctl';
-
-const EXTRA = 'JVM_EXTRA_OPTS';
-
 /**
  * Without them it would join as one node more, and move the ring: which it begins no sooner than 30 s after its start, as long as it
- * is no seed of its own.
- * @param starting the command @throws CommandFailed where it runs without; it is stopped
+ * is no seed of its own. A process may be looked at before it is Cassandra: the second look in a row tells.
+ * @returns a look, which @throws CommandFailed where it runs without; it is stopped
  */
-async function mustRunWith(
-  context: ActionContext,
-  options: string[],
-  { starting, deadline }: { starting: Promise<CommandResult>; deadline: number },
-): Promise<void> {
-  let isOver = false;
-  void starting.then(
-    ({ failed }) => {
-      isOver = failed;
-    },
-    () => {
-      isOver = true;
-    },
-  );
-  for (;;) {
-    const wasOver = isOver;
+function watchOptions(context: ActionContext, options: string[]): () => Promise<void> {
+  let looksWithout = 0;
+  return async () => {
     const running = await Promise.all((await usersOfData(context)).map(argumentsOf));
-    if (running.length > 0 && running.every((all) => options.every((each) => all.includes(each)))) return;
-    if (running.length > 0) {
-      await stopCassandra(context);
-      throw new CommandFailed(
-        `Cassandra: got a start without ${options.join(' ')}, expected what is in ${EXTRA} to be handed on (cassandra-env.sh does); it was stopped: see on another node that it has not joined (nodetool status)`,
-      );
-    }
-    if (wasOver) return;
-    if (context.clock.now().getTime() > deadline)
-      throw new CassandraUnavailable('Cassandra was started, and no process uses its data, expected one');
-    await context.clock.sleep(POLL_MS, context.signal);
-    context.signal.throwIfAborted();
-  }
+    const isWithout = (all: string[]) => all.length > 0 && !options.every((each) => all.includes(each));
+    looksWithout = running.some(isWithout) ? looksWithout + 1 : 0;
+    if (looksWithout < 2) return;
+    await stopCassandra(context);
+    throw new CommandFailed(
+      `Cassandra: got it running without ${options.join(' ')}, expected what is in ${EXTRA} to be handed on (cassandra-env.sh does); it was stopped: see on another node that it has not joined (nodetool status)`,
+    );
+  };
 }
 
 const hasSystemd = ({ paths }: ActionContext) => isThere(paths.fixed(SYSTEMD));
@@ -198,13 +205,12 @@ async function ownStateIfServing(context: ActionContext): Promise<{ state: strin
 export async function untilOneSchema(context: ActionContext): Promise<void> {
   const { startTimeoutSeconds } = context.document.cassandra;
   const deadline = context.clock.now().getTime() + startTimeoutSeconds * 1_000;
-  for (let settled = ''; ; ) {
+  for (let settled: string | undefined; ; ) {
     const seen = await schemaVersions(context).catch(toldLater);
     const { versions, unreachable } = 'untold' in seen ? { versions: [], unreachable: [seen.untold] } : seen;
-    const [version = '', ...others] = versions;
-    const isOne = others.length === 0 && unreachable.length === 0;
-    if (isOne && version === settled) return;
-    settled = isOne ? version : '';
+    const isOne = versions.length === 1 && unreachable.length === 0;
+    if (isOne && versions[0] === settled) return;
+    settled = isOne ? versions[0] : undefined;
     if (context.clock.now().getTime() > deadline) {
       throw new CassandraUnavailable(
         `Cassandra serves, but after ${startTimeoutSeconds} s it sees schema versions ${[...versions, ...unreachable.map((member) => `none of ${member}`)].join(', ')}; expected one of all members`,

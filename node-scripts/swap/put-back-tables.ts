@@ -2,7 +2,7 @@
 // what was written since, goes aside; it stays there until it is released, or is deleted when all is back.
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NothingToUndo } from '../../contracts/errors.ts';
+import { SwapConflict } from '../../contracts/errors.ts';
 import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
 import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
@@ -26,7 +26,9 @@ export async function putBackTables(
   const journal = renameJournal(journalPaths(journals, plan.runId).putBack);
   if (!(await journal.exists())) {
     const isPlaced = await renameJournal(journalPaths(journals, plan.runId).place).isDone();
-    if (isPlaced) await mustHaveAside(plan);
+    const gone = isPlaced ? await missingAside(plan) : [];
+    if (gone.length > 0)
+      throw new SwapConflict(`restore ${plan.runId}: ${gone.join('; ')}. Nothing was moved`);
     await makeTargets(plan);
     await journal.write(await renamesBack(plan, isPlaced));
   }
@@ -42,14 +44,15 @@ export async function putBackTables(
   await deleteAround(plan, keeps ? [stagingRoot, asideRoot] : [stagingRoot, asideRoot, undoneRoot]);
 }
 
-/** Of a swap that is done. @throws NothingToUndo where a table that was there before is not aside */
-export async function mustHaveAside(plan: SwapPlan): Promise<void> {
+/** In words, what a swap that is done has put aside and is not there any more. */
+export async function missingAside({ tables }: SwapPlan): Promise<string[]> {
   const gone: string[] = [];
-  for (const { existed, aside } of plan.tables) if (existed && !(await isThere(aside))) gone.push(aside);
-  if (gone.length === 0) return;
-  throw new NothingToUndo(
-    `restore ${plan.runId}: got no ${gone.join(', ')}, expected there what was live before: somebody deleted it, or a disk was replaced. Nothing was moved`,
-  );
+  for (const { existed, aside } of tables)
+    if (existed && !(await isThere(aside)))
+      gone.push(
+        `got no ${aside}, expected there what was live before: somebody deleted it, or a disk was replaced`,
+      );
+  return gone;
 }
 
 /** Seen from the directories as they are: the swap may have stopped anywhere, or Cassandra have served since. */

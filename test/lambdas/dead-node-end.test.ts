@@ -50,8 +50,8 @@ describe('a dead node that came back', () => {
         nodes: ring.nodes.map((node) => (node.hostId === dead.hostId ? { ...node, ...change } : node)),
       },
     });
-    const verified = async (live: { ring: RingView }) => {
-      await answerDescribe(world, run, 'describe-after', more, live);
+    const verified = async (live: { ring: RingView }, others = {}) => {
+      await answerDescribe(world, run, 'describe-after', { ...more, ...others }, live);
       return verifyRestore({ run, planKey }, world);
     };
     expect(await verified(members({ hostId: OTHER_VERSION }))).toMatchObject({ nodes: 1 });
@@ -62,6 +62,11 @@ describe('a dead node that came back', () => {
     await expect(verified(members({ hostId: OTHER_VERSION, rack: 'elsewhere' }))).rejects.toMatchObject({
       name: 'RestoreIncomplete',
       message: expect.stringMatching(/dc1, elsewhere, .* expected dc1/),
+    });
+    const late = { 0: { ringDigest: 'f'.repeat(64) } };
+    await expect(verified(members({ hostId: OTHER_VERSION }), late)).rejects.toMatchObject({
+      name: 'RestoreIncomplete',
+      message: expect.stringMatching(/RingDisagreement/),
     });
     await expect(verified(members({}))).rejects.toMatchObject({
       name: 'RestoreIncomplete',

@@ -298,9 +298,12 @@ it('an undo is refused before anything is moved where what was aside is gone, or
   const live = join(host.data[0] ?? '', tablePath(ORDERS));
   await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
   await rm(join(host.data[0] ?? '', '.ringvault', RESTORE), { recursive: true });
-  for (const action of ['check-undo', 'put-back'] as const)
+  for (const [action, name] of [
+    ['check-undo', 'NothingToUndo'],
+    ['put-back', 'SwapConflict'],
+  ] as const)
     await expect(host.run(RESTORE, action, about, 'gone')).rejects.toMatchObject({
-      name: 'NothingToUndo',
+      name,
       message: expect.stringMatching(/got no .*\/shop\/orders-1+, expected there what was live before/),
     });
   expect(await readFile(join(live, 'nb-1-big-Data.db'))).toEqual(big);

@@ -46,6 +46,7 @@ it('the ring has members alone, and the others by address', async () => {
 it('an address is the same however it is written', () => {
   expect(canonicalAddress('2001:db8:0:0:0:0:0:1')).toBe(canonicalAddress('2001:db8::1'));
   expect(canonicalAddress('10.0.0.1')).toBe('10.0.0.1');
+  expect(canonicalAddress('fe80:0:0:0:0:0:0:1%eth0')).toBe('fe80::1%eth0');
 });
 
 it('nobody waits for the schema of one that is no member', async () => {

@@ -146,7 +146,7 @@ esac
       expect(await start({ replaces })).toMatchObject({
         error: {
           errorName: 'CommandFailed',
-          message: expect.stringMatching(/a start without .*JVM_EXTRA_OPTS/),
+          message: expect.stringMatching(/got it running without .*JVM_EXTRA_OPTS/),
         },
       });
       await expect(pid()).rejects.toThrow('ENOENT');
