@@ -78,7 +78,6 @@ const lacks: Array<
     (snapshots) => snapshots.map((each) => join(each, '.byWhen')),
     /missing: \.byWhen\//,
   ],
-  ['a table', 'NoTable', (snapshots) => snapshots, /expected also NoTable\.Orders/],
   [
     'what one of two data directories has',
     'NoDirectory',

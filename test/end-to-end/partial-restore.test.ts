@@ -1,7 +1,7 @@
 // Restores of a part of a backup: what was chosen comes back row by row, and nothing else loses a write.
 import { type Client, policies, types } from 'cassandra-driver';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { errorOf, type RunView } from '../../cli/run-view.ts';
+import type { RunView } from '../../cli/run-view.ts';
 import type { ManagedCluster } from '../../local/installation.ts';
 import { gamma, clusterId as gammaId, openShop, rows, write, written } from './gamma-shop.ts';
 import { type Stage, sharedStage } from './stage.ts';
@@ -173,21 +173,6 @@ test('cancelled while clients are kept out: Recover lets them in, and nothing wa
   expect(await Promise.all(alpha.cassandra.nodes.map((node) => node.isUp()))).toEqual([true, true, true]);
   const changed = before.map((row) => (row === '0 before' ? '0 after' : row)).sort();
   expect(await eachNodes(alpha, 'Chosen')).toEqual(onEach(changed));
-});
-
-test('refused while a node is down: the others’ hints for it would not be delivered', async () => {
-  const { alpha, backup } = await backedUp();
-  const [, , third] = alpha.cassandra.nodes;
-  await third?.stop();
-  const request = {
-    clusterId: 'alpha',
-    backupId: backup.runId,
-    keyspaces: { include: [`${KEYSPACE}.Chosen`] },
-  };
-  const refused = await stage.run('restore', request);
-  await third?.start();
-  await alpha.cassandra.settled();
-  expect(errorOf(refused)).toMatchObject({ name: 'NodeDown' });
 });
 
 test('one datacenter’s node gets one table back, on 4.1, and by its repair the other has it too', async () => {

@@ -51,18 +51,6 @@ test('a host without the guard file: refused as RestoreNotAllowed, which names t
   await rename(`${guard}.away`, guard);
 });
 
-test('an unknown backup: refused as UnknownBackup', () =>
-  expectRefused({ backupId: '20200101t000000z-00000000' }, 'UnknownBackup', '20200101t000000z-00000000'));
-
-test('a failed backup: refused as UnknownBackup', async () => {
-  host.environment = { RINGVAULT_FAIL_POINT: 'upload.object:fail' };
-  await addRowsAndCount();
-  const { run } = await stage.run('backup', { clusterId: 'beta' });
-  host.environment = {};
-  expect(run?.status).toBe('FAILED');
-  await expectRefused({ backupId: run?.runId }, 'UnknownBackup', run?.runId ?? '');
-});
-
 test('a backup that was not sealed: refused as UnknownBackup, though all of its nodes had uploaded', async () => {
   const { faults } = stage.installation.cloud.endpoint;
   const isSeal = ({ path }: { path: string }) => path.endsWith('/backup.json');
@@ -76,9 +64,3 @@ test('a backup that was not sealed: refused as UnknownBackup, though all of its 
   expect(await deployment.store.get(header)).toBeDefined();
   await expectRefused({ backupId: run?.runId }, 'UnknownBackup', run?.runId ?? '');
 });
-
-async function addRowsAndCount(): Promise<void> {
-  const client = await stage.client(await stage.beta());
-  await addRows(client);
-  rows = await countRows(client);
-}
