@@ -151,6 +151,11 @@ describe('a backup of chosen nodes', () => {
     await expect(refused).rejects.toThrow(/got i-0badc0de, expected .*i-00000000000000001/);
   });
 
+  it('is refused for a datacenter that the cluster does not have', async () => {
+    const { step } = await planned(newWorld(), { datacenter: 'dc9' });
+    await expect(step()).rejects.toMatchObject({ name: 'NothingSelected' });
+  });
+
   it('is refused for a host that SSM does not reach, by that name', async () => {
     const others = hosts.slice(0, 2);
     for (const nodes of [[thirdHost.instanceId], [thirdHost.hostId]]) {

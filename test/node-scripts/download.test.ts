@@ -166,12 +166,15 @@ it.each([
   ['a file’s object is gone', alone, (key: string) => host.memory.objects.delete(key)],
 ])('names the object and the file where %s', async (_, find, damage) => {
   const key = host.layout.object(CLUSTER, objectOf(find(host.listing())));
+  const right = Buffer.from(host.memory.objects.get(key) ?? '');
   damage(key);
   const failed = await download().catch((error: Error) => error);
   expect(failed).toMatchObject({ name: 'BackupDamaged' });
   expect(String(failed)).toContain(key);
   const inIt = host.listing().filter((file) => host.layout.object(CLUSTER, objectOf(file)) === key);
   expect(inIt.some(({ path }) => String(failed).includes(path))).toBe(true);
+  host.memory.objects.set(key, right);
+  await host.run(RESTORE, 'download', { sources: [source], tables: [ORDERS, ITEMS] }, 'mended');
 });
 
 it.each([

@@ -195,6 +195,12 @@ it.each([
   ],
   ['Cassandra’s manifest missing', () => rm(join(host.orders, 'manifest.json'))],
   [
+    'a table missing',
+    async () => {
+      for (const root of host.data) await rm(join(root, tablePath(ITEMS)), { recursive: true, force: true });
+    },
+  ],
+  [
     'a part in one data directory missing',
     () => rm(join(host.data[1] ?? '', tablePath(ORDERS)), { recursive: true }),
   ],
