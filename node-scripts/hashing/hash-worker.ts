@@ -19,7 +19,7 @@ import { partBytesFor } from '../../adapters/part-size.ts';
 import { isBesideData } from '../cassandra/sstable-files.ts';
 import type { FileIdentity, FromHashWorker, Hashed, HashJob, Measured, MeasureJob } from './messages.ts';
 
-const CHUNK_BYTES = 1024 ** 2;
+const CHUNK_BYTES = 256 * 1024;
 /** Not zero: somebody stopped the work. */
 const stopped = new Int32Array(workerData as SharedArrayBuffer);
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);

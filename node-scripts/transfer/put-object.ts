@@ -19,6 +19,9 @@ import { objectKey, type StoredObject } from './stored-objects.ts';
 /** Read from the disk at once. */
 const READ_BYTES = 1024 ** 2;
 
+/** S3 says only at the end of what it is sent that it has it already. Of what is larger it is asked before. */
+const ASKED_BEFORE_BYTES = 64 * 1024 ** 2;
+
 /** What is put: the bytes that were hashed, or what is made of them. */
 interface Content extends Encoding {
   path: string;
@@ -83,8 +86,8 @@ async function putUnder(
   const key = objectKey(action, object);
   const isOurs = async (attributes?: ObjectAttributes) =>
     (await isRight(context, object, hashed, { bytes, attributes })) ? 'already-stored' : 'other-bytes';
-  // Many parts are not sent for nothing: S3 says only at their end that the object is there.
-  const found = hashed.partCrc32.length > 1 ? await attributesIfThere(action.store, key) : undefined;
+  const isAsked = hashed.sizeBytes > ASKED_BEFORE_BYTES;
+  const found = isAsked ? await attributesIfThere(action.store, key) : undefined;
   if (found) return isOurs(found);
   const put = () => putContent(context, key, content);
   // A large file that is encoded has two parts in memory.

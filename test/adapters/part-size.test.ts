@@ -8,20 +8,17 @@ const TIB = 1024 ** 4;
 const MOST_PARTS = 10_000;
 
 describe.each([
-  ['a file', partBytesFor, 64 * MIB, 1],
+  ['a file', partBytesFor, 64 * MIB, 1, [256 * MIB + 1]],
   // One percent more than the file has.
-  ['a stream', streamPartBytesFor, 16 * MIB, 1.01],
-])('the parts of %s', (_, partBytes, usual, larger) => {
+  ['a stream', streamPartBytesFor, 16 * MIB, 1.01, [0, 1, 16 * MIB - 1, 16 * MIB, 16 * MIB + 1]],
+])('the parts of %s', (_, partBytes, usual, larger, sizes) => {
   const partsOf = (sizeBytes: number) => Math.ceil((sizeBytes * larger) / partBytes(sizeBytes));
   const mostOfUsual = Math.floor((MOST_PARTS * usual) / larger);
 
-  it.each([0, 1, usual - 1, usual, usual + 1, mostOfUsual - 1, mostOfUsual])(
-    'of %d bytes are usual',
-    (size) => {
-      expect(partBytes(size)).toBe(usual);
-      expect(partsOf(size)).toBeLessThanOrEqual(MOST_PARTS);
-    },
-  );
+  it.each([...sizes, mostOfUsual - 1, mostOfUsual])('of %d bytes are usual', (size) => {
+    expect(partBytes(size)).toBe(usual);
+    expect(partsOf(size)).toBeLessThanOrEqual(MOST_PARTS);
+  });
 
   it('are 10,000, and a MiB larger where one more would be needed', () => {
     expect(partsOf(mostOfUsual)).toBe(MOST_PARTS);
@@ -39,8 +36,8 @@ describe.each([
   );
 });
 
-it('takes one part up to the part’s size, two from a byte more', () => {
-  const usual = 64 * MIB;
-  const parts = [usual - 1, usual, usual + 1].map((size) => Math.ceil(size / partBytesFor(size)));
-  expect(parts).toEqual([1, 1, 2]);
+it('takes one PUT up to 256 MiB, parts from a byte more', () => {
+  const most = 256 * MIB;
+  const parts = [0, 1, most - 1, most, most + 1].map((size) => Math.ceil(size / partBytesFor(size)));
+  expect(parts).toEqual([0, 1, 1, 1, 5]);
 });

@@ -148,7 +148,7 @@ it('goes on without the backup before where S3 does not give its manifests, whic
   expect(second).toMatchObject({ files: first.files, uploadedFiles: 0 });
 });
 
-it('sends no parts of a large object that another host has stored already', async () => {
+it('does not send a large object that another host has stored already', async () => {
   const large = Buffer.alloc(64 * 1024 ** 2 + 1, 'large');
   const sha256 = createHash('sha256').update(large).digest('hex');
   await writeSnapshot(host.data[1] ?? '', ITEMS, { 'nb-1-big': large }, ['nb-1-big-Data.db']);
