@@ -71,6 +71,12 @@ export const BACKED_UP_SYSTEM_KEYSPACES = [
   'system_schema',
 ] as const;
 
+/** By name, as Cassandra has them (4.0 to 5.0): it lets users name theirs `system_…`, too. */
+const SYSTEM_KEYSPACES: readonly string[] = [
+  ...BACKED_UP_SYSTEM_KEYSPACES,
+  ...['system_traces', 'system_views', 'system_virtual_schema'],
+];
+
 export function isSystemKeyspace(keyspace: string): boolean {
-  return keyspace === 'system' || keyspace.startsWith('system_');
+  return SYSTEM_KEYSPACES.includes(keyspace);
 }
