@@ -3,7 +3,7 @@ import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/clie
 import { ENCRYPTION_CONTEXT_KEY } from '../contracts/encryption.ts';
 import { AwsCallFailed, EncryptionKeyDenied } from '../contracts/errors.ts';
 import { callAws, nameOf } from './aws-call.ts';
-import type { DataKeys } from './ports.ts';
+import type { DataKeys, UnwrappedKey } from './ports.ts';
 
 /** The key cannot be used, and a retry does not help. */
 const DENIED = [
@@ -34,14 +34,12 @@ export function kmsDataKeys(options: {
   const [client] = clients;
   const EncryptionContext = { [ENCRYPTION_CONTEXT_KEY]: clusterId };
   /** A data key is asked for once, however many objects it encrypts. */
-  const unwrapped = new Map<string, Promise<Buffer | undefined>>();
+  const unwrapped = new Map<string, Promise<UnwrappedKey | undefined>>();
   return {
     async generate(KeyId) {
       const command = new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256', EncryptionContext });
-      const { Plaintext, CiphertextBlob } = await named(`GenerateDataKey ${KeyId}`, () =>
-        client.send(command),
-      );
-      return { plaintext: keyOf(Plaintext, KeyId), wrapped: Buffer.from(CiphertextBlob ?? []) };
+      const answer = await named(`GenerateDataKey ${KeyId}`, () => client.send(command));
+      return { ...keyOf(answer, KeyId), wrapped: Buffer.from(answer.CiphertextBlob ?? []) };
     },
     unwrap(wrapped) {
       const name = wrapped.toString('base64');
@@ -53,7 +51,7 @@ export function kmsDataKeys(options: {
   };
 
   /** A wrapped key does not say where it was wrapped. */
-  async function unwrap(wrapped: Buffer): Promise<Buffer | undefined> {
+  async function unwrap(wrapped: Buffer): Promise<UnwrappedKey | undefined> {
     let denied: unknown;
     for (const each of clients) {
       try {
@@ -68,11 +66,10 @@ export function kmsDataKeys(options: {
     return undefined;
   }
 
-  async function unwrapBy(each: KMSClient, CiphertextBlob: Buffer): Promise<Buffer | undefined> {
+  async function unwrapBy(each: KMSClient, CiphertextBlob: Buffer): Promise<UnwrappedKey | undefined> {
     const command = new DecryptCommand({ CiphertextBlob, EncryptionContext });
     try {
-      const { Plaintext } = await named(`Decrypt for ${clusterId}`, () => each.send(command));
-      return keyOf(Plaintext, clusterId);
+      return keyOf(await named(`Decrypt for ${clusterId}`, () => each.send(command)), clusterId);
     } catch (error) {
       if (NOT_OURS.includes(nameOf(error))) return undefined;
       throw error;
@@ -80,9 +77,16 @@ export function kmsDataKeys(options: {
   }
 }
 
-function keyOf(plaintext: Uint8Array | undefined, of: string): Buffer {
-  if (plaintext?.length === KEY_BYTES) return Buffer.from(plaintext);
-  throw new AwsCallFailed(`kms, key of ${of}: got ${plaintext?.length ?? 0} bytes, expected ${KEY_BYTES}`);
+interface Answered {
+  Plaintext?: Uint8Array | undefined;
+  KeyId?: string | undefined;
+}
+
+function keyOf({ Plaintext: plaintext, KeyId: kmsKeyArn }: Answered, of: string): UnwrappedKey {
+  if (plaintext?.length === KEY_BYTES && kmsKeyArn) return { plaintext: Buffer.from(plaintext), kmsKeyArn };
+  throw new AwsCallFailed(
+    `kms, key of ${of}: got ${plaintext?.length ?? 0} bytes by ${kmsKeyArn}, expected ${KEY_BYTES}, and whose they are`,
+  );
 }
 
 async function named<Answer>(call: string, send: () => Promise<Answer>): Promise<Answer> {

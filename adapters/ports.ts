@@ -123,15 +123,19 @@ export interface ObjectStore {
 }
 
 /** What a host encrypts with: in the clear, never stored; and as KMS wrapped it, which only KMS can undo. */
-export interface DataKey {
+export interface UnwrappedKey {
   plaintext: Buffer;
+  /** ARN of the KMS key that wrapped it. */
+  kmsKeyArn: string;
+}
+export interface DataKey extends UnwrappedKey {
   wrapped: Buffer;
 }
 /** KMS, for the data keys of one cluster. @throws EncryptionKeyDenied AwsUnavailable AwsCallFailed */
 export interface DataKeys {
   generate(kmsKeyArn: string): Promise<DataKey>;
   /** Undefined where these bytes are no data key of this cluster. */
-  unwrap(wrapped: Buffer): Promise<Buffer | undefined>;
+  unwrap(wrapped: Buffer): Promise<UnwrappedKey | undefined>;
 }
 
 /** @throws RunEnded where the token is no longer valid is not an error here: the answer says so. */

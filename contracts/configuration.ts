@@ -159,7 +159,7 @@ const limits = z.strictObject({
     .optional(),
   /**
    * Of the files whose hash is known from a backup before, so many in a hundred are read again all the same: to find a file
-   * that changed though its inode, size and times say that it did not.
+   * that changed though its inode, size and times say that it did not. S3 is asked about a few of them; about all where it is 100.
    */
   rehashPercent: z.number().min(0).max(100).default(1),
   /** How far uploads and downloads give way to Cassandra, as nice(1) counts; their disk priority is the lowest then. 0: not. */

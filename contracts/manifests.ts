@@ -10,6 +10,7 @@ import {
   hostId,
   instanceArn,
   isoTime,
+  kmsKeyArn,
   sha256,
   tableId,
 } from './identifiers.ts';
@@ -29,7 +30,7 @@ export type ObjectVariant = z.infer<typeof objectVariant> | 'plain';
 const dataPath = z
   .string()
   .regex(
-    /^(?!.*(?:^|\/)\.\.?(?:\/|$))[^/\0]+\/[^/\0]+-[0-9a-f]{32}(?:\/\.[^/\0]+)?\/[^/\0]+$/,
+    /^(?!.*(?:^|\/)\.\.?(?:\/|$))[^/\0]+\/[^/\0]+-[0-9a-f]{32}(?:\/\.[^/\0]+)?\/[^/\0]+$/s,
     'a path below a data directory',
   );
 
@@ -49,9 +50,14 @@ export const listedFile = z
     damaged: z.literal(true).optional(),
     /** The suffix of the object's key, where it has one. */
     variant: objectVariant.optional(),
+    /** The KMS key that wrapped the data key of an object that the host encrypted. */
+    encryptionKey: kmsKeyArn.optional(),
   })
   .refine((file) => (file.pack === undefined) === (file.offset === undefined), {
     message: 'expected pack and offset, or neither',
+  })
+  .refine((file) => (file.encryptionKey !== undefined) === (file.variant?.includes('enc') ?? false), {
+    message: 'expected the key of what is encrypted, and of nothing else',
   });
 export type ListedFile = z.infer<typeof listedFile>;
 

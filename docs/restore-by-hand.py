@@ -34,10 +34,11 @@ FIELDS = {
     'snapshot': 'askedAt startedAt doneAt clockOffsetMs',
     'tables': 'keyspace table tableId files bytes sstables',
     'listing': 'sha256 sizeBytes lines',
-    'files.gz': 'path dataDirectory sizeBytes sha256 ?variant ?damaged ?pack ?offset',
+    'files.gz': 'path dataDirectory sizeBytes sha256 ?variant ?encryptionKey ?damaged ?pack ?offset',
 }
 PATH = re.compile(r'[^/\0]+/[^/\0]+-[0-9a-f]{32}(/\.[^/\0]+)?/[^/\0]+')
 SHA256 = re.compile('[0-9a-f]{64}')
+SYSTEM_KEYSPACES = ('system', 'system_auth', 'system_distributed', 'system_schema')
 VARIANTS = ('2', 'zst', 'zst.2', 'enc', 'enc.2', 'zst.enc', 'zst.enc.2')
 HOST_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 RUN_ID = re.compile('[0-9]{8}t[0-9]{6}z-[0-9a-f]{8}')
@@ -373,7 +374,7 @@ def directory_of_table(table):
 
 
 def is_system(keyspace):
-    return keyspace == 'system' or keyspace.startswith('system_')
+    return keyspace in SYSTEM_KEYSPACES
 
 
 def target_of(line, targets):

@@ -17,6 +17,10 @@ export class CompactTable {
     this.#buffer = Buffer.alloc(this.#slots * this.#slotBytes);
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   get(key: Buffer): Buffer | undefined {
     const at = this.#find(key);
     if (this.#buffer[at] === 0) return undefined;

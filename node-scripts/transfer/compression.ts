@@ -2,11 +2,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
-import { createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
+import { createZstdCompress, createZstdDecompress, type ZstdOptions, zstdCompress } from 'node:zlib';
 import { FileVanished } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 
-const compress = promisify(zstdCompress);
+const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
 /** Below, a frame's own bytes and the time are more than is saved. */
 const LEAST_BYTES = 512;
@@ -18,7 +18,7 @@ const WORTH = 0.9;
 /** Undefined where they would not shrink by a tenth. */
 export async function compressedIfSmaller(plain: Uint8Array): Promise<Buffer | undefined> {
   if (plain.length < LEAST_BYTES) return undefined;
-  const bytes = await compress(plain);
+  const bytes = await compress(plain, { pledgedSrcSize: plain.length });
   return bytes.length <= plain.length * WORTH ? bytes : undefined;
 }
 

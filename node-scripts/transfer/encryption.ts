@@ -70,9 +70,9 @@ export type OpenChunk = (sealed: Buffer, index: number, isLast: boolean) => Buff
 /** @throws WrongCiphertext NewerFormat, what the keys throw */
 export async function openHeader(header: Buffer, keys: DataKeys, sha256: string): Promise<OpenChunk> {
   const { wrapped, salt } = readHeader(header);
-  const plaintext = await keys.unwrap(wrapped);
-  if (!plaintext) throw new WrongCiphertext('its key was not wrapped for this cluster');
-  const key = objectKeyOf(plaintext, salt, sha256);
+  const unwrapped = await keys.unwrap(wrapped);
+  if (!unwrapped) throw new WrongCiphertext('its key was not wrapped for this cluster');
+  const key = objectKeyOf(unwrapped.plaintext, salt, sha256);
   return (sealed, index, isLast) => {
     if (sealed.length < TAG_BYTES) throw new WrongCiphertext(`chunk ${index} was cut`);
     const decipher = createDecipheriv(CIPHER, key, nonceOf(index, isLast), { authTagLength: TAG_BYTES });

@@ -12,7 +12,7 @@ import type { Hashed } from '../hashing/messages.ts';
 import { compressedIfSmaller, shrinks } from './compression.ts';
 import { type Encoding, encoded, variantOf } from './encoding.ts';
 import { encrypted } from './encryption.ts';
-import { attributesIfThere, isRight } from './right-object.ts';
+import { attributesIfThere, type Found, findRight, keyed } from './right-object.ts';
 import type { StoreContext, Stored } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
 
@@ -41,21 +41,23 @@ export async function putRight(
   const { sha256 } = hashed;
   const content = await contentOf(context, path, hashed);
   const own: StoredObject = { sha256, variant: variantOf(content, false) };
-  const outcome = await putUnder(context, own, content);
-  if (outcome !== 'other-bytes') {
-    await stored.add(own);
-    return { object: own, outcome };
-  }
+  const put = await putUnder(context, own, content);
+  if (put) return remember(stored, own, put);
   const tampered = objectKey(action, own);
   const beside: StoredObject = { sha256, variant: variantOf(content, true) };
-  const besideOutcome = await putUnder(context, beside, content);
-  if (besideOutcome === 'other-bytes')
+  const putBeside = await putUnder(context, beside, content);
+  if (!putBeside)
     throw new ObjectTampered(
       `${objectKey(action, beside)} and ${tampered} both hold other bytes than ${path}`,
     );
   action.log.error({ key: tampered }, 'an object holds other bytes than its name says');
-  await stored.add(beside);
-  return { object: beside, outcome: besideOutcome, tampered };
+  return { ...(await remember(stored, beside, putBeside)), tampered };
+}
+
+async function remember(stored: StoreContext['stored'], name: StoredObject, { outcome, ...found }: Put) {
+  const object = { ...name, ...found };
+  await stored.add(object);
+  return { object, outcome };
 }
 
 async function contentOf(context: StoreContext, path: string, hashed: Hashed): Promise<Content> {
@@ -76,25 +78,31 @@ async function contentOf(context: StoreContext, path: string, hashed: Hashed): P
   return { ...content, isCompressed, bytes };
 }
 
+type Put = Found & Pick<Stored, 'outcome'>;
+
+/** @returns undefined where other bytes have the name */
 async function putUnder(
   context: StoreContext,
   object: StoredObject,
   content: Content,
-): Promise<'uploaded' | 'already-stored' | 'other-bytes'> {
+): Promise<Put | undefined> {
   const { action } = context;
   const { hashed, bytes, isCompressed, isEncrypted } = content;
   const key = objectKey(action, object);
-  const isOurs = async (attributes?: ObjectAttributes) =>
-    (await isRight(context, object, hashed, { bytes, attributes })) ? 'already-stored' : 'other-bytes';
+  const encryptionKey = content.dataKey?.kmsKeyArn;
+  const lookAt = async (attributes?: ObjectAttributes): Promise<Put | undefined> => {
+    const found = await findRight(context, object, hashed, { bytes, encryptionKey, attributes });
+    return found && { ...found, outcome: 'already-stored' };
+  };
   const isAsked = hashed.sizeBytes > ASKED_BEFORE_BYTES;
   const found = isAsked ? await attributesIfThere(action.store, key) : undefined;
-  if (found) return isOurs(found);
+  if (found) return lookAt(found);
   const put = () => putContent(context, key, content);
   // A large file that is encoded has two parts in memory.
   const outcome = await ((isCompressed || isEncrypted) && !bytes
     ? context.encoding(hashed.sizeBytes, put)
     : put());
-  return outcome === 'created' ? 'uploaded' : isOurs();
+  return outcome === 'created' ? { ...keyed(encryptionKey), outcome: 'uploaded' } : lookAt();
 }
 
 function putContent(

@@ -11,6 +11,7 @@ import { describeIssues, jsonIfAny, parseDocument } from '../../contracts/docume
 import { BackupDamaged } from '../../contracts/errors.ts';
 import { type ListedFile, listedFile, type NodeHeader, nodeHeader } from '../../contracts/manifests.ts';
 import type { ActionContext } from '../context.ts';
+import { linesOf } from './lines.ts';
 
 export interface NodeBackup {
   header: NodeHeader;
@@ -79,16 +80,4 @@ async function* readListing(path: string, key: string): AsyncGenerator<ListedFil
     if (!parsed.success) throw new BackupDamaged(`${key}, line ${number}: ${describeIssues(parsed.error)}`);
     yield parsed.data;
   }
-}
-
-/** At newlines alone: JSON leaves other separators of lines as they are, which node:readline splits at. */
-async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  if (rest !== '') yield rest;
 }

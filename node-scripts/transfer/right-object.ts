@@ -1,6 +1,6 @@
 // Whether an object of the vault is what its name says.
 import { createHash } from 'node:crypto';
-import type { ObjectAttributes, ObjectStore } from '../../adapters/ports.ts';
+import type { DataKeys, ObjectAttributes, ObjectStore } from '../../adapters/ports.ts';
 import { storedSha256 } from '../../adapters/stored-sha256.ts';
 import { EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
@@ -23,27 +23,41 @@ export async function attributesIfThere(
   }
 }
 
+/** What was found to be right. */
+export type Found = Pick<StoredObject, 'encryptionKey'>;
+
 /**
  * Reads it where S3's hash is not that of its plain bytes, nor of the same bytes encoded.
- * @param known bytes: what encoding the file has made of it just now; attributes: what S3 said just now
+ * @param known bytes: what encoding the file has made of it just now, by the key; attributes: what S3 said just now
+ * @returns undefined where it is other bytes
  */
-export async function isRight(
+export async function findRight(
   context: StoreContext,
   object: StoredObject,
   file: Hashed,
-  known: { bytes?: Buffer | undefined; attributes?: ObjectAttributes | undefined } = {},
-): Promise<boolean> {
+  known: {
+    bytes?: Buffer | undefined;
+    encryptionKey?: string | undefined;
+    attributes?: ObjectAttributes | undefined;
+  } = {},
+): Promise<Found | undefined> {
   const { store, signal } = context.action;
   const key = objectKey(context.action, object);
   const beforeBytes = async (bytes: number) => {
     signal.throwIfAborted();
     await context.pace.take(bytes, signal);
   };
-  const { bytes, attributes = await store.attributes(key) } = known;
-  if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex')) return true;
+  const { bytes, encryptionKey, attributes = await store.attributes(key) } = known;
+  if (bytes && attributes?.sha256 === createHash('sha256').update(bytes).digest('hex'))
+    return keyed(encryptionKey);
   if (isEncoded(object.variant)) return context.slot(() => decodesTo(context, object, file, beforeBytes));
-  if (attributes?.sizeBytes !== file.sizeBytes) return false;
-  return (await context.slot(() => storedSha256(store, key, attributes, beforeBytes))) === file.sha256;
+  if (attributes?.sizeBytes !== file.sizeBytes) return undefined;
+  const got = await context.slot(() => storedSha256(store, key, attributes, beforeBytes));
+  return got === file.sha256 ? {} : undefined;
+}
+
+export function keyed(encryptionKey: string | undefined): Found {
+  return encryptionKey === undefined ? {} : { encryptionKey };
 }
 
 /** Whether what a host encrypted once can be decrypted still. */
@@ -75,9 +89,18 @@ async function decodesTo(
   object: StoredObject,
   { sha256, sizeBytes }: Hashed,
   beforeBytes: (bytes: number) => Promise<void>,
-): Promise<boolean> {
+): Promise<Found | undefined> {
   const stored = await action.store.getStream(objectKey(action, object));
-  if (!stored) return false;
+  if (!stored) return undefined;
+  let encryptionKey: string | undefined;
+  const keys: DataKeys = {
+    ...action.dataKeys,
+    async unwrap(wrapped) {
+      const key = await action.dataKeys.unwrap(wrapped);
+      encryptionKey = key?.kmsKeyArn;
+      return key;
+    },
+  };
   const received = async function* () {
     for await (const chunk of stored.body) {
       await beforeBytes((chunk as Buffer).length);
@@ -87,19 +110,19 @@ async function decodesTo(
   const hash = createHash('sha256');
   let got = 0;
   try {
-    for await (const chunk of decoded(received(), object, action.dataKeys)) {
+    for await (const chunk of decoded(received(), object, keys)) {
       got += chunk.length;
-      if (got > sizeBytes) return false;
+      if (got > sizeBytes) return undefined;
       hash.update(chunk);
     }
   } catch (error) {
-    if (isUndecodable(error)) return false;
+    if (isUndecodable(error)) return undefined;
     if (error instanceof EncryptionKeyDenied) {
       // A stranger's key, or one that is gone: what nobody here can read is not what is wanted.
       action.log.error({ err: error, key: objectKey(action, object) }, 'an object cannot be decrypted');
-      return false;
+      return undefined;
     }
     throw error;
   }
-  return hash.digest('hex') === sha256;
+  return hash.digest('hex') === sha256 ? keyed(encryptionKey) : undefined;
 }

@@ -10,8 +10,11 @@ import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
 import { putRight } from './put-object.ts';
-import { attributesIfThere, canBeOpened, isRight } from './right-object.ts';
+import { attributesIfThere, canBeOpened, findRight } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
+
+/** On average. */
+const ASKED_OF_S3 = 2;
 
 export interface StoreContext {
   action: ActionContext;
@@ -74,10 +77,20 @@ function knownByCache({ cache, stored }: StoreContext, planned: PlannedObject): 
 }
 
 /** Other objects in each backup, the same ones in each attempt at it. */
-function isSampled({ document }: ActionContext, [{ identity }]: PlannedObject): boolean {
+function isSampled(action: ActionContext, planned: PlannedObject): boolean {
+  return chanceOf(action, planned) < action.document.limits.rehashPercent / 100;
+}
+
+/** S3 is asked about a few of the sample, however many the vault has: a request each. Where all are wanted, about all. */
+function isAskedOf({ action, stored }: StoreContext, planned: PlannedObject): boolean {
+  if (action.document.limits.rehashPercent === 100) return true;
+  return isSampled(action, planned) && chanceOf(action, planned) < ASKED_OF_S3 / stored.knownBefore;
+}
+
+/** 0 to 1. */
+function chanceOf({ document }: ActionContext, [{ identity }]: PlannedObject): number {
   const { dev, ino } = identity;
-  const chance = createHash('sha256').update(`${document.actionId} ${dev} ${ino}`).digest().readUInt32LE();
-  return chance < (document.limits.rehashPercent / 100) * 2 ** 32;
+  return createHash('sha256').update(`${document.actionId} ${dev} ${ino}`).digest().readUInt32LE() / 2 ** 32;
 }
 
 async function hashAndPut(context: StoreContext, planned: PlannedObject): Promise<Stored> {
@@ -109,8 +122,7 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   }));
   const asItIs = rot === undefined ? {} : { rot: `${rot}; it is stored as it is` };
   const known = stored.find(hashed.sha256);
-  // Of a sampled object S3 is asked, too.
-  if (known && (!isSampled(action, planned) || (await isSaidToBe(context, known, hashed)))) {
+  if (known && (!isAskedOf(context, planned) || (await isSaidToBe(context, known, hashed)))) {
     return { object: known, members, outcome: 'already-stored', ...asItIs };
   }
   return { members, ...asItIs, ...(await putOnce(context, paths[0] ?? '', hashed)) };
@@ -145,11 +157,15 @@ async function keptBeforeRot(
   return { ...before, rot: `${rot}; the backup has it as it was` };
 }
 
-/** By what S3 says alone: one that was sent in parts is not read whole for a sample. */
+/** By what S3 says: one that was sent in parts is not read whole for a sample. */
 function isSaidToBe(context: StoreContext, object: StoredObject, hashed: Hashed): Promise<boolean> {
-  return isStillThere(context, object, hashed, ({ sizeBytes, sha256, crc32 }) => {
+  return isStillThere(context, object, hashed, async (attributes) => {
+    const { sizeBytes, sha256, crc32 } = attributes;
     if (sizeBytes !== hashed.sizeBytes) return false;
-    return sha256 === undefined ? (crc32 ?? hashed.crc32) === hashed.crc32 : sha256 === hashed.sha256;
+    if (sha256 !== undefined) return sha256 === hashed.sha256;
+    if (crc32 !== undefined) return crc32 === hashed.crc32;
+    // Hosts put nothing without one of them: somebody else has.
+    return (await findRight(context, object, hashed, { attributes })) !== undefined;
   });
 }
 
@@ -157,8 +173,8 @@ async function isStillThere(
   context: StoreContext,
   object: StoredObject,
   hashed: Hashed,
-  isWanted = (attributes: ObjectAttributes): boolean | Promise<boolean> =>
-    isRight(context, object, hashed, { attributes }),
+  isWanted: (attributes: ObjectAttributes) => Promise<boolean> = async (attributes) =>
+    (await findRight(context, object, hashed, { attributes })) !== undefined,
 ): Promise<boolean> {
   const key = objectKey(context.action, object);
   const look = async () => {

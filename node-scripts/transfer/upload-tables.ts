@@ -234,6 +234,7 @@ function linesOf(
       ...(planned.length > 1 && { pack: object.sha256, offset }),
       ...(isDamaged && { damaged: true }),
       ...(object.variant !== 'plain' && { variant: object.variant }),
+      ...(object.encryptionKey && { encryptionKey: object.encryptionKey }),
     };
     offset += sizeBytes;
     return line;

@@ -132,6 +132,7 @@ async function storeFiles(
       ...{ path, dataDirectory, sizeBytes, sha256: sha256Of(bytes) },
       ...(pack && { pack: sha256, offset: offsets[index] }),
       ...(variant && { variant }),
+      ...(isEncrypted && { encryptionKey: KMS_KEY }),
       ...(damaged && { damaged }),
     });
   }

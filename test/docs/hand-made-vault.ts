@@ -46,6 +46,7 @@ export const sha256 = (bytes: string | Buffer) => createHash('sha256').update(by
 const json = (value: unknown) => JSON.stringify(value);
 const same = <Value>(value: Value): unknown => value;
 
+const KMS_KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000';
 /** What KMS would unwrap the one to, and the other. */
 const DATA_KEY = createHash('sha256').update('of this vault').digest();
 const WRAPPED_KEY = Buffer.alloc(184, 'wrapped');
@@ -103,6 +104,7 @@ export async function writeVault(
       ...{ path, dataDirectory, sizeBytes: bytes.length, sha256: sha256(bytes) },
       ...(pack && { pack: key, offset }),
       ...(variant && { variant }),
+      ...(variant?.includes('enc') && { encryptionKey: KMS_KEY }),
     });
   }
   lines.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.dataDirectory - b.dataDirectory));

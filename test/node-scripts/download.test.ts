@@ -1,4 +1,5 @@
 // Download from a vault to real directories: what comes back is what was stored, and everything else is refused by name.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -183,6 +184,16 @@ it.each([
 ])('believes no %s whose hash is not the one that the cluster manifest names', async (_, keyOf) => {
   host.memory.objects.set(keyOf(), Buffer.from('{}'));
   await expect(download()).rejects.toMatchObject({ name: 'BackupDamaged' });
+});
+
+it('is refused where the header is of a newer format', async () => {
+  const key = host.layout.nodeHeader(CLUSTER, RUN, host.instanceArn);
+  const header = JSON.parse(String(host.memory.objects.get(key)));
+  const newer = Buffer.from(JSON.stringify({ ...header, formatVersion: 2 }));
+  host.memory.objects.set(key, newer);
+  const headerSha256 = createHash('sha256').update(newer).digest('hex');
+  const input = { sources: [{ ...source, headerSha256 }], tables: [ORDERS] };
+  await expect(host.run(RESTORE, 'download', input)).rejects.toMatchObject({ name: 'NewerFormat' });
 });
 
 it('is refused beforehand where the node has lost its identity', async () => {

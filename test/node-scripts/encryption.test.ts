@@ -1,10 +1,12 @@
 // What hosts encrypt themselves: nothing of it is in the vault in the clear, and no other bytes are ever taken for it.
 import { createHash, randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryDataKeys } from '../../adapters/data-keys-memory.ts';
+import type { BackupSource } from '../../contracts/actions.ts';
 import { EncryptionKeyDenied } from '../../contracts/errors.ts';
 import { decrypted, encrypted, WrongCiphertext } from '../../node-scripts/transfer/encryption.ts';
 import { ITEMS, ORDERS, tablePath, writeSnapshot } from './fake-node.ts';
@@ -198,6 +200,61 @@ describe('a host', () => {
       await losing.remove();
     }
   });
+
+  it('keeps what another KMS key encrypted, where one of two is of no use any more', async () => {
+    const keys = memoryDataKeys(CLUSTER);
+    const [former, own] = [`${KMS_KEY.slice(0, -1)}1`, KMS_KEY];
+    const two = await hostWithSnapshot({ encryption: { clientSideKeyArn: former }, dataKeys: keys });
+    try {
+      const first = await two.upload();
+      await writeSnapshot(two.data[0] ?? '', ITEMS, { 'nb-0-big': randomBytes(50_000) }, [
+        'nb-0-big-Data.db',
+      ]);
+      const under = (run: string, before: BackupSource) =>
+        two.run(run, 'upload', { ...two.inputOf(run, before), encryption: { clientSideKeyArn: own } });
+      const second = await under(SECOND, two.sourceOf(RUN, first));
+      const keysOf = (run: string) =>
+        two.listing(run).map(({ path, encryptionKey }) => [path.includes('nb-0-'), encryptionKey]);
+      expect(keysOf(SECOND)).toContainEqual([true, own]);
+      expect(new Set(keysOf(SECOND).map(([isNew, key]) => `${isNew} ${key}`)).size).toBe(2);
+      const unwrap = keys.unwrap.bind(keys);
+      keys.unwrap = async (bytes) => {
+        const key = await unwrap(bytes);
+        if (key?.kmsKeyArn === former) throw new EncryptionKeyDenied('kms Decrypt: got DisabledException');
+        return key;
+      };
+      const third = '20261121t040000z-0a1b2c3d';
+      const again = await under(third, two.sourceOf(SECOND, second));
+      expect(again.uploadedFiles).toBe(first.files);
+      expect(keysOf(third).every(([, key]) => key === own)).toBe(true);
+      await two.allowRestore();
+      await rm(two.paths.cache, { recursive: true });
+      const input = { sources: [two.sourceOf(third, again)], tables: [ORDERS, ITEMS] };
+      expect((await two.run(RESTORE, 'download', input)).files).toBeGreaterThan(first.files - 4);
+    } finally {
+      await two.remove();
+    }
+  });
+
+  it.each(['zst', 'zst.enc', `${KMS_KEY}"`, '}'])(
+    'names what there is, where a crash cut its journal after %s',
+    async (end) => {
+      const text = Buffer.from('compressed and encrypted, '.repeat(2_000));
+      await writeSnapshot(host.data[1] ?? '', ITEMS, { 'nb-1-big': text }, ['nb-1-big-Data.db']);
+      const request = await host.request(host.document(RUN, 'upload', host.inputOf(RUN)));
+      const journal = join(host.paths.action(request.actionId), 'stored-objects');
+      expect(await host.carryOut(request, 'upload.listing-put:fail')).toBe('failed');
+      // As if the crash had been before the listing.
+      await rm(join(dirname(journal), 'manifests.json'));
+      host.memory.objects.delete(host.layout.nodeListing(CLUSTER, RUN, host.instanceArn));
+      const whole = await readFile(journal, 'utf8');
+      const line = whole.split('\n').find((each) => each.includes('zst.enc')) ?? '';
+      await writeFile(journal, whole.slice(0, whole.indexOf(line) + line.indexOf(end) + end.length));
+      expect(await host.carryOut(request)).toBe('succeeded');
+      const named = host.listing().map((file) => host.keyOf(file));
+      expect(named.filter((key) => !host.memory.objects.has(key))).toEqual([]);
+    },
+  );
 
   it.each([
     ['a stranger’s key', (bytes: Buffer) => bytes.fill(7, 10, 190)],

@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { crc32 } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rememberIdentity } from '../../node-scripts/cassandra/identity.ts';
 import { isThere } from '../../node-scripts/durable-files.ts';
 import { tryLock } from '../../node-scripts/process-lock.ts';
@@ -53,14 +54,20 @@ describe('backups of parts and of wholes in turn', () => {
 });
 
 describe('the sample', () => {
-  const sampled = async (crc32: number | undefined) => {
+  const sampled = async (
+    crc32Of: (bytes: Buffer) => number | undefined,
+    damage?: (bytes: Buffer) => void,
+  ) => {
     const source = host.sourceOf(RUN, await host.upload());
     const key = host.keyOf(host.lineOf(`${tablePath(ORDERS)}/nb-1-big-Data.db`));
+    const stored = host.memory.objects.get(key) ?? Buffer.alloc(0);
+    const crc = crc32Of(stored);
+    damage?.(stored);
     const attributes = host.memory.attributes.bind(host.memory);
     // As S3 answers of what was sent in parts.
     host.memory.attributes = async (asked) => {
       const { sizeBytes = 0 } = (await attributes(asked)) ?? {};
-      return asked === key ? { sizeBytes, ...(crc32 !== undefined && { crc32 }) } : attributes(asked);
+      return asked === key ? { sizeBytes, ...(crc !== undefined && { crc32: crc }) } : attributes(asked);
     };
     const getStream = host.memory.getStream.bind(host.memory);
     const read: string[] = [];
@@ -70,16 +77,36 @@ describe('the sample', () => {
     };
     const document = host.document(SECOND, 'upload', host.inputOf(SECOND, source));
     document.limits.rehashPercent = 100;
-    expect(await host.carryOut(await host.request(document))).toBe('succeeded');
-    return read.filter((each) => each === key).length;
+    const request = await host.request(document);
+    expect(await host.carryOut(request)).toBe('succeeded');
+    const { output } = host.callback.answers.get(request.taskToken) as { output: { tampered: string[] } };
+    return { reads: read.filter((each) => each === key).length, tampered: output.tampered.includes(key) };
   };
 
   it('reads no object that was sent in parts', async () => {
-    expect(await sampled(undefined)).toBe(0);
+    expect(await sampled((bytes) => crc32(bytes))).toEqual({ reads: 0, tampered: false });
   });
 
   it('reads one whose CRC32 is another, as S3 says', async () => {
-    expect(await sampled(1)).toBeGreaterThan(0);
+    expect((await sampled(() => 1)).reads).toBeGreaterThan(0);
+  });
+
+  it('reads one of which S3 has no checksum, as of what somebody else has put', async () => {
+    const flip = (bytes: Buffer) => void bytes.writeUInt8(bytes.readUInt8(7) ^ 1, 7);
+    expect(await sampled(() => undefined, flip)).toMatchObject({ tampered: true });
+  });
+
+  it('asks S3 about a few objects, however many there are', async () => {
+    const stems = Array.from({ length: 40 }, (_, index) => `nb-${index + 10}-big`);
+    const sstables = Object.fromEntries(stems.map((stem) => [stem, Buffer.from(stem)]));
+    const names = stems.map((stem) => `${stem}-Data.db`);
+    await writeSnapshot(host.data[0] ?? '', ITEMS, sstables, names);
+    const source = host.sourceOf(RUN, await host.upload());
+    const attributes = vi.spyOn(host.memory, 'attributes');
+    const document = host.document(SECOND, 'upload', host.inputOf(SECOND, source));
+    document.limits.rehashPercent = 99;
+    expect(await host.carryOut(await host.request(document))).toBe('succeeded');
+    expect(attributes.mock.calls.length).toBeLessThan(15);
   });
 });
 
