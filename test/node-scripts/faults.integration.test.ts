@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { BackupSource } from '../../contracts/actions.ts';
@@ -89,6 +90,61 @@ async function throughFault(
     await cycle.host.remove();
   }
 }
+
+it.each([
+  ['as many as it may', false, 8, 8],
+  // One more for each sixteen of the forty that went through.
+  ['half as many, and then more again, where S3 asks to slow down', true, 4, 6],
+])('sends %s at once', async (_, slowsDown, least, most) => {
+  const client = new S3Client(s3.connection);
+  const store = s3ObjectStore({ bucket: BUCKET, client });
+  let isAsked = !slowsDown;
+  const listen = store.onFailedAttempt.bind(store);
+  store.onFailedAttempt = (listener) =>
+    listen((why) => {
+      isAsked ||= why === 'throttled';
+      listener(why);
+    });
+  let under = 0;
+  const atOnce: number[] = [];
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { Key } = args.input as { Key?: string };
+      if (!Key?.includes('/objects/')) return next(args);
+      under += 1;
+      if (isAsked) atOnce.push(under);
+      try {
+        return await next(args);
+      } finally {
+        under -= 1;
+      }
+    },
+    { step: 'initialize' },
+  );
+  const host = await hostUnderTest({ store, limits: { uploadsAtOnce: 8 } });
+  try {
+    const [data = ''] = await fakeNode(host);
+    const stems = Array.from({ length: 40 }, (_, index) => `nb-${index + 1}-big`);
+    const names = stems.map((stem) => `${stem}-Data.db`);
+    await writeSnapshot(
+      data,
+      ORDERS,
+      Object.fromEntries(stems.map((each) => [each, randomBytes(50)])),
+      names,
+    );
+    const isObject = ({ method, url }: AskedS3) => method === 'PUT' && url.pathname.includes('/objects/');
+    if (slowsDown) s3.fail(isObject, FAULTS['is refused for now']);
+    const run = `20261121t03000${slowsDown ? 1 : 0}z-0a1b2c3d`;
+    await host.run(run, 'upload', uploadInput(run, [ORDERS]));
+    expect(Math.max(...atOnce)).toBeGreaterThanOrEqual(least);
+    expect(Math.max(...atOnce)).toBeLessThanOrEqual(most);
+    const told = await store.get(host.layout.progress(host.instanceArn, `${run}.upload`));
+    expect(JSON.parse(String(told?.body)).requestsRetried).toBe(slowsDown ? 1 : 0);
+  } finally {
+    await host.remove();
+    client.destroy();
+  }
+});
 
 it.each(['backUp', 'restore'] as const)(
   '%s: whichever request fails once, in whichever way, the files are the same',

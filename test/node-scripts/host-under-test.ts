@@ -67,16 +67,19 @@ export interface HostOptions {
   store?: ObjectStore;
   openVault?: HostPorts['openVault'];
   dataKeys?: DataKeys;
+  /** Of a host that there is already: another program on it. */
+  root?: string;
+  callback?: MemoryTaskCallback;
 }
 
 export async function hostUnderTest(options: HostOptions = {}): Promise<HostUnderTest> {
-  const root = await mkdtemp(join(tmpdir(), 'host-under-test-'));
+  const root = options.root ?? (await mkdtemp(join(tmpdir(), 'host-under-test-')));
   const paths = hostPaths(root);
   const layout = vaultLayout('');
   const memory = options.memory ?? memoryObjectStore();
   const store = options.store ?? memory;
   const dataKeys = options.dataKeys ?? memoryDataKeys(CLUSTER);
-  const callback = memoryTaskCallback();
+  const callback = options.callback ?? memoryTaskCallback();
   const clock = options.clock ?? systemClock;
   const instanceArn = 'arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0';
   const configuration = clusterConfiguration.parse({

@@ -17,6 +17,7 @@ import type { ObjectStore } from '../../adapters/ports.ts';
 import { type ActionDocument, actions } from '../../contracts/actions.ts';
 import { HOST_PROGRAM } from '../../infra/bundling.ts';
 import { COMPILE_CACHE } from '../../local/servers/cache-directory.ts';
+import { isThere } from '../../node-scripts/durable-files.ts';
 import { lockHolder } from '../../node-scripts/process-lock.ts';
 import { isAlive } from '../../node-scripts/processes.ts';
 import type { Made } from '../shared/made-once.ts';
@@ -161,6 +162,26 @@ describe('the host program', () => {
     },
     60_000,
   );
+
+  it('gives way to Cassandra, with each of its threads', async () => {
+    const plain = await uploadOf('20261121t020010z-0a1b2c3d');
+    const document = await host.request({ ...plain, limits: { ...plain.limits, niceness: 7 } });
+    await start(document, 'upload.object:hang');
+    const holder = await holderOf(document);
+    const pid = holder?.pid ?? 0;
+    const threads = () => readdir(`/proc/${pid}/task`);
+    const nicenessOf = async (thread: string) => {
+      const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+    };
+    try {
+      const reached = join(host.paths.action(document.actionId), 'fail-point-upload.object');
+      await until(() => isThere(reached));
+      expect(new Set(await Promise.all((await threads()).map(nicenessOf)))).toEqual(new Set([7]));
+    } finally {
+      process.kill(pid, 'SIGKILL');
+    }
+  }, 60_000);
 
   it('attaches where the action runs, and outlives who started it', async () => {
     const document = await host.request(await uploadOf('20261121t020005z-0a1b2c3d'));

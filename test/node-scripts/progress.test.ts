@@ -54,4 +54,32 @@ it('tells the rate of the last quarter of a minute, and the time that is left at
   expect(JSON.parse(store.objects.get(KEY)?.toString() ?? '').state).toBe('succeeded');
 });
 
+it('writes once a second at most, however much is done', async () => {
+  const seconds: Array<() => void> = [];
+  const clock = {
+    now: () => new Date('2026-11-21T02:00:00Z'),
+    sleep: (milliseconds: number, ended?: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        expect(milliseconds).toBe(1_000);
+        seconds.push(resolve);
+        ended?.addEventListener('abort', () => resolve());
+      }),
+  };
+  const written: number[] = [];
+  const tell = async ({ filesDone }: Progress) => void written.push(filesDone);
+  const reporter = progressReporter({ tell, clock, runId: RUN, phase: 'upload' });
+  const pass = () => new Promise(setImmediate);
+  for (let second = 1; second <= 3; second += 1) {
+    await pass();
+    expect(written).toHaveLength(second);
+    for (let file = 0; file < 1_000; file += 1) reporter.add({ files: 1 });
+    await pass();
+    expect(written).toHaveLength(second);
+    seconds.pop()?.();
+  }
+  await pass();
+  await reporter.end('succeeded');
+  expect(written).toEqual([0, 1_000, 2_000, 3_000, 3_000]);
+});
+
 const RUN = '20261121t020000z-0a1b2c3d';

@@ -53,6 +53,22 @@ it('lists every file of every table in order, and tells the totals', async () =>
   expect(out.systemBytes).toBeGreaterThan(0);
 });
 
+it.each([
+  ['there is a time to be done by', { finishWithinMinutes: 60 }, true],
+  ['there is a rate', { uploadBytesPerSecond: 1_000_000_000 }, true],
+  ['there is neither', {}, false],
+])('sends as slowly as will do where %s', async (_, limits, isLimited) => {
+  const put = vi.spyOn(host.memory, 'putObject');
+  const input = host.inputOf(RUN);
+  const doneAt = new Date().toISOString();
+  const document = host.document(RUN, 'upload', { ...input, times: { ...input.times, doneAt } });
+  Object.assign(document.limits, limits);
+  expect(await host.carryOut(await host.request(document))).toBe('succeeded');
+  // The listing is small, and goes when all else is there.
+  const objects = put.mock.calls.map(([object]) => object).filter(({ key }) => key.includes('/objects/'));
+  expect(new Set(objects.map(({ pace }) => pace?.isLimited()))).toEqual(new Set([isLimited]));
+});
+
 it('stores an SSTable in one or two objects: the large components alone, the small ones in a pack', async () => {
   await host.upload();
   const files = host.listing();
