@@ -1,10 +1,8 @@
 // download: the node's part of the backup into staging, verified file by file, while Cassandra serves.
-import { dirname } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import type { ListedFile } from '../../contracts/manifests.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import type { ActionContext } from '../context.ts';
-import { isThere } from '../durable-files.ts';
 import { mustBeAllowed } from '../guard.ts';
 import { openRateLimit } from '../host-limits.ts';
 import { giveWay } from '../priority.ts';
@@ -14,7 +12,7 @@ import { keepStaging, takeKeptStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore, localFiles } from '../transfer/local-files.ts';
 import { filesOfTables, mapDataDirectories, totalsOfTables } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
-import { mustKeepReserve } from '../transfer/reserve.ts';
+import { openReserve } from '../transfer/reserve.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
 import { openStaging } from '../transfer/staging.ts';
 
@@ -42,8 +40,6 @@ export async function download(
   const placeOf = async (listed: ListedFile) => {
     const file = await staging.fileOf(listed);
     if (listed.pack === undefined) await local.linkTo(file.target, listed);
-    if (!(await isThere(file.target)))
-      await mustKeepReserve(dirname(file.target), file.sizeBytes, reserveBytes);
     return file;
   };
   try {
@@ -52,6 +48,7 @@ export async function download(
       filesOfTables(backup.files(), input.tables),
       {
         ...{ clusterId, atOnce, threads, rate, placeOf },
+        reserve: openReserve(reserveBytes),
         fetched: () => context.failPoint('download.file'),
       },
     );

@@ -22,7 +22,7 @@ import { inOrder } from '../transfer/in-order.ts';
 import { filesOfTables, stagingRoot, tablePath, totalsOfTables } from '../transfer/placement.ts';
 import type { NodeBackup } from '../transfer/read-backup.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
-import { mustKeepReserve } from '../transfer/reserve.ts';
+import { openReserve, type Reserve } from '../transfer/reserve.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
 import { batchesOf, isLoaded, type SSTableBatch } from '../transfer/sstable-batches.ts';
 
@@ -55,6 +55,7 @@ interface Work {
   /** Of this run, on the data directory with most room. */
   staging: string;
   rate: RateLimit;
+  reserve: Reserve;
 }
 
 interface Staged extends SSTableBatch {
@@ -84,7 +85,8 @@ export async function load(
   const data = await roomiest(forTables);
   const rate = await openRateLimit(context, 'downloadBytesPerSecond');
   const staging = stagingRoot(data, context.document.runId);
-  const work = { tables, staging, rate };
+  const reserve = openReserve(context.document.limits.reserveBytes);
+  const work = { tables, staging, rate, reserve };
   const journal = join(context.directory, 'loaded');
   const noted = await readIfThere(journal);
   let at: Position = noted
@@ -213,7 +215,7 @@ async function fetch(
   context: ActionContext,
   { header }: NodeBackup,
   batch: SSTableBatch,
-  { tables, rate }: Work,
+  { tables, rate, reserve }: Work,
   root: string,
 ): Promise<Staged> {
   const table = tables.find((each) => tablePath(each) === batch.tablePath);
@@ -230,17 +232,16 @@ async function fetch(
       if (parsed?.component === 'Data.db') names.push(name);
     }
   }
-  const { downloadsAtOnce: atOnce, hashesAtOnce: threads, reserveBytes } = context.document.limits;
+  const { downloadsAtOnce: atOnce, hashesAtOnce: threads } = context.document.limits;
   const placeOf = async (file: ListedFile): Promise<FetchFile> => {
     const { path, sha256, sizeBytes, offset = 0 } = file;
-    await mustKeepReserve(directory, sizeBytes, reserveBytes);
     return { path, target: targets.get(file) ?? '', sha256, sizeBytes, offset };
   };
   const files = async function* () {
     for (const sstable of batch.sstables) yield* sstable;
   };
   const { clusterId } = header;
-  const options = { clusterId, atOnce, threads, rate, placeOf };
+  const options = { clusterId, atOnce, threads, rate, reserve, placeOf };
   const { files: count } = await fetchFiles(context, files(), options);
   return { ...batch, root, directory, names, files: count };
 }

@@ -8,6 +8,7 @@ import { adaptiveSlots } from './adaptive-slots.ts';
 import type { FetchFile, FetchJob } from './fetch-object.ts';
 import { type FetcherPorts, openFetcher } from './fetcher.ts';
 import { inOrder } from './in-order.ts';
+import type { Reserve } from './reserve.ts';
 import { byObject } from './wanted-objects.ts';
 
 interface FetchContext extends FetcherPorts, Pick<ActionContext, 'layout' | 'signal'> {
@@ -21,17 +22,19 @@ interface FetchOptions {
   atOnce: number;
   threads: number;
   rate: RateLimit;
+  /** Without it they may take all that is free. */
+  reserve?: Reserve;
   /** Where a file goes; its directory is made. */
   placeOf(file: ListedFile): Promise<FetchFile>;
   /** After each object. */
   fetched?(): Promise<void>;
 }
 
-/** @param listed in the order of a listing @throws as fetchObject; what is whole by then stays */
+/** @param listed in the order of a listing @throws as fetchObject, and InsufficientSpace; what is whole by then stays */
 export async function fetchFiles(
   context: FetchContext,
   listed: AsyncIterable<ListedFile>,
-  { clusterId, atOnce, threads, rate, placeOf, fetched }: FetchOptions,
+  { clusterId, atOnce, threads, rate, reserve, placeOf, fetched }: FetchOptions,
 ): Promise<ActionOutput<'download'>> {
   const { layout, progress } = context;
   const slots = adaptiveSlots(atOnce, context.clock);
@@ -52,9 +55,14 @@ export async function fetchFiles(
     const sha256 = pack ?? first.sha256;
     const key = layout.object(clusterId, sha256, variant);
     const job: FetchJob = { key, sha256, variant, isPack: pack !== undefined, files };
-    const downloadedBytes = await slots.run(() => fetcher.fetch(job));
-    await fetched?.();
-    return { files, downloadedBytes };
+    const giveBack = reserve?.promise(files);
+    try {
+      const downloadedBytes = await slots.run(() => fetcher.fetch(job));
+      await fetched?.();
+      return { files, downloadedBytes };
+    } finally {
+      giveBack?.();
+    }
   };
   const total = { files: 0, bytes: 0, downloadedBytes: 0 };
   try {

@@ -1,6 +1,16 @@
 // A file on its way to its place: under a temporary name until it is whole, right and on the disk.
 import type { Hash } from 'node:crypto';
-import { fchmodSync, fchownSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  fchmodSync,
+  fchownSync,
+  fsync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { FileInTheWay, InsufficientSpace } from '../../contracts/errors.ts';
 import { errorCode } from '../durable-files.ts';
@@ -22,6 +32,9 @@ export interface PartFile {
 const sync = promisify(fsync);
 
 export const temporaryOf = (target: string) => `${target}.part`;
+
+/** For people, who know a file by another path than it may be gone to. */
+export const whereOf = (target: string) => join(realpathSync(dirname(target)), basename(target));
 
 /** For writing, and for reading what was written. @param goesOn with what is there; else it is emptied */
 export function openPart({ target }: FetchFile, goesOn = false): number {
@@ -70,6 +83,6 @@ export function writeAll(
     }
   } catch (error) {
     if (errorCode(error) !== 'ENOSPC' && errorCode(error) !== 'EDQUOT') throw error;
-    throw new InsufficientSpace(`${file.target}: the file system is full`, { cause: error });
+    throw new InsufficientSpace(`${whereOf(file.target)}: the file system is full`, { cause: error });
   }
 }

@@ -14,6 +14,7 @@ import {
   type PartFile,
   temporaryOf,
   type WrongFile,
+  whereOf,
   writeAll,
 } from './part-file.ts';
 import { RangeJournal } from './range-journal.ts';
@@ -63,7 +64,7 @@ export class RangedFile {
     for (let at = start; at < end; ) {
       const got = readSync(descriptor, buffer, 0, Math.min(buffer.length, end - at), at);
       if (got === 0)
-        throw new UnexpectedError(`${temporaryOf(file.target)}: it ends at ${at}, expected ${end}`);
+        throw new UnexpectedError(`${whereOf(temporaryOf(file.target))}: it ends at ${at}, expected ${end}`);
       sha256.update(buffer.subarray(0, got));
       at += got;
     }
@@ -81,12 +82,14 @@ export class RangedFile {
   }
 }
 
-/** @throws InsufficientSpace before any is taken: Cassandra may write on the same disk */
+/** Its room was promised (reserve.ts), and may be gone since. @throws InsufficientSpace before any is taken */
 async function preallocate({ sizeBytes, target }: FetchFile): Promise<void> {
   const path = temporaryOf(target);
   const { bavail, bsize } = await statfs(path);
   if (bavail * bsize < sizeBytes) {
-    throw new InsufficientSpace(`${target}: got ${bavail * bsize} bytes free, expected ${sizeBytes}`);
+    throw new InsufficientSpace(
+      `${whereOf(target)}: got ${bavail * bsize} bytes free, expected ${sizeBytes}`,
+    );
   }
   try {
     await promisify(execFile)('fallocate', ['--length', String(sizeBytes), path]);

@@ -1,13 +1,60 @@
-// The room that Cassandra is left while a restore is staged: what was free when it was checked may be in use by now.
-import { statfs } from 'node:fs/promises';
+// The room that Cassandra is left while a restore is staged. What is free is not enough to know: the files under way will still
+// take of it. Kept by one for all that fetch at the same time, in whichever threads these write.
+import { lstatSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { InsufficientSpace } from '../../contracts/errors.ts';
+import type { FetchFile } from './fetch-object.ts';
+import { temporaryOf, whereOf } from './part-file.ts';
 
-/** @param bytes of what comes next @throws InsufficientSpace */
-export async function mustKeepReserve(directory: string, bytes: number, reserveBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const free = bavail * bsize;
-  if (free - bytes >= reserveBytes) return;
-  throw new InsufficientSpace(
-    `${directory}: got ${free} bytes free by now, expected ${bytes} for the next file and ${reserveBytes} in reserve`,
-  );
+const BLOCK_BYTES = 512;
+
+export interface Reserve {
+  /** Room for the files of an object until they are there, or given up. @returns gives it back @throws InsufficientSpace */
+  promise(files: readonly [FetchFile, ...FetchFile[]]): () => void;
+}
+
+interface Promised {
+  device: number;
+  files: readonly FetchFile[];
+}
+
+export function openReserve(
+  reserveBytes: number,
+  freeBytes: (directory: string) => number = freeBytesOf,
+): Reserve {
+  const underWay = new Set<Promised>();
+  return {
+    promise(files) {
+      const directory = dirname(files[0].target);
+      // An object is fetched into one data directory.
+      const promised = { device: statSync(directory).dev, files };
+      const bytes = bytesToCome(files);
+      const before = [...underWay].filter(({ device }) => device === promised.device);
+      // Asked for before what is free: what is written in between counts twice, rather than never.
+      const others = before.reduce((sum, each) => sum + bytesToCome(each.files), 0);
+      const free = freeBytes(directory);
+      if (bytes > 0 && free - others - bytes < reserveBytes) {
+        throw new InsufficientSpace(
+          `${whereOf(files[0].target)}: got ${free} bytes free by now, expected ${bytes} for what comes next, ${others} for what is under way and ${reserveBytes} in reserve`,
+        );
+      }
+      underWay.add(promised);
+      return () => void underWay.delete(promised);
+    },
+  };
+}
+
+function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+/** What an attempt before has written, or taken the space for, is not taken again. */
+function bytesToCome(files: readonly FetchFile[]): number {
+  const ofFile = ({ target, sizeBytes }: FetchFile) => {
+    if (lstatSync(target, { throwIfNoEntry: false })?.size === sizeBytes) return 0;
+    const { blocks = 0 } = lstatSync(temporaryOf(target), { throwIfNoEntry: false }) ?? {};
+    return Math.max(0, sizeBytes - blocks * BLOCK_BYTES);
+  };
+  return files.reduce((sum, file) => sum + ofFile(file), 0);
 }
