@@ -1,7 +1,7 @@
 // Fetches one object into the files that it holds: each under a temporary name, hashed as it comes, synced, then renamed. A
 // file that has its name is whole.
 import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, lstatSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { ByteRange, DataKeys, ObjectStore } from '../../adapters/ports.ts';
 import { BackupDamaged, EncryptionKeyDenied, VaultDenied } from '../../contracts/errors.ts';
@@ -93,7 +93,7 @@ export async function fetchObject(ports: FetchPorts, job: FetchJob): Promise<num
 
 /** From an attempt before, or linked: read again, rather than believed. */
 async function isRight({ target, sizeBytes, sha256 }: FetchFile, signal: AbortSignal): Promise<boolean> {
-  const found = statSync(target, { throwIfNoEntry: false });
+  const found = lstatSync(target, { throwIfNoEntry: false });
   if (!found?.isFile() || found.size !== sizeBytes) return false;
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(target, { highWaterMark: READ_BYTES })) {

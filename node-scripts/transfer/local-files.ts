@@ -1,6 +1,6 @@
 // What is on the node already: a component that Cassandra never changes is linked instead of downloaded, where a file of the
 // table, or of one of its snapshots, is known by its hash. What is linked is read and checked as what is downloaded.
-import { type Dir, statSync } from 'node:fs';
+import { type Dir, lstatSync, statSync } from 'node:fs';
 import { link, opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ListedFile } from '../../contracts/manifests.ts';
@@ -72,7 +72,7 @@ async function filesByHash(
   for (const root of dataDirectories) {
     for await (const path of neverChangedBelow(join(root, tablePath))) {
       // Compacted away, or a snapshot that is being cleared.
-      const identity = statSync(path, { bigint: true, throwIfNoEntry: false });
+      const identity = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (!identity || Number(identity.mtimeMs) >= before) continue;
       const sha256 = cache.get(identity);
       if (sha256 !== undefined) found.set(sha256, path);

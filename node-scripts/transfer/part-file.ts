@@ -1,6 +1,7 @@
 // A file on its way to its place: under a temporary name until it is whole, right and on the disk.
 import type { Hash } from 'node:crypto';
 import {
+  constants,
   fchmodSync,
   fchownSync,
   fsync,
@@ -8,6 +9,8 @@ import {
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
+  type Stats,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -36,9 +39,18 @@ export const temporaryOf = (target: string) => `${target}.part`;
 /** For people, who know a file by another path than it may be gone to. */
 export const whereOf = (target: string) => join(realpathSync(dirname(target)), basename(target));
 
-/** For writing, and for reading what was written. @param goesOn with what is there; else it is emptied */
+/** Of a file that we made and nobody else has a name for: through a link in its place we would write into another file. */
+export function statOwn(path: string): Stats | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() && found.nlink === 1 && found.uid === process.geteuid?.() ? found : undefined;
+}
+
+/** For writing, and for reading what was written. @param goesOn with what is there; else it is made anew */
 export function openPart({ target }: FetchFile, goesOn = false): number {
-  return openSync(temporaryOf(target), goesOn ? 'r+' : 'w+', 0o600);
+  const path = temporaryOf(target);
+  if (goesOn) return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  rmSync(path, { force: true });
+  return openSync(path, 'wx+', 0o600);
 }
 
 export function own({ descriptor, file }: Pick<PartFile, 'descriptor' | 'file'>): void {

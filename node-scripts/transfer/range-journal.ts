@@ -1,9 +1,9 @@
 // Which ranges of a file on its way are written, beside it: who fetches it after a kill goes on with them. A hint and no more,
 // neither synced nor believed: what is on the disk is hashed, and right as a whole or fetched anew.
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ByteRange } from '../../adapters/ports.ts';
 import type { FetchFile } from './fetch-object.ts';
-import { temporaryOf } from './part-file.ts';
+import { statOwn, temporaryOf } from './part-file.ts';
 
 export const journalOf = (target: string) => `${temporaryOf(target)}.ranges`;
 
@@ -21,12 +21,13 @@ export class RangeJournal {
     const path = journalOf(target);
     const head = `${sha256} ${rangeBytes}`;
     // Whole lines alone: a number that was torn is another number.
-    const [first, ...lines] = existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
+    const [first, ...lines] = statOwn(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
     const starts = lines.map(Number);
-    const size = statSync(temporaryOf(target), { throwIfNoEntry: false })?.size ?? 0;
+    const size = statOwn(temporaryOf(target))?.size ?? 0;
     const isThere = starts.every((start) => size >= Math.min(start + rangeBytes, sizeBytes));
     if (first === head && isThere) return new RangeJournal(path, new Set(starts));
-    writeFileSync(path, `${head}\n`, { mode: 0o600 });
+    rmSync(path, { force: true });
+    writeFileSync(path, `${head}\n`, { flag: 'wx', mode: 0o600 });
     return new RangeJournal(path, new Set());
   }
 

@@ -1,7 +1,7 @@
 // A large file comes over several connections at once, and is whole and right, or has no name.
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdtemp, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -160,6 +160,40 @@ describe('after a kill', () => {
     await fetchObject(ports(), job());
     expect((await readFile(target)).equals(body)).toBe(true);
     expect(left()).toEqual([]);
+  });
+
+  describe.each([
+    ['a link', link],
+    ['a symbolic link', symlink],
+  ] as const)('does not write through %s', (_, makeLink) => {
+    const victim = Buffer.alloc(SIZE, 'v');
+    const isLeftAlone = async (place: string, ranges = ports().ranges) => {
+      const path = join(directory, 'victim');
+      await writeFile(path, victim);
+      await rm(place, { force: true });
+      await makeLink(path, place);
+      await fetchObject({ ...ports(), ranges }, job());
+      expect((await readFile(path)).equals(victim)).toBe(true);
+      expect((await lstat(target)).isFile()).toBe(true);
+      expect((await readFile(target)).equals(body)).toBe(true);
+      expect(left()).toEqual([]);
+    };
+
+    it.each(['part', 'part.ranges'])('in the place of its .%s', async (name) => {
+      await killedAt(600_000);
+      await isLeftAlone(`${target}.${name}`);
+    });
+
+    it('in the place of the .part of a file that is one request', async () => {
+      await isLeftAlone(`${target}.part`, { from: SIZE + 1, bytes: RANGE, atOnce: 4 });
+    });
+  });
+
+  it('takes no symbolic link for the file, even to one that is right', async () => {
+    await writeFile(join(directory, 'elsewhere'), body);
+    await symlink(join(directory, 'elsewhere'), target);
+    expect(await fetchObject(ports(), job())).toBe(SIZE);
+    expect((await lstat(target)).isFile()).toBe(true);
   });
 
   it('believes no note of another file, of other ranges, or torn', async () => {
