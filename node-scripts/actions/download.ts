@@ -57,6 +57,7 @@ export async function download(
     return total;
   } finally {
     rate.close();
+    await staging.close();
     await cache.close(false);
   }
 }

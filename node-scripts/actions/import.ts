@@ -18,6 +18,7 @@ import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot, tablePath } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
+import { giveStagingAway } from '../transfer/staging-root.ts';
 
 const NAMED = 5;
 /** Of what was staged, kept for a retry, which finds less. */
@@ -30,9 +31,9 @@ export async function importTables(
   await mustBeAllowed(context);
   const backup = await readNodeChain(inVaultOf(context, sources), sources);
   const directories = await nodeDirectories(context);
-  const staged = mapDataDirectories(backup.header, directories).map((root) =>
-    stagingRoot(root, context.document.runId),
-  );
+  const { runId } = context.document;
+  const mapped = mapDataDirectories(backup.header, directories);
+  const staged = mapped.map((root) => stagingRoot(root, runId));
   // Cassandra moves what it takes: only before the first import everything is there.
   const begun = join(context.directory, 'import-begun');
   const counted = await readIfThere(begun);
@@ -42,6 +43,7 @@ export async function importTables(
       : parseDocument(totals, counted, begun);
   await useUpStaging(context);
   await writeDurably(begun, JSON.stringify(total));
+  for (const root of new Set(mapped)) await giveStagingAway(root, runId);
   const roots = [...new Set(staged)];
   for (const table of tables) {
     await context.beforeDestroying(`import into ${table.keyspace}.${table.table}`);

@@ -25,6 +25,7 @@ import { readNodeChain } from '../transfer/read-chain.ts';
 import { openReserve, type Reserve } from '../transfer/reserve.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
 import { batchesOf, isLoaded, type SSTableBatch } from '../transfer/sstable-batches.ts';
+import { openStagingRoot, type StagingRoot } from '../transfer/staging-root.ts';
 
 /** One is streamed while the next is fetched. */
 const BATCHES_AT_ONCE = 2;
@@ -53,14 +54,15 @@ interface Part {
 interface Work {
   tables: LoadedTable[];
   /** Of this run, on the data directory with most room. */
-  staging: string;
+  staging: StagingRoot;
   rate: RateLimit;
   reserve: Reserve;
 }
 
 interface Staged extends SSTableBatch {
-  /** Holds `<keyspace>/<table>`, which is what the loader is given. */
+  /** As this process goes into it. */
   root: string;
+  /** `<keyspace>/<table>` in there, as the loader finds it. */
   directory: string;
   /** Data.db of each. */
   names: string[];
@@ -82,19 +84,18 @@ export async function load(
   // What indexes are made of is not loaded.
   context.progress.set({ filesTotal: expected.files, bytesTotal: expected.bytes });
   const { forTables } = await nodeDirectories(context);
-  const data = await roomiest(forTables);
-  const rate = await openRateLimit(context, 'downloadBytesPerSecond');
-  const staging = stagingRoot(data, context.document.runId);
   const reserve = openReserve(context.document.limits.reserveBytes);
-  const work = { tables, staging, rate, reserve };
   const journal = join(context.directory, 'loaded');
   const noted = await readIfThere(journal);
   let at: Position = noted
     ? parseDocument(position, noted, journal)
     : { chain: 0, sstablesOfChain: 0, sstables: 0, files: 0, bytes: 0 };
+  // What an attempt before has fetched and not loaded.
+  await removeStaging(context, forTables);
+  const staging = await openStagingRoot(await roomiest(forTables), context.document.runId);
+  const rate = await openRateLimit(context, 'downloadBytesPerSecond');
+  const work = { tables, staging, rate, reserve };
   try {
-    // What an attempt before has fetched and not loaded.
-    await removeStaging(context, forTables);
     for (const [chain, part] of parts.entries()) {
       if (chain < at.chain) continue;
       if (chain > at.chain) at = { ...at, chain, sstablesOfChain: 0 };
@@ -102,6 +103,7 @@ export async function load(
     }
   } finally {
     rate.close();
+    await staging.close();
   }
   await mustHaveLoadedAll(parts, tables, at, expected.bytes);
   await removeStaging(context, forTables);
@@ -172,8 +174,7 @@ async function loadChain(
     1,
     (batch) => {
       number += 1;
-      const root = join(work.staging, 'load', `${at.chain}-${number}`);
-      return fetch({ ...source, signal }, backup, batch, work, root);
+      return fetch({ ...source, signal }, backup, batch, work, `${at.chain}-${number}`);
     },
     stop,
     BATCHES_AT_ONCE,
@@ -215,20 +216,21 @@ async function fetch(
   context: ActionContext,
   { header }: NodeBackup,
   batch: SSTableBatch,
-  { tables, rate, reserve }: Work,
-  root: string,
+  { tables, staging, rate, reserve }: Work,
+  label: string,
 ): Promise<Staged> {
   const table = tables.find((each) => tablePath(each) === batch.tablePath);
   if (!table) throw new Error(`${batch.tablePath} is not loaded`);
-  const directory = join(root, table.as.keyspace, table.as.table);
-  await mkdir(directory, { recursive: true });
+  const below = join('load', label, table.as.keyspace, table.as.table);
+  const [held, directory] = [join(staging.held, below), join(staging.path, below)];
+  await mkdir(held, { recursive: true });
   const targets = new Map<ListedFile, string>();
   const names: string[] = [];
   for (const [index, sstable] of batch.sstables.entries()) {
     for (const file of sstable) {
       const parsed = parseFileName(basename(file.path));
       const name = `${parsed?.format}-${index + 1}-${parsed?.kind}-${parsed?.component}`;
-      targets.set(file, join(directory, name));
+      targets.set(file, join(held, name));
       if (parsed?.component === 'Data.db') names.push(name);
     }
   }
@@ -243,5 +245,5 @@ async function fetch(
   const { clusterId } = header;
   const options = { clusterId, atOnce, threads, rate, reserve, placeOf };
   const { files: count } = await fetchFiles(context, files(), options);
-  return { ...batch, root, directory, names, files: count };
+  return { ...batch, root: join(staging.held, 'load', label), directory, names, files: count };
 }

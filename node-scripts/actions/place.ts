@@ -15,6 +15,7 @@ import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
+import { giveStagingAway } from '../transfer/staging-root.ts';
 
 type Input = ActionInput<'place'>;
 
@@ -42,6 +43,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   // No increment goes on from what was there.
   await forget(context);
   await useUpStaging(context);
+  if (!hasBegun) for (const root of new Set(mapped)) await giveStagingAway(root, document.runId);
   await placeTables(paths.journals, plan, async () => {
     await context.beforeDestroying('swap a restored table in');
     await context.failPoint('place.table');

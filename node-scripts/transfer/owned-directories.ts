@@ -1,5 +1,6 @@
 // Directories and files that Cassandra will own: each gets owner and mode of the data directory it is below.
-import { chmod, chown, mkdtemp, rename, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdtemp, open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isThere, syncDirectory } from '../durable-files.ts';
 
@@ -15,31 +16,28 @@ export async function ownershipOf(dataDirectory: string): Promise<Ownership> {
   return { uid, gid, directoryMode: mode & 0o7777, fileMode: mode & 0o666 };
 }
 
-/** Directories that were made, or are being made. */
-export type MadeDirectories = Map<string, Promise<void>>;
+/** Not through a link. */
+export function openDirectory(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+}
 
 /**
  * Like mkdir -p, durable; directories that are there already are left as they are. One that has its name has its owner:
- * whoever makes it may be killed in between.
- * @param made shared by those who make directories at the same time: each is made once, since a rename puts a directory in
- *   the place of an empty one, in which another may just be about to make something
+ * whoever makes it may be killed in between. Not by several at the same time: a rename puts a directory in the place of an
+ * empty one, in which another may just be about to make something.
  */
-export function makeOwnedDirectory(
-  path: string,
-  ownership: Ownership,
-  made: MadeDirectories = new Map(),
-): Promise<void> {
-  const making = made.get(path) ?? makeOnce(path, ownership, made);
-  made.set(path, making);
-  return making;
-}
-
-async function makeOnce(path: string, ownership: Ownership, made: MadeDirectories): Promise<void> {
+export async function makeOwnedDirectory(path: string, ownership: Ownership): Promise<void> {
   if (await isThere(path)) return;
-  await makeOwnedDirectory(dirname(path), ownership, made);
+  await makeOwnedDirectory(dirname(path), ownership);
   const temporary = await mkdtemp(join(dirname(path), `.${basename(path)}.new-`));
-  await chown(temporary, ownership.uid, ownership.gid);
-  await chmod(temporary, ownership.directoryMode);
+  // By its descriptor: whoever owns the directory above may have put a link there by now.
+  const directory = await openDirectory(temporary);
+  try {
+    await directory.chmod(ownership.directoryMode);
+    await directory.chown(ownership.uid, ownership.gid);
+  } finally {
+    await directory.close();
+  }
   await rename(temporary, path);
   await syncDirectory(dirname(path));
 }

@@ -1,9 +1,9 @@
 // A large file whose ranges come in any order, and are gone on with after a kill.
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, readSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import type { ByteRange } from '../../adapters/ports.ts';
 import { InsufficientSpace, UnexpectedError } from '../../contracts/errors.ts';
 import type { FetchFile } from './fetch-object.ts';
@@ -35,7 +35,7 @@ export class RangedFile {
     const journal = RangeJournal.open(file, rangeBytes);
     const descriptor = openPart(file, journal.isBegun);
     try {
-      if (!journal.isBegun) await preallocate(file);
+      if (!journal.isBegun) await preallocate(file, descriptor);
       return new RangedFile(file, descriptor, journal);
     } catch (error) {
       closeSync(descriptor);
@@ -83,16 +83,17 @@ export class RangedFile {
 }
 
 /** Its room was promised (reserve.ts), and may be gone since. @throws InsufficientSpace before any is taken */
-async function preallocate({ sizeBytes, target }: FetchFile): Promise<void> {
-  const path = temporaryOf(target);
-  const { bavail, bsize } = await statfs(path);
+async function preallocate({ sizeBytes, target }: FetchFile, descriptor: number): Promise<void> {
+  const { bavail, bsize } = await statfs(temporaryOf(target));
   if (bavail * bsize < sizeBytes) {
     throw new InsufficientSpace(
       `${whereOf(target)}: got ${bavail * bsize} bytes free, expected ${sizeBytes}`,
     );
   }
   try {
-    await promisify(execFile)('fallocate', ['--length', String(sizeBytes), path]);
+    // To another process our descriptors, and the paths by them, are nothing.
+    const args = ['--length', String(sizeBytes), '/dev/fd/3'];
+    await once(spawn('fallocate', args, { stdio: ['ignore', 'ignore', 'ignore', descriptor] }), 'close');
   } catch {
     // It is not there, or the file system cannot: the file grows as it is written.
   }

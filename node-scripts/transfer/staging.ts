@@ -1,15 +1,10 @@
-// The staged tree of a restore: below each data directory, on its file system, made as Cassandra will own it.
+// The staged tree of a restore: below each data directory, on its file system; its files are made as Cassandra will own them.
 import { dirname, join } from 'node:path';
 import type { ListedFile } from '../../contracts/manifests.ts';
-import { syncDirectory } from '../durable-files.ts';
+import { makeDirectory, syncDirectory } from '../durable-files.ts';
 import type { FetchFile } from './fetch-object.ts';
-import {
-  type MadeDirectories,
-  makeOwnedDirectory,
-  type Ownership,
-  ownershipOf,
-} from './owned-directories.ts';
-import { stagingRoot } from './placement.ts';
+import { type Ownership, ownershipOf } from './owned-directories.ts';
+import { openStagingRoot, type StagingRoot } from './staging-root.ts';
 
 export interface Staging {
   /** One for each of the node's data directories that the backup's are mapped to. */
@@ -18,29 +13,45 @@ export interface Staging {
   fileOf(listed: ListedFile): Promise<FetchFile>;
   /** What has its name is durable then. */
   sync(): Promise<void>;
+  close(): Promise<void>;
 }
 
-/** @param mapped by the backup's data directory */
+/** @param mapped by the backup's data directory @throws FileInTheWay */
 export async function openStaging(mapped: string[], runId: string): Promise<Staging> {
-  const made: MadeDirectories = new Map();
   const owners = new Map<string, Ownership>();
-  for (const directory of mapped) {
-    if (owners.has(directory)) continue;
-    const owner = await ownershipOf(directory);
-    owners.set(directory, owner);
-    await makeOwnedDirectory(stagingRoot(directory, runId), owner, made);
+  const roots = new Map<string, StagingRoot>();
+  const made = new Map<string, Promise<void>>();
+  const make = (directory: string) => {
+    const making = made.get(directory) ?? makeDirectory(directory);
+    made.set(directory, making);
+    return making;
+  };
+  const close = async () => {
+    for (const root of roots.values()) await root.close();
+  };
+  try {
+    for (const directory of new Set(mapped)) {
+      owners.set(directory, await ownershipOf(directory));
+      roots.set(directory, await openStagingRoot(directory, runId));
+    }
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
-    roots: [...owners.keys()].map((directory) => stagingRoot(directory, runId)),
+    roots: [...roots.values()].map(({ path }) => path),
     async fileOf({ path, dataDirectory, sha256, sizeBytes, offset = 0 }) {
-      const root = mapped[dataDirectory] ?? '';
-      const ownership = owners.get(root) ?? (await ownershipOf(root));
-      const target = join(stagingRoot(root, runId), path);
-      await makeOwnedDirectory(dirname(target), ownership, made);
+      const directory = mapped[dataDirectory] ?? '';
+      const [root, ownership] = [roots.get(directory), owners.get(directory)];
+      if (!root || !ownership)
+        throw new Error(`${path}: got data directory ${dataDirectory} of ${mapped.length}`);
+      const target = join(root.held, path);
+      await make(dirname(target));
       return { path, target, sha256, sizeBytes, offset, ownership };
     },
     async sync() {
       for (const directory of made.keys()) await syncDirectory(directory);
     },
+    close,
   };
 }

@@ -1,7 +1,7 @@
 // Download from a vault to real directories: what comes back is what was stored, and everything else is refused by name.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryObjectStore } from '../../adapters/object-store-memory.ts';
@@ -108,6 +108,16 @@ it('stages exactly what was stored, of the tables asked for, with owner and mode
   expect(Object.keys(files).some((path) => path.startsWith('system'))).toBe(false);
   const mode = (await stat(host.data[0] ?? '')).mode & 0o666;
   expect((await stat(join(staged(0), tablePath(ORDERS), 'nb-1-big-Data.db'))).mode & 0o777).toBe(mode);
+});
+
+it('is nobody else’s to write in until it is swapped in, and the data directory’s owner’s then', async () => {
+  const [data = ''] = host.data;
+  await chmod(data, 0o751);
+  await download();
+  expect((await stat(staged(0))).mode & 0o777).toBe(0o700);
+  await host.run(RESTORE, 'place', { sources: [source], tables: [ORDERS], emptied: [] });
+  for (const path of ['', '.by_name'])
+    expect((await stat(join(data, tablePath(ORDERS), path))).mode & 0o777).toBe(0o751);
 });
 
 it('calls an object damaged that S3 denies, as it does to a host where it is gone', async () => {

@@ -1,5 +1,5 @@
 // import: Cassandra is given what was staged, and every SSTable that it did not take is told.
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BackupSource } from '../../contracts/actions.ts';
@@ -12,6 +12,7 @@ const NODETOOL = `#!/bin/sh
 echo "$@" >> "$(dirname "$0")/asked"
 [ -e "$(dirname "$0")/broken" ] && exit 0
 keyspace=$3; table=$4; shift 4
+stat -c %a "$@" > "$(dirname "$0")/modes"
 for directory in "$@"; do rm -f "$directory"/*.db "$directory"/*.crc32 "$directory"/*.txt; done
 `;
 
@@ -47,6 +48,14 @@ it('names each table once, with its directories in all data directories, and lea
   const directories = [0, 1].map((index) => join(staged(index), tablePath(ORDERS)));
   expect(await asked()).toEqual([`import --no-tokens shop orders ${directories.join(' ')}`]);
   expect(await Promise.all([0, 1].map((index) => isThere(staged(index))))).toEqual([false, false]);
+});
+
+it('lets Cassandra into what was staged only then', async () => {
+  const mode = async (path: string) => ((await stat(path)).mode & 0o7777).toString(8);
+  expect(await mode(staged(0))).toBe('700');
+  await run();
+  const modes = await Promise.all(host.data.map(mode));
+  expect((await readFile(file('modes'), 'utf8')).trim().split('\n')).toEqual(modes);
 });
 
 it('fails where Cassandra took nothing and said that it succeeded', async () => {

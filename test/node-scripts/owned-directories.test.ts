@@ -1,21 +1,19 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeOwnedDirectory, ownershipOf } from '../../node-scripts/transfer/owned-directories.ts';
+import { makeOwnedDirectory } from '../../node-scripts/transfer/owned-directories.ts';
 
-it('makes a parent once for all that are made below it at the same time', async () => {
+it('gives what it makes its owner and mode, and leaves what is there as it is', async () => {
   const root = await mkdtemp(join(tmpdir(), 'owned-directories-'));
   try {
-    const ownership = await ownershipOf(root);
-    for (let round = 0; round < 40; round += 1) {
-      const parent = join(root, `${round}`, 'shop');
-      const names = Array.from({ length: 8 }, (_, index) => `table-${index}`);
-      const made = new Map();
-      await Promise.all(names.map((name) => makeOwnedDirectory(join(parent, name), ownership, made)));
-      expect(await readdir(parent)).toEqual(names);
-      expect(await readdir(join(root, `${round}`))).toEqual(['shop']);
-    }
+    const { uid, gid, mode } = await stat(root);
+    const ownership = { uid, gid, directoryMode: 0o750, fileMode: 0o640 };
+    await makeOwnedDirectory(join(root, 'shop', 'orders'), ownership);
+    for (const made of ['shop', 'shop/orders'])
+      expect(await stat(join(root, made))).toMatchObject({ uid, gid, mode: 0o40_750 });
+    expect((await stat(root)).mode).toBe(mode);
+    expect(await readdir(root)).toEqual(['shop']);
   } finally {
     await rm(root, { recursive: true });
   }
