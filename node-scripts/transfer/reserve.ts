@@ -7,6 +7,8 @@ import type { FetchFile } from './fetch-object.ts';
 import { temporaryOf, whereOf } from './part-file.ts';
 
 const BLOCK_BYTES = 512;
+/** Of fewer bytes that are under way nobody looks how many are written: they count as still to come. */
+const LOOKED_AT_BYTES = 16 * 1024 ** 2;
 
 export interface Reserve {
   /** Room for the files of an object until they are there, or given up. @returns gives it back @throws InsufficientSpace */
@@ -15,6 +17,7 @@ export interface Reserve {
 
 interface Promised {
   device: number;
+  bytes: number;
   files: readonly FetchFile[];
 }
 
@@ -27,11 +30,11 @@ export function openReserve(
     promise(files) {
       const directory = dirname(files[0].target);
       // An object is fetched into one data directory.
-      const promised = { device: statSync(directory).dev, files };
       const bytes = bytesToCome(files);
+      const promised = { device: statSync(directory).dev, bytes, files };
       const before = [...underWay].filter(({ device }) => device === promised.device);
       // Asked for before what is free: what is written in between counts twice, rather than never.
-      const others = before.reduce((sum, each) => sum + bytesToCome(each.files), 0);
+      const others = before.reduce((sum, each) => sum + leftOf(each), 0);
       const free = freeBytes(directory);
       if (bytes > 0 && free - others - bytes < reserveBytes) {
         throw new InsufficientSpace(
@@ -47,6 +50,10 @@ export function openReserve(
 function freeBytesOf(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize;
+}
+
+function leftOf({ bytes, files }: Promised): number {
+  return bytes < LOOKED_AT_BYTES ? bytes : bytesToCome(files);
 }
 
 /** What an attempt before has written, or taken the space for, is not taken again. */
