@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ExecutionStatus, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import type { Client } from 'cassandra-driver';
+import { systemClock } from '../../adapters/clock-system.ts';
+import type { Clock } from '../../adapters/ports.ts';
 import { connect } from '../../cli/connect.ts';
 import type { Deployment } from '../../cli/deployment.ts';
 import { type RunView, viewRun } from '../../cli/run-view.ts';
@@ -108,7 +110,9 @@ async function startStage(): Promise<Stage> {
   const holds: Array<() => void> = [];
   const clients = new Map<string, Promise<Client>>();
   const end = async (executionArn: string) => {
-    const { outcome, view }: Watched = await watchRun(deployment, executionArn, SILENT, NEVER);
+    const { clock, stop } = wokenClock(installation);
+    const watching = watchRun({ ...deployment, clock }, executionArn, SILENT, NEVER).finally(stop);
+    const { outcome, view }: Watched = await watching;
     if (outcome !== 'ended') throw new Error(`${executionArn}: got ${outcome}, expected ended`);
     return view;
   };
@@ -219,6 +223,21 @@ async function listExecutions(
   } finally {
     client.destroy();
   }
+}
+
+/** Whose sleep ends, too, when an execution has begun or ended: a watch need not look often to see the end of its run. */
+function wokenClock({ cloud }: Installation): { clock: Clock; stop(): void } {
+  let changed = new AbortController();
+  const stop = cloud.stepFunctions.onExecutionStatusChange(() => changed.abort());
+  const clock: Clock = {
+    ...systemClock,
+    async sleep(milliseconds) {
+      // What changed since the last look ends it at once.
+      await systemClock.sleep(milliseconds, changed.signal);
+      changed = new AbortController();
+    },
+  };
+  return { clock, stop };
 }
 
 /** Two runs of the tests do not meet. */
