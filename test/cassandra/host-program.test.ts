@@ -1,6 +1,7 @@
-// The host program on a real node: a backup, a disaster, a restore, and its undo.
+// The host program on a real node: a backup, a disaster, a restore, and its undo; then the local node itself, for what others
+// take from it: the rights of its backup role, that it survives a crash, that it ends.
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client } from 'cassandra-driver';
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActionOutput, BackupSource, TableRef } from '../../contracts/actions.ts';
 import { type SchemaView, schemaView } from '../../contracts/ring.ts';
 import { type Cluster, startCluster } from '../../local/cassandra/cluster.ts';
+import { pidFileOf } from '../../local/cassandra/launch-scripts.ts';
 import { CLUSTER, type HostUnderTest, hostUnderTest } from '../node-scripts/host-under-test.ts';
 
 const BACKUP = '20261121t020000z-0a1b2c3d';
@@ -178,6 +180,56 @@ describe('the host program on a real node', () => {
     await host.run(UNDO, 'start', { awaitsSchema: false });
     await reconnect();
     expect(await contents(client)).toEqual({ ...after, Mixed: [] });
+  });
+
+  it('has in its role what a backup and a restore need, and no rows', async () => {
+    const backup = await cluster.connect(cluster.backupRole);
+    const ask = (query: string) => backup.execute(query, [], { prepare: false });
+    try {
+      expect((await ask('DESCRIBE SCHEMA WITH INTERNALS')).rowLength).toBeGreaterThan(7);
+      expect((await ask('SELECT * FROM system_views.settings')).rowLength).toBeGreaterThan(50);
+      await ask('CREATE TYPE shop.added (a int)');
+      await ask('CREATE TABLE shop.added_table (id int PRIMARY KEY, a int)');
+      await ask('CREATE INDEX ON shop.added_table (a)');
+      await ask(
+        'CREATE MATERIALIZED VIEW shop.added_view AS SELECT * FROM shop.added_table WHERE a IS NOT NULL AND id IS NOT NULL PRIMARY KEY (a, id)',
+      );
+      for (const refused of [
+        'SELECT * FROM shop.orders LIMIT 1',
+        'INSERT INTO shop.items (id) VALUES (1)',
+        'TRUNCATE shop.orders',
+        'DROP TABLE shop.counts',
+        'SELECT * FROM system_auth.roles',
+        "CREATE ROLE intruder WITH PASSWORD = 'x' AND LOGIN = true",
+      ]) {
+        await expect(ask(refused), refused).rejects.toThrow(/permission|privileges/);
+      }
+    } finally {
+      await backup.shutdown();
+      await client.execute('DROP MATERIALIZED VIEW IF EXISTS shop.added_view');
+      await client.execute('DROP TABLE IF EXISTS shop.added_table');
+      await client.execute('DROP TYPE IF EXISTS shop.added');
+    }
+  });
+
+  it('has the same contents after a crash', async () => {
+    const [node] = cluster.nodes;
+    const before = await contents(client);
+    await node.kill();
+    expect(await node.isUp()).toBe(false);
+    await node.start();
+    await cluster.settled();
+    await reconnect();
+    expect(await contents(client)).toEqual(before);
+  });
+
+  it('ends the process when the cluster is closed, and starts no other', async () => {
+    const [node] = cluster.nodes;
+    const pid = (await readFile(pidFileOf(node), 'utf8')).trim();
+    await client.shutdown();
+    await cluster.close();
+    expect(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).toBe('');
+    await expect(node.start()).rejects.toThrow('has been closed');
   });
 });
 

@@ -66,6 +66,17 @@ test('three nodes from one seed: hosts, tokens, racks, all data directories, ver
   expect((await ringvault('clusters')).stdout).toMatch(/alpha +alpha +3 +dc1 +5\.0/);
 });
 
+test('nobody logs in with the default password, and each of three nodes knows all roles', async () => {
+  const alpha = await stage.alpha();
+  const client = await stage.client(alpha);
+  const { rows } = await client.execute(
+    "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'",
+  );
+  expect(rows[0]?.['replication']).toMatchObject({ dc1: '3' });
+  const standard = { username: 'cassandra', password: 'cassandra' };
+  await expect(alpha.cassandra.connect(standard)).rejects.toThrow();
+});
+
 test('a seed that is none of the cluster’s instances: refused as UnknownNode', async () => {
   await stage.beta();
   const view = await stage.run('register', { clusterId: 'beta', seedInstanceId: 'i-0123456789abcdef0' });
