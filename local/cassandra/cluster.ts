@@ -183,17 +183,18 @@ async function removeEarlierNodes(directory: string): Promise<void> {
 
 async function allUpNormal(nodes: readonly CassandraNode[]): Promise<void> {
   const deadline = Date.now() + SETTLE_LIMIT_MS;
-  for (const node of nodes) {
+  const seesAll = async (node: CassandraNode) => {
     for (;;) {
       const seen = upNormalIn(await node.nodetool('status'));
       const missing = nodes.filter((each) => !seen.has(each.address)).map((each) => each.address);
-      if (missing.length === 0) break;
+      if (missing.length === 0) return;
       if (Date.now() > deadline) {
         throw new LocalServerFailed(`${node.address} does not see as Up/Normal: ${missing.join(', ')}`);
       }
       await sleep(300);
     }
-  }
+  };
+  await Promise.all(nodes.map(seesAll));
 }
 
 /** The addresses that `nodetool status` shows as UN. */

@@ -19,7 +19,7 @@ export interface LoadOptions {
 
 /** Rows written, views not counted. @throws LocalServerFailed */
 export async function loadDataset(cluster: Cluster, options: LoadOptions): Promise<{ rows: number }> {
-  await createSchema(cluster);
+  await createSchema(cluster, schemaStatements(cluster.datacenter, cluster.nodes.length));
   const client = await cluster.connect();
   try {
     return { rows: await writeRows(client, options) };
@@ -29,7 +29,7 @@ export async function loadDataset(cluster: Cluster, options: LoadOptions): Promi
 }
 
 /** All to one node, and one wait at the end: the driver's own waiting costs a second a statement. */
-async function createSchema(cluster: Cluster): Promise<void> {
+export async function createSchema(cluster: Cluster, statements: readonly string[]): Promise<void> {
   const [first] = cluster.nodes;
   const client = await cluster.connect(cluster.superuser, {
     contactPoints: [first.address],
@@ -42,22 +42,22 @@ async function createSchema(cluster: Cluster): Promise<void> {
     protocolOptions: { maxSchemaAgreementWaitSeconds: 0 },
   });
   try {
-    for (const statement of schemaStatements(cluster.datacenter, cluster.nodes.length)) {
-      await client.execute(statement);
-    }
-    await schemaAgreed(client);
+    for (const statement of statements) await client.execute(statement);
+    await schemaAgreed(client, cluster);
   } finally {
     await client.shutdown();
   }
 }
 
 /** As the one node that the client reaches sees it. */
-async function schemaAgreed(client: Client): Promise<void> {
+async function schemaAgreed(client: Client, { nodes }: Cluster): Promise<void> {
   const deadline = Date.now() + AGREEMENT_LIMIT_MS;
   for (;;) {
     const local = await client.execute('SELECT schema_version FROM system.local');
-    const peers = await client.execute('SELECT schema_version FROM system.peers_v2');
-    const versions = new Set([...local.rows, ...peers.rows].map((row) => String(row['schema_version'])));
+    const peers = await client.execute('SELECT peer, schema_version FROM system.peers_v2');
+    // Nodes that were replaced may stay there for good.
+    const members = peers.rows.filter((row) => nodes.some(({ address }) => address === String(row['peer'])));
+    const versions = new Set([...local.rows, ...members].map((row) => String(row['schema_version'])));
     if (versions.size === 1) return;
     if (Date.now() > deadline) {
       throw new LocalServerFailed(`got ${versions.size} schema versions, expected one: ${[...versions]}`);

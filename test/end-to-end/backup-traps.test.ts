@@ -28,7 +28,7 @@ async function backUp(keyspace: string) {
 
 test('a name that comes back with other content, after TRUNCATE and a restart: each backup has its own', async () => {
   const { cluster, client } = await gamma();
-  await openShop(client, 'Truncated');
+  await openShop(cluster, client, 'Truncated');
   const first = await backUp('Truncated');
   for (const table of ['Orders', 'Cache']) await client.execute(`TRUNCATE "Truncated"."${table}"`);
   await Promise.all(
@@ -54,7 +54,7 @@ test('a name that comes back with other content, after TRUNCATE and a restart: e
 
 test('a Statistics.db that a repair changed in place is stored anew, and its Data.db is not', async () => {
   const { cluster, client } = await gamma();
-  await openShop(client, 'Repaired');
+  await openShop(cluster, client, 'Repaired');
   const before = await backUp('Repaired');
   await cluster.cassandra.nodes[0].nodetool('repair', 'Repaired', 'Cache');
   const after = await backUp('Repaired');
@@ -88,8 +88,8 @@ const lacks: Array<
 test.each(lacks)(
   'a snapshot that lacks %s: refused as SnapshotIncomplete',
   async (_what, keyspace, remove, says) => {
-    const { client, second, secondNode } = await gamma();
-    await openShop(client, keyspace);
+    const { cluster, client, second, secondNode } = await gamma();
+    await openShop(cluster, client, keyspace);
     const { reached, goOn } = stage.holdAt(
       ({ action, path }) =>
         action === 's3:PutObject' &&

@@ -46,8 +46,8 @@ const callsOf = async ({ root }: LocalHost) =>
   (await readFile(join(root, 'opt/shop/calls'), 'utf8')).trim().split('\n');
 
 test('every host’s program pauses, says so after the snapshots, and resumes; what was written before comes back', async () => {
-  const { client } = await gamma();
-  await openShop(client, 'Consistent');
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, 'Consistent');
   const backup = stage.completed(await stage.run('backup', REQUEST));
   for (const shop of shops) expect(await callsOf(shop)).toEqual(['pause 5', 'check 5', 'resume 5']);
   const { manifest } = await readStoredBackup(stage, clusterId, backup.runId);

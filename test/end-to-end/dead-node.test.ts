@@ -69,7 +69,7 @@ async function loseSecond() {
 }
 
 test('one node comes back on another host; what was written since is repaired, what was deleted, dropped or truncated stays so', async () => {
-  await openShop(client, KEYSPACE);
+  await openShop(epsilon, client, KEYSPACE);
   await client.execute(`CREATE TABLE "${KEYSPACE}"."Dropped" ("Id" int PRIMARY KEY, "When" text)`);
   await letWrite(KEYSPACE);
   const backup = stage.completed(await stage.run('backup', { clusterId }));
@@ -142,7 +142,7 @@ test('another takes its place under a new host ID, and counts on beside what it 
   await client.execute(
     `CREATE KEYSPACE "${SUCCESSOR}" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}`,
   );
-  await openCustomers(client, SUCCESSOR);
+  await openCustomers(epsilon, client, SUCCESSOR);
   await letWrite(SUCCESSOR);
   const backup = stage.completed(await stage.run('backup', { clusterId }));
   const before = await who(1);

@@ -1,5 +1,7 @@
 // A keyspace a test on gamma: two tables whose rows say when they were written, one of them with an index and a view.
 import { type Client, types } from 'cassandra-driver';
+import { createSchema } from '../../local/dataset/load.ts';
+import type { ManagedCluster } from '../../local/installation.ts';
 import { sharedStage } from './stage.ts';
 
 export const clusterId = 'gamma';
@@ -15,18 +17,18 @@ export async function gamma() {
   return { cluster, client: await stage.client(cluster), first, second, secondNode };
 }
 
-export async function openShop(client: Client, keyspace: string): Promise<void> {
-  await client.execute(
+export async function openShop(
+  { cassandra }: ManagedCluster,
+  client: Client,
+  keyspace: string,
+): Promise<void> {
+  await createSchema(cassandra, [
     `CREATE KEYSPACE "${keyspace}" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}`,
-  );
-  for (const table of TABLES) {
-    await client.execute(`CREATE TABLE "${keyspace}"."${table}" ("Id" int PRIMARY KEY, "When" text)`);
-  }
-  await client.execute(`CREATE INDEX "byWhen" ON "${keyspace}"."Orders" ("When")`);
-  await client.execute(
+    ...TABLES.map((table) => `CREATE TABLE "${keyspace}"."${table}" ("Id" int PRIMARY KEY, "When" text)`),
+    `CREATE INDEX "byWhen" ON "${keyspace}"."Orders" ("When")`,
     `CREATE MATERIALIZED VIEW "${keyspace}"."OrdersByWhen" AS SELECT * FROM "${keyspace}"."Orders"
       WHERE "When" IS NOT NULL AND "Id" IS NOT NULL PRIMARY KEY ("When", "Id")`,
-  );
+  ]);
   await write(client, keyspace, 'before', 0);
 }
 
@@ -34,19 +36,23 @@ export async function openShop(client: Client, keyspace: string): Promise<void> 
 export const EVERYWHERE = { prepare: true, consistency: types.consistencies.all };
 
 /** What depends on the order of the schema, types in types and in a table, a column that rows on the disk have still; and a counter at 3. */
-export async function openCustomers(client: Client, keyspace: string): Promise<void> {
-  await client.execute(`CREATE TYPE "${keyspace}"."Zone" (code text)`);
-  await client.execute(`CREATE TYPE "${keyspace}"."Address" (street text, zone frozen<"Zone">)`);
-  await client.execute(
+export async function openCustomers(
+  { cassandra }: ManagedCluster,
+  client: Client,
+  keyspace: string,
+): Promise<void> {
+  await createSchema(cassandra, [
+    `CREATE TYPE "${keyspace}"."Zone" (code text)`,
+    `CREATE TYPE "${keyspace}"."Address" (street text, zone frozen<"Zone">)`,
     `CREATE TABLE "${keyspace}"."Customers" (id int PRIMARY KEY, at map<text, frozen<"Address">>, gone int, kept int)`,
-  );
+    `CREATE TABLE "${keyspace}"."Visits" (id int PRIMARY KEY, visits counter)`,
+  ]);
   await client.execute(
     `INSERT INTO "${keyspace}"."Customers" (id, at, gone, kept) VALUES (1, {'home': {street: 'High', zone: {code: 'N1'}}}, 3, 4)`,
     [],
     EVERYWHERE,
   );
-  await client.execute(`ALTER TABLE "${keyspace}"."Customers" DROP gone`);
-  await client.execute(`CREATE TABLE "${keyspace}"."Visits" (id int PRIMARY KEY, visits counter)`);
+  await createSchema(cassandra, [`ALTER TABLE "${keyspace}"."Customers" DROP gone`]);
   for (let visit = 0; visit < 3; visit++)
     await client.execute(
       `UPDATE "${keyspace}"."Visits" SET visits = visits + 1 WHERE id = 1`,

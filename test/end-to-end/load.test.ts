@@ -88,9 +88,9 @@ async function moveElsewhere(clusterId: string) {
 }
 
 test('two nodes’ backup in another vault comes to three nodes of other tokens, of a newer Cassandra', async () => {
-  const { client } = await gamma();
-  await openShop(client, 'Loaded');
-  await openCustomers(client, 'Loaded');
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, 'Loaded');
+  await openCustomers(cluster, client, 'Loaded');
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
 
   const loaded = await stage.client(await stage.alpha());
@@ -123,8 +123,8 @@ test('two nodes’ backup in another vault comes to three nodes of other tokens,
 });
 
 test('a table with a view comes back online, on 4.1: both are right, and a copy stands beside it', async () => {
-  const { client } = await gamma();
-  await openShop(client, 'Viewed');
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, 'Viewed');
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
   await client.execute('TRUNCATE "Viewed"."Orders"');
   await write(client, 'Viewed', 'after', 100);

@@ -38,9 +38,9 @@ async function tableIds(client: Client): Promise<string[]> {
 }
 
 test('every row, index, view and counter comes back on other nodes, which never meet the source', async () => {
-  const { client } = await gamma();
-  await openShop(client, KEYSPACE);
-  await openCustomers(client, KEYSPACE);
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, KEYSPACE);
+  await openCustomers(cluster, client, KEYSPACE);
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
   await write(client, KEYSPACE, 'after', 100);
 

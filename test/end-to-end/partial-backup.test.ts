@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterEach(() => stage.calm());
 
 test('a whole backup, an increment on it, and the restore of both, on 4.1', async () => {
-  const { client } = await gamma();
-  await openShop(client, 'Whole');
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, 'Whole');
   const base = stage.completed(await stage.run('backup', { clusterId, kind: 'incremental' }));
   expect(base).toMatchObject({ kind: 'snapshot', leftOut: { nodes: 0, tables: 0 } });
   await write(client, 'Whole', 'since', 100);
@@ -32,8 +32,8 @@ test('a whole backup, an increment on it, and the restore of both, on 4.1', asyn
 });
 
 test('a backup of chosen tables holds no other, and a restore of it leaves the others as they are', async () => {
-  const { client } = await gamma();
-  await openShop(client, 'Chosen');
+  const { cluster, client } = await gamma();
+  await openShop(cluster, client, 'Chosen');
   const keyspaces = { include: ['Chosen'], exclude: ['*.C?che'] };
   const backup = stage.completed(await stage.run('backup', { clusterId, keyspaces }));
   const { files, manifest } = await readStoredBackup(stage, clusterId, backup.runId);
@@ -56,8 +56,8 @@ test('a backup of chosen tables holds no other, and a restore of it leaves the o
 });
 
 test('a backup of one datacenter brings a dropped keyspace back, replicated there alone', async () => {
-  const { client, first } = await gamma();
-  await openShop(client, 'OneDatacenter');
+  const { cluster, client, first } = await gamma();
+  await openShop(cluster, client, 'OneDatacenter');
   const view = await stage.run('backup', { clusterId, datacenter: 'dc1' });
   const backup = stage.completed(view);
   const uploaded = view.nodes.filter((node) => node.phase === 'upload');

@@ -177,7 +177,7 @@ test('cancelled while clients are kept out: Recover lets them in, and nothing wa
 
 test('one datacenter’s node gets one table back, on 4.1, and by its repair the other has it too', async () => {
   const { cluster, client, first } = await gamma();
-  await openShop(client, 'Local');
+  await openShop(cluster, client, 'Local');
   const backup = stage.completed(await stage.run('backup', { clusterId: gammaId }));
   await client.execute('TRUNCATE "Local"."Cache"');
   await write(client, 'Local', 'after', 100);
