@@ -2,6 +2,7 @@
 import { type Client, types } from 'cassandra-driver';
 import type { RunRecord } from '../../contracts/runs.ts';
 import {
+  type Comparison,
   compareWithExpectation,
   type Expectation,
   recordExpectation,
@@ -18,7 +19,7 @@ export interface DatasetStage {
   /** Of the whole dataset. */
   backup: RunRecord;
   /** What differs from what was backed up: in the live data, or as a client of another cluster reads it. */
-  differences(client?: Client): Promise<unknown[]>;
+  differences(client?: Client): Promise<Comparison[]>;
   /** A sign in the live data which no restore brings back; answers whether it is there. */
   mark(): Promise<() => Promise<boolean>>;
 }

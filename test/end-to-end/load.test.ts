@@ -61,7 +61,7 @@ test('a keyspace comes back under another name, whole, beside the live one; kill
   expect(await isMarked()).toBe(true);
   await withClient(async (client) => {
     await indexAnswers(client, '"ShopBefore"');
-    const found = (await differences(asking(client, '"ShopBefore"'))) as Array<{ what: string }>;
+    const found = await differences(asking(client, '"ShopBefore"'));
     // Of the live one.
     expect(found.filter(({ what }) => !what.startsWith('schema'))).toEqual([]);
     await client.execute('DROP KEYSPACE "ShopBefore"');
