@@ -1,4 +1,4 @@
-// Backups that must not come about, or not as they were begun: refused by name, and the next one works.
+// Backups that must not come about, or not as they were begun: refused by name.
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeAll, expect, test } from 'vitest';
@@ -136,7 +136,7 @@ test('the schema changed between snapshot and seal: the backup has the schema of
   expect((await stage.deployment.store.get(key))?.body.toString()).not.toContain('after_the_snapshot');
 });
 
-test('a snapshot with a missing component: refused as SnapshotIncomplete, nothing sealed, and the next one works', async () => {
+test('a snapshot with a missing component: refused as SnapshotIncomplete, and nothing sealed', async () => {
   const { client, node } = await betaNode();
   await addRows(client);
   const { reached, goOn } = endOfPhase('snapshot-1');
@@ -153,7 +153,6 @@ test('a snapshot with a missing component: refused as SnapshotIncomplete, nothin
   expect(await stage.deployment.store.get(manifest)).toBeUndefined();
   expect(await node.nodetool('listsnapshots')).not.toContain('ringvault-');
   await stage.mailAbout(runId, /FAILED/);
-  stage.completed(await stage.run('backup', { clusterId: 'beta' }));
 });
 
 async function schemaVersion(): Promise<string> {
