@@ -31,19 +31,6 @@ async function betaNode() {
   return { node: beta.cassandra.nodes[0], client: await stage.client(beta) };
 }
 
-test('a node that is down at discovery: refused as NodeDown, which names it', async () => {
-  const alpha = await stage.alpha();
-  const [, , third] = alpha.cassandra.nodes;
-  const host = alpha.hosts[2];
-  await third?.stop();
-  const view = await stage.run('backup', { clusterId: 'alpha' });
-  await third?.start();
-  await alpha.cassandra.settled();
-  expect(view.run?.status).toBe('FAILED');
-  expect(errorNameOf(view)).toBe('NodeDown');
-  expect(errorOf(view)?.message).toContain(host?.instanceId);
-});
-
 test('a host that SSM does not reach: refused as HostUnreachable, which names it', async () => {
   const [host] = (await stage.beta()).hosts;
   host?.disconnect();
@@ -51,18 +38,6 @@ test('a host that SSM does not reach: refused as HostUnreachable, which names it
   host?.connect();
   expect(errorNameOf(view)).toBe('HostUnreachable');
   expect(errorOf(view)?.message).toContain(host?.instanceId);
-});
-
-test('a ring member that no managed host runs: refused as UnmanagedNode, which names it', async () => {
-  const alpha = await stage.alpha();
-  const { hosts } = stage.installation.cloud.runCommand;
-  const [, second] = alpha.hosts;
-  if (!second) throw new Error('alpha has one host only');
-  hosts.delete(second.instanceId);
-  const view = await stage.run('backup', { clusterId: 'alpha' });
-  hosts.set(second.instanceId, second);
-  expect(errorNameOf(view)).toBe('UnmanagedNode');
-  expect(errorOf(view)?.message).toContain(second.cassandra?.address);
 });
 
 test('a second run on a cluster: refused as ClusterBusy, and the first completes', async () => {

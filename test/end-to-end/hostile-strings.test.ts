@@ -22,17 +22,12 @@ afterEach(async () => {
 
 const hostile = () => `a"b'c; $(touch ${canary})\n\`touch ${canary}\` \\ || touch ${canary} #`;
 
-test('as the name of who asks: the backup completes, and history and mail say it', async () => {
-  const requestedBy = hostile();
-  const { runId } = stage.completed(await stage.run('backup', { clusterId: 'beta', requestedBy }));
-  expect((await stage.deployment.catalog.readRun('beta', runId))?.request).toMatchObject({ requestedBy });
-  const mail = await stage.mailAbout(runId, /COMPLETED/);
-  // In one line, so that nobody can write lines into the mail.
-  expect(mail).toContain(`Requested by:    ${requestedBy.replaceAll('\n', ' ')}\n`);
-});
-
-test('as the cluster’s own name and its role’s name and password: they are carried, and the manifest has the name', async () => {
+test('as names of the cluster, of who asks, of the role and of the owner’s snapshot, and as a password: the backup carries them', async () => {
   const beta = await stage.beta();
+  const [node] = beta.cassandra.nodes;
+  const requestedBy = hostile();
+  const tag = `mine; $(touch ${canary.replaceAll('/', '.')}) "x"`;
+  await node.nodetool('snapshot', '-t', tag);
   const { endpoint } = stage.installation.cloud;
   const arn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:ringvault/beta-AbCdEf';
   const client = await stage.client(beta);
@@ -44,17 +39,16 @@ test('as the cluster’s own name and its role’s name and password: they are c
   );
   await client.execute(`GRANT ${beta.cassandra.backupRole.username} TO ${role}`);
   await endpoint.secrets.putByArn(arn, JSON.stringify({ username, password }));
-  const view = await stage.run('backup', { clusterId: 'beta' });
+  const view = await stage.run('backup', { clusterId: 'beta', requestedBy });
   await endpoint.secrets.putByArn(arn, JSON.stringify(beta.cassandra.backupRole));
-  const { manifest } = await readStoredBackup(stage, 'beta', stage.completed(view).runId);
+  const { runId } = stage.completed(view);
+  const { manifest } = await readStoredBackup(stage, 'beta', runId);
   expect(manifest.clusterName).toBe(HOSTILE_NAME);
-});
-
-test('as the tag of the owner’s snapshot: it is left alone', async () => {
-  const node = (await stage.beta()).cassandra.nodes[0];
-  const tag = `mine; $(touch ${canary.replaceAll('/', '.')}) "x"`;
-  await node.nodetool('snapshot', '-t', tag);
-  stage.completed(await stage.run('backup', { clusterId: 'beta' }));
+  expect((await stage.deployment.catalog.readRun('beta', runId))?.request).toMatchObject({ requestedBy });
+  const mail = await stage.mailAbout(runId, /COMPLETED/);
+  // In one line, so that nobody can write lines into the mail.
+  expect(mail).toContain(`Requested by:    ${requestedBy.replaceAll('\n', ' ')}\n`);
+  // It is left alone.
   expect(await node.nodetool('listsnapshots')).toContain(tag);
   await node.nodetool('clearsnapshot', '-t', tag);
 });

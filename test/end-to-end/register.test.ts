@@ -84,25 +84,34 @@ test('a seed that is none of the cluster’s instances: refused as UnknownNode',
   expect(view.run?.failedStep).toBe('RegisterCluster');
 });
 
-test('a node that is down, and one that no managed host runs: refused by name, and nothing is changed', async () => {
+test('a node that is down, and one that no managed host runs: each run is refused by name, and nothing is changed', async () => {
   const alpha = await stage.alpha();
   const before = await described('alpha');
+  const refused = async (of: object = {}) => [
+    await stage.run('register', { clusterId: 'alpha', ...of }),
+    await stage.run('backup', { clusterId: 'alpha' }),
+  ];
   const [, , third] = alpha.cassandra.nodes;
   await third?.stop();
-  const down = await stage.run('register', { clusterId: 'alpha' });
+  const down = await refused();
   await third?.start();
   await alpha.cassandra.settled();
-  expect(errorNameOf(down)).toBe('NodeDown');
-  expect(errorOf(down)?.message).toContain(alpha.hosts[2]?.instanceId);
+  for (const view of down) {
+    expect(view.run?.status).toBe('FAILED');
+    expect(errorNameOf(view)).toBe('NodeDown');
+    expect(errorOf(view)?.message).toContain(alpha.hosts[2]?.instanceId);
+  }
 
   const { hosts } = stage.installation.cloud.runCommand;
   const [seed, second] = alpha.hosts;
   if (!second) throw new Error('alpha has one host only');
   hosts.delete(second.instanceId);
-  const unmanaged = await stage.run('register', { clusterId: 'alpha', seedInstanceId: seed?.instanceId });
+  const unmanaged = await refused({ seedInstanceId: seed?.instanceId });
   hosts.set(second.instanceId, second);
-  expect(errorNameOf(unmanaged)).toBe('UnmanagedNode');
-  expect(errorOf(unmanaged)?.message).toContain(second.cassandra?.address);
+  for (const view of unmanaged) {
+    expect(errorNameOf(view)).toBe('UnmanagedNode');
+    expect(errorOf(view)?.message).toContain(second.cassandra?.address);
+  }
   expect(await described('alpha')).toEqual(before);
 });
 

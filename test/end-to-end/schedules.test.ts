@@ -48,11 +48,26 @@ const waiting = (execution: string) =>
     (await runsOf('initialized')).find((run) => run.executionArn === execution),
   );
 
-test('a scheduled run waits for its cluster, INITIALIZED, then runs: two never at the same time', async () => {
+test('scheduled runs meet another: one is cancelled while it waits, one waits and runs after it, one skips and is told', async () => {
   const { execution: first, goOn } = await heldBackup();
+  const holder = async () => (await stage.deployment.catalog.readLock('beta'))?.executionArn;
+  // Of an earlier time than the next that waits, which would supersede it.
+  const earlier = await waiting(await stage.start('backup', scheduled('daily')));
+  const cancelled = await ringvault('cancel', 'beta', earlier.runId);
+  expect(cancelled.stdout).toMatch(/backup \S+ of cluster beta: CANCELLED/);
+  expect(await holder()).toBe(first);
+
   const second = await stage.start('backup', scheduled('daily'));
   const { runId } = await waiting(second);
-  expect((await stage.deployment.catalog.readLock('beta'))?.executionArn).toBe(first);
+
+  const careful = await stage.start('backup', scheduled('careful'));
+  const skipped = await stage.end(careful);
+  expect({ status: skipped.run?.status, error: skipped.run?.error?.errorName }).toEqual({
+    ...{ status: 'CANCELLED', error: 'ClusterBusy' },
+  });
+  expect(await mailWith(careful)).toMatch(/^Subject: \[ringvault\] beta: backup REFUSED ClusterBusy/m);
+
+  expect(await holder()).toBe(first);
   goOn();
   const before = stage.completed(await stage.end(first));
   const after = stage.completed(await stage.end(second));
@@ -61,29 +76,6 @@ test('a scheduled run waits for its cluster, INITIALIZED, then runs: two never a
     await stage.deployment.catalog.listRuns('beta', { node: 'i-0000000200000001', limit: 1 })
   )[0]?.nodes ?? [undefined];
   expect(Date.parse(node?.startedAt ?? '')).toBeGreaterThan(Date.parse(before.endedAt ?? ''));
-});
-
-test('a scheduled run that waits can be cancelled, and the run that it waits for goes on', async () => {
-  const { execution: first, goOn } = await heldBackup();
-  const second = await stage.start('backup', scheduled('daily'));
-  const { runId } = await waiting(second);
-  const cancelled = await ringvault('cancel', 'beta', runId);
-  expect(cancelled.stdout).toMatch(/backup \S+ of cluster beta: CANCELLED/);
-  expect((await stage.deployment.catalog.readLock('beta'))?.executionArn).toBe(first);
-  goOn();
-  stage.completed(await stage.end(first));
-});
-
-test('a schedule that skips is CANCELLED as ClusterBusy, and told', async () => {
-  const { execution: first, goOn } = await heldBackup();
-  const execution = await stage.start('backup', scheduled('careful'));
-  const view = await stage.end(execution);
-  expect({ status: view.run?.status, error: view.run?.error?.errorName }).toEqual({
-    ...{ status: 'CANCELLED', error: 'ClusterBusy' },
-  });
-  expect(await mailWith(execution)).toMatch(/^Subject: \[ringvault\] beta: backup REFUSED ClusterBusy/m);
-  goOn();
-  stage.completed(await stage.end(first));
 });
 
 test('a start that is delivered after its window: CANCELLED as ScheduleMissed, and nothing is begun', async () => {
