@@ -10,6 +10,7 @@ import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { beforeAll, expect, test } from 'vitest';
 import { actionIdOf } from '../../contracts/identifiers.ts';
 import { type DatasetStage, datasetStage } from './dataset-stage.ts';
+import { madeOnce } from './stage.ts';
 import { readStoredBackup } from './stored-backup.ts';
 
 let dataset: DatasetStage;
@@ -33,7 +34,7 @@ async function refusal(call: Promise<unknown>): Promise<string> {
   return 'it was done';
 }
 
-async function keys() {
+const keys = madeOnce(async () => {
   const { stage, backup, alpha } = dataset;
   const { layout } = stage.deployment;
   const { files } = await readStoredBackup(stage, 'alpha', backup.runId);
@@ -50,7 +51,7 @@ async function keys() {
     otherAction: layout.action(other.instanceArn, upload),
     otherResult: layout.result(other.instanceArn, upload),
   };
-}
+});
 
 test('cannot delete', async () => {
   for (const Key of Object.values(await keys())) {
