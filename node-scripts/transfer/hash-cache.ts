@@ -6,7 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeDirectory, syncDirectory } from '../durable-files.ts';
+import { isMissingFile, makeDirectory, syncDirectory } from '../durable-files.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
 import { CompactTable } from './compact-table.ts';
 
@@ -125,7 +125,10 @@ async function keepUsed(file: FileHandle, path: string, records: number, used: S
   } finally {
     await kept.close();
   }
-  await rename(temporary, path);
+  await rename(temporary, path).catch((error: unknown) => {
+    // Another upload on this host, of a run before that is about to be ended, has renamed what both have written.
+    if (!isMissingFile(error)) throw error;
+  });
   await syncDirectory(dirname(path));
 }
 

@@ -7,8 +7,6 @@ import type { FetchFile } from './fetch-object.ts';
 import { temporaryOf, whereOf } from './part-file.ts';
 
 const BLOCK_BYTES = 512;
-/** Of fewer bytes that are under way nobody looks how many are written: they count as still to come. */
-const LOOKED_AT_BYTES = 16 * 1024 ** 2;
 
 export interface Reserve {
   /** Room for the files of an object until they are there, or given up. @returns gives it back @throws InsufficientSpace */
@@ -33,13 +31,17 @@ export function openReserve(
       const bytes = bytesToCome(files);
       const promised = { device: statSync(directory).dev, bytes, files };
       const before = [...underWay].filter(({ device }) => device === promised.device);
-      // Asked for before what is free: what is written in between counts twice, rather than never.
-      const others = before.reduce((sum, each) => sum + leftOf(each), 0);
-      const free = freeBytes(directory);
-      if (bytes > 0 && free - others - bytes < reserveBytes) {
-        throw new InsufficientSpace(
-          `${whereOf(files[0].target)}: got ${free} bytes free by now, expected ${bytes} for what comes next, ${others} for what is under way and ${reserveBytes} in reserve`,
-        );
+      const keepsReserve = (others: number, free: number) => free - others - bytes >= reserveBytes;
+      const all = before.reduce((sum, each) => sum + each.bytes, 0);
+      if (bytes > 0 && !keepsReserve(all, freeBytes(directory))) {
+        // Much of what is under way may be written. Looked at before what is free: a write in between counts twice, not never.
+        const others = before.reduce((sum, each) => sum + bytesToCome(each.files), 0);
+        const free = freeBytes(directory);
+        if (!keepsReserve(others, free)) {
+          throw new InsufficientSpace(
+            `${whereOf(files[0].target)}: got ${free} bytes free by now, expected ${bytes} for what comes next, ${others} for what is under way and ${reserveBytes} in reserve`,
+          );
+        }
       }
       underWay.add(promised);
       return () => void underWay.delete(promised);
@@ -50,10 +52,6 @@ export function openReserve(
 function freeBytesOf(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize;
-}
-
-function leftOf({ bytes, files }: Promised): number {
-  return bytes < LOOKED_AT_BYTES ? bytes : bytesToCome(files);
 }
 
 /** What an attempt before has written, or taken the space for, is not taken again. */

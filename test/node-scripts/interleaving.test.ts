@@ -132,7 +132,10 @@ it('two uploads at a time, one of them killed on its way, leave what restores', 
         const requested = await again.request(living);
         const both = Promise.allSettled([first.carryOut(dying), second.carryOut(requested)]);
         const [killed, lived] = await scheduler.waitFor(both);
-        expect(lived).toEqual({ status: 'fulfilled', value: 'succeeded' });
+        expect([lived, shared.callback.answers.get(requested.taskToken)]).toEqual([
+          { status: 'fulfilled', value: 'succeeded' },
+          { output: expect.anything() },
+        ]);
         const journal = join(first.paths.action(document.actionId), 'stored-objects');
         if (killed.status === 'rejected' || killed.value !== 'succeeded') {
           if (await isThere(journal)) await truncate(journal, Math.max(0, (await stat(journal)).size - torn));
