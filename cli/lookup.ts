@@ -11,7 +11,7 @@ import {
 import { latestBackup } from '../contracts/latest-backup.ts';
 import { type ClusterManifest, clusterManifest } from '../contracts/manifests.ts';
 import type { RegisteredSummary } from '../contracts/registrations.ts';
-import type { RunRecord } from '../contracts/runs.ts';
+import { isKeptFor, type RunRecord } from '../contracts/runs.ts';
 import type { Deployment } from './deployment.ts';
 
 /** Clusters that had a run: the first claim of a cluster writes its configuration to the vault. */
@@ -87,9 +87,7 @@ export async function requireKeptRestore(
     return requireRun(deployment, clusterId, runId);
   }
   const restores = await deployment.catalog.listRuns(clusterId, { workflow: 'restore' });
-  const kept = restores.find(
-    ({ undo }) => undo === 'possible' || (operation === 'release' && undo === 'undone'),
-  );
+  const kept = restores.find((run) => isKeptFor(operation, run));
   if (kept) return kept;
   await requireCluster(deployment, clusterId);
   throw new NothingToUndo(`cluster "${clusterId}" has no restore of which anything is kept to ${operation}`);

@@ -13,6 +13,7 @@ import {
   hostId,
   instanceArn,
   instanceId,
+  ipAddress,
   isoTime,
   kmsKeyArn,
   runId,
@@ -85,7 +86,7 @@ export type Description = z.infer<typeof description>;
 const newHost = z
   .strictObject({
     /** The address of the dead node whose place it takes, under a host ID of its own. */
-    replaces: z.union([z.ipv4(), z.ipv6()]).optional(),
+    replaces: ipAddress.optional(),
     /** What Cassandra reads on the other hosts: this one cannot be asked. */
     readableFormats: z.array(z.string()),
     /** As its cassandra.yaml must have it. */
@@ -276,7 +277,7 @@ export const actions = {
       /** The node has no schema of its own: until it has that of the others. */
       awaitsSchema: z.boolean(),
       /** The address of the dead node whose place this one takes, under a host ID of its own. */
-      replaces: z.union([z.ipv4(), z.ipv6()]).optional(),
+      replaces: ipAddress.optional(),
     }),
     output: z.strictObject({ hostId, durationMs: count }),
   },

@@ -32,6 +32,8 @@ export const instanceId = z
   .string()
   .regex(/^i-[0-9a-f]{8,17}$/, 'an EC2 instance ID looks like i-0123456789abcdef0');
 
+export const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+
 /** An EC2 tag that selects instances. */
 export const instanceTag = z.strictObject({
   key: z.string().min(1).max(128),

@@ -1,7 +1,7 @@
 // Pausing a cluster's applications: how they are reached, what each answers, and what a run keeps of its pause.
 import { z } from 'zod';
 import { FORMAT_VERSION } from './documents.ts';
-import { clusterId, count, instanceId, instanceTag, isoTime, runId } from './identifiers.ts';
+import { clusterId, count, instanceId, instanceTag, ipAddress, isoTime, runId } from './identifiers.ts';
 
 const seconds = (least: number, most: number) => z.int().min(least).max(most);
 const port = z.int().min(1).max(65_535);
@@ -80,7 +80,7 @@ export const application = z.strictObject({
   /** `<host>:<port>`, as SRV gave it; of one that is called through Run Command, its host's own name. */
   name: z.string().min(1),
   /** Of IP; or the ID of the instance that Run Command reaches. */
-  address: z.union([z.ipv4(), z.ipv6(), instanceId]),
+  address: z.union([ipAddress, instanceId]),
   /** Absent of an instance. */
   port: port.optional(),
 });

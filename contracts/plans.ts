@@ -13,6 +13,7 @@ import {
   hostId,
   instanceArn,
   instanceId,
+  ipAddress,
   isoTime,
   runId,
   sha256,
@@ -83,7 +84,7 @@ export const backupPlan = z.strictObject({
 export type BackupPlan = z.infer<typeof backupPlan>;
 
 /** Of a node that comes back under a new host ID: the address of the dead one, whose tokens it takes at its first start. */
-const replaces = z.union([z.ipv4(), z.ipv6()]).optional();
+const replaces = ipAddress.optional();
 
 export const restorePlan = z.strictObject({
   ...planBase,

@@ -145,3 +145,8 @@ export const progress = z.strictObject({
   error: toldError.optional(),
 });
 export type Progress = z.infer<typeof progress>;
+
+/** Of a restore: whether anything is kept on its hosts that could be put back, or deleted. */
+export function isKeptFor(operation: 'undo' | 'release', { undo }: Pick<RunRecord, 'undo'>): boolean {
+  return undo === 'possible' || (operation === 'release' && undo === 'undone');
+}

@@ -1,6 +1,6 @@
 // Which restore an undo or a release is about, and which of its nodes are still there.
 import { NothingToUndo } from '../../contracts/errors.ts';
-import type { RunRecord } from '../../contracts/runs.ts';
+import { isKeptFor, type RunRecord } from '../../contracts/runs.ts';
 import type { StepPorts } from '../wrapper/step-ports.ts';
 import { placedSince } from './placed-since.ts';
 import type { MappedNode, MatchedNodes } from './restore-nodes.ts';
@@ -14,9 +14,9 @@ export async function findRestore(
 ): Promise<RunRecord & { backupId: string }> {
   const restores = (await catalog.listRuns(clusterId, { workflow: 'restore' })).filter((run) => run.undo);
   const open = restores.filter((run) => run.undo === 'possible');
-  const kept = operation === 'undo' ? open : restores.filter((run) => run.undo !== 'released');
   const named = restores.find((run) => run.runId === restoreRunId);
-  const found = restoreRunId === 'latest' ? kept[0] : named;
+  const newest = restores.find((run) => isKeptFor(operation, run));
+  const found = restoreRunId === 'latest' ? newest : named;
   if (!found?.backupId) {
     throw new NothingToUndo(
       restoreRunId === 'latest'

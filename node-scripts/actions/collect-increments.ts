@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { withCql } from '../cassandra/cql.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
-import { incrementalBackups, nodetool, notUpNormal, ringStatus } from '../cassandra/nodetool.ts';
-import { readRing, ringBytes } from '../cassandra/ring.ts';
+import { incrementalBackups, nodetool } from '../cassandra/nodetool.ts';
+import { seenAfter } from '../cassandra/seen-after.ts';
 import { readTruncations, withoutCommitLog, withoutIncrementalBackups } from '../cassandra/table-state.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere, writeDurably } from '../durable-files.ts';
@@ -31,15 +31,8 @@ export async function collectIncrements(
     ? { ...NOTHING, gaps: ['incremental backups were off; they are on now'] }
     : await take(context, input);
   const doneAt = context.clock.now().toISOString();
-  const status = await ringStatus(context);
-  const { own, ring } = await withCql(context, (cql) => readRing(cql, status));
-  return {
-    times: { askedAt: startedAt, startedAt, doneAt, clockOffsetMs },
-    ringDigest: ringBytes(ring).digest,
-    schemaVersion: own.schemaVersion,
-    notUpNormal: notUpNormal(status),
-    ...{ turnedOn, ...taken },
-  };
+  const times = { askedAt: startedAt, startedAt, doneAt, clockOffsetMs };
+  return { times, ...(await seenAfter(context)), turnedOn, ...taken };
 }
 
 type Taken = Pick<ActionOutput<'collect-increments'>, 'gaps' | 'sstables' | 'unfinished'>;

@@ -7,9 +7,9 @@ import { InvalidDocument, NodetoolFailed, PauseExceeded, VaultUnavailable } from
 import { snapshotTimes } from '../../contracts/manifests.ts';
 import { BACKED_UP_SYSTEM_KEYSPACES, isSystemKeyspace } from '../../contracts/ring.ts';
 import { withCql } from '../cassandra/cql.ts';
-import { nodetool, notUpNormal, ringStatus, tryNodetool } from '../cassandra/nodetool.ts';
-import { readRing, ringBytes } from '../cassandra/ring.ts';
+import { nodetool, tryNodetool } from '../cassandra/nodetool.ts';
 import { readKeyspaces } from '../cassandra/schema.ts';
+import { seenAfter } from '../cassandra/seen-after.ts';
 import type { ActionContext } from '../context.ts';
 import { readIfThere, writeDurably } from '../durable-files.ts';
 import { noteBefore } from '../increments/note-before.ts';
@@ -24,17 +24,7 @@ export async function snapshot(
 ): Promise<ActionOutput<'snapshot'>> {
   mustBeTagOf(context.document.runId, input.tag);
   const { times, late, incrementalBackups } = (await readTaken(context)) ?? (await take(context, input));
-  const status = await ringStatus(context);
-  const { own, ring } = await withCql(context, (cql) => readRing(cql, status));
-  return {
-    tag: input.tag,
-    times,
-    late,
-    ringDigest: ringBytes(ring).digest,
-    schemaVersion: own.schemaVersion,
-    notUpNormal: notUpNormal(status),
-    incrementalBackups,
-  };
+  return { tag: input.tag, times, late, ...(await seenAfter(context)), incrementalBackups };
 }
 
 const takenPath = (context: ActionContext) => join(context.directory, 'taken.json');

@@ -26,6 +26,17 @@ import { CLUSTER, configuration, newWorld, type World } from './support/world.ts
 
 const [first, second, dead] = NODES;
 
+/** The tables' values are counters. */
+const counting = {
+  ...schema,
+  tables: schema.tables.map((table) => ({
+    ...table,
+    columns: table.columns.map((column) =>
+      column.name === 'value' ? { ...column, type: 'counter' } : column,
+    ),
+  })),
+};
+
 describe('a dead node', () => {
   it('gets all that it had on the new host: its own tables, and the schema of the others', async () => {
     const world = await backedUp();
@@ -125,13 +136,7 @@ describe('a dead node', () => {
 
   it('does not come back beside counters without a word: it would count on from what it had', async () => {
     const world = newWorld();
-    const counting = schema.tables.map((table) => ({
-      ...table,
-      columns: table.columns.map((column) =>
-        column.name === 'value' ? { ...column, type: 'counter' } : column,
-      ),
-    }));
-    const live = { schema: { ...schema, tables: counting } };
+    const live = { schema: counting };
     await completedBackup(world, {}, {}, live);
     await expect(planned(world, { live })).rejects.toMatchObject({
       name: 'CountersAtRisk',
@@ -186,13 +191,7 @@ describe('a dead node', () => {
 
     it('counts anew, beside what the one before had counted', async () => {
       const world = newWorld();
-      const counting = schema.tables.map((table) => ({
-        ...table,
-        columns: table.columns.map((column) =>
-          column.name === 'value' ? { ...column, type: 'counter' } : column,
-        ),
-      }));
-      const live = { schema: { ...schema, tables: counting } };
+      const live = { schema: counting };
       await completedBackup(world, {}, {}, live);
       expect((await planned(world, { ...replaced, live })).deadNode).toBe(true);
     });
