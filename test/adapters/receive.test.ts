@@ -1,9 +1,9 @@
 // Receiving from servers that answer in every way but the good one.
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
 import type { ObjectStore } from '../../adapters/ports.ts';
 
@@ -136,6 +136,55 @@ it.each<[string, Answer]>([
   // The SDK's own handler asks once more of what is no plain answer.
   answers = [bad, bad, well];
   expect((await receive()).equals(body)).toBe(true);
+});
+
+describe('a server that falls silent', () => {
+  let spied: ReturnType<typeof vi.spyOn>;
+  beforeEach(() => {
+    const { setTimeout } = Socket.prototype;
+    // The minute that is waited for is a tenth of a second here.
+    spied = vi.spyOn(Socket.prototype, 'setTimeout').mockImplementation(function (
+      this: Socket,
+      ms,
+      callback,
+    ) {
+      return setTimeout.call(this, ms === 60_000 ? 100 : ms, callback);
+    });
+  });
+  afterEach(() => {
+    spied.mockRestore();
+    vi.unstubAllEnvs();
+  });
+
+  it.each<[string, Answer]>([
+    ['before it answers', () => undefined],
+    [
+      'in the middle',
+      (socket) =>
+        void socket.write(Buffer.concat([Buffer.from(head(body.length)), rest(0).subarray(0, 5_000)])),
+    ],
+  ])('%s is asked again for what is missing', async (_, silent) => {
+    answers = [silent, well];
+    expect((await receive()).equals(body)).toBe(true);
+    expect(connections.size).toBe(2);
+  });
+
+  it('is sent a body again', async () => {
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'key');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+    let silent: Socket | undefined;
+    answers = [
+      (socket, request) => {
+        silent ??= socket;
+        if (socket !== silent && request.startsWith('PUT')) socket.write(head(0));
+      },
+    ];
+    // With the time-outs that hosts have.
+    const own = s3ObjectStore({ bucket: 'bucket', region: 'eu-west-1' });
+    expect(await own.put('key', 'body', 'overwrite')).toBe('created');
+    expect(connections.size).toBe(2);
+  });
 });
 
 it('leaves what is no answer to the SDK’s own handler', async () => {
