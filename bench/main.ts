@@ -69,12 +69,16 @@ const bench = new Command('bench')
 bench
   .command('memory')
   .description(
-    'Peak memory of the upload with many small files, and with much data, into a server that discards.',
+    'Peak memory of the upload with many small files, with much data, and in each manner, into a server that discards.',
   )
   .option('--files <number>', 'small files', '200000')
   .option('--gib <number>', 'distinct blocks', '20')
-  .action((options: { files: string; gib: string }) =>
-    measureMemory({ files: Number(options.files), gib: Number(options.gib), say }),
+  .option(
+    '--rows <part...>',
+    'only those whose names have one of these; the report is below .cache/bench then',
+  )
+  .action(({ files, gib, rows }: { files: string; gib: string; rows?: string[] }) =>
+    measureMemory({ files: Number(files), gib: Number(gib), only: rows, say }),
   );
 
 await bench.parseAsync();

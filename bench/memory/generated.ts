@@ -1,5 +1,6 @@
 // Snapshots that no Cassandra made: many small files, and big files whose every block is another. Sparse, so that 20 GiB take
 // 80 MiB of the disk.
+import { randomFillSync } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -56,6 +57,35 @@ export async function generateBlocks(root: string, gib: number): Promise<Generat
     return ['Data.db', 'Index.db', 'Statistics.db'];
   });
   return generator.result();
+}
+
+/** SSTables whose Data.db is of so many MiB, four fifths of each random, so that compression takes a little from it. */
+export async function generateFiles(root: string, files: number, mib: number): Promise<Generated> {
+  const generator = new Generator(root);
+  const sizeBytes = Math.floor(mib * BLOCK_BYTES);
+  await generator.write(files, async (prefix, number) => {
+    const file = await open(`${prefix}Data.db`, 'w');
+    generator.digest = await writeRandom(file, sizeBytes).finally(() => file.close());
+    generator.bytes += sizeBytes;
+    for (const component of ['Index.db', 'Statistics.db']) {
+      await writeFile(`${prefix}${component}`, `${component} of SSTable ${number}\n`);
+    }
+    return ['Data.db', 'Index.db', 'Statistics.db'];
+  });
+  return generator.result();
+}
+
+/** Answers the CRC32 of the whole. */
+async function writeRandom(file: FileHandle, sizeBytes: number): Promise<number> {
+  const block = Buffer.alloc(BLOCK_BYTES, 'what shrinks ');
+  let checksum = 0;
+  for (let left = sizeBytes; left > 0; left -= block.length) {
+    randomFillSync(block, 0, Math.floor(block.length * 0.8));
+    const own = block.subarray(0, left);
+    await file.appendFile(own);
+    checksum = crc32(own, checksum);
+  }
+  return checksum;
 }
 
 /** Answers the CRC32 of the whole. */

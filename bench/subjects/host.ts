@@ -22,7 +22,14 @@ const DAY_MS = 86_400_000;
 /** What of the arena a host needs. */
 export type HostArena = Pick<Arena, 'tasks' | 'bucket'> & {
   vault: Pick<Arena['vault'], 'url' | 'region' | 'credentials' | 'client' | 'certificate'>;
+  kms?: { url: string };
 };
+
+/** What of a cluster's configuration a measurement is of. */
+export interface HostSettings {
+  compression?: 'none' | 'zstd';
+  limits?: { uploadsAtOnce?: number; hashesAtOnce?: number };
+}
 
 export const newRunId = () => runIdOf(new Date().toISOString(), randomBytes(4).toString('hex'));
 
@@ -55,12 +62,14 @@ export async function requestAction<Name extends ActionName>(
   run: string,
   action: Name,
   input: ActionInput<Name>,
+  { compression, limits }: HostSettings = {},
 ): Promise<Command & { token: string }> {
   const configuration = clusterConfiguration.parse({
     hosts: { tag: { key: 'cassandra', value: CLUSTER } },
     datacenters: ['dc1'],
     cassandra: { cql: { credentialsSecretArn: SECRET_ARN } },
-    limits: { reserveBytes: 0 },
+    ...(compression && { compression }),
+    limits: { reserveBytes: 0, ...limits },
   });
   const later = new Date(Date.now() + DAY_MS).toISOString();
   const token = actionIdOf(run, action);
@@ -105,6 +114,7 @@ export async function requestAction<Name extends ActionName>(
       ...awsEnvironment(arena.vault),
       AWS_ENDPOINT_URL_S3: vault.url,
       AWS_ENDPOINT_URL_SFN: arena.tasks.url,
+      ...(arena.kms && { AWS_ENDPOINT_URL_KMS: arena.kms.url }),
       RINGVAULT_HOST_ROOT: root,
       ...NODE_ENVIRONMENT,
       // As the hosts' script has it.
