@@ -1,17 +1,13 @@
 // Sending bytes of memory, or of a file, to S3: a file's are read anew for each attempt.
-import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
 import { FileUnstable, FileVanished, RingvaultError, UnexpectedError } from '../contracts/errors.ts';
+import { FilePart, PACED_BYTES, type Range } from './file-part.ts';
 import { isCutShort, isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
 import type { NewObject, SendingPace } from './ports.ts';
 
 const MOST_ATTEMPTS = 8;
-/** Read from the disk at once. */
-const READ_BYTES = 1024 ** 2;
-/** Sent at once where there is a pace: each of many connections says something often enough. */
-const PACED_BYTES = 64 * 1024;
 
 export type Body = Pick<NewObject, 'key' | 'body' | 'sizeBytes' | 'pace' | 'signal' | 'onBytes'>;
 
@@ -52,10 +48,6 @@ async function sendMemory(object: Body, Body: Uint8Array, send: Send): Promise<v
   object.onBytes?.(Body.length);
 }
 
-interface Range {
-  at: number;
-  length: number;
-}
 type Send = (
   body: { Body: Readable | Uint8Array; ContentLength: number },
   options: { abortSignal?: AbortSignal | undefined },
@@ -88,71 +80,6 @@ async function* paced(body: Uint8Array, pace: SendingPace | undefined): AsyncGen
     const slice = body.subarray(at, at + PACED_BYTES);
     if (pace?.isLimited()) await pace.take(slice.length);
     yield slice;
-  }
-}
-
-/**
- * A part of a file, read into the same few buffers again and again: to allocate each anew, and to collect it, costs more than to
- * read. A buffer is read into again two pieces later, when it has long been sent; S3 would refuse other bytes than were hashed.
- */
-class FilePart extends Readable {
-  readonly #path: string;
-  readonly #end: number;
-  readonly #buffers: Buffer[];
-  readonly #pace: SendingPace | undefined;
-  #file: FileHandle | undefined;
-  #at: number;
-  #pieces = 0;
-
-  constructor(path: string, { at, length }: Range, pace: SendingPace | undefined) {
-    super({ highWaterMark: 1 });
-    this.#pace = pace;
-    this.#path = path;
-    this.#at = at;
-    this.#end = at + length;
-    this.#buffers = [0, 1, 2].map(() => Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length)));
-  }
-
-  override _construct(callback: (error?: Error | null) => void): void {
-    open(this.#path).then(
-      (file) => {
-        this.#file = file;
-        callback();
-      },
-      (error: Error) => callback(error),
-    );
-  }
-
-  override _read(): void {
-    this.#readPiece().then(
-      (piece) => this.push(piece),
-      (error: Error) => this.destroy(error),
-    );
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    const closed = this.#file?.close() ?? Promise.resolve();
-    closed.then(
-      () => callback(error),
-      (failed: Error) => callback(error ?? failed),
-    );
-  }
-
-  async #readPiece(): Promise<Buffer | null> {
-    const left = this.#end - this.#at;
-    if (left === 0) return null;
-    const buffer = this.#buffers[this.#pieces % this.#buffers.length];
-    if (!this.#file || !buffer) throw new Error('it is read before it is open');
-    const isPaced = this.#pace?.isLimited() ?? false;
-    const most = isPaced ? PACED_BYTES : buffer.length;
-    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(most, left), this.#at);
-    if (bytesRead === 0) {
-      throw new FileUnstable(`${this.#path}: it ends ${left} bytes before the end that was hashed`);
-    }
-    this.#pieces += 1;
-    this.#at += bytesRead;
-    if (isPaced) await this.#pace?.take(bytesRead);
-    return buffer.subarray(0, bytesRead);
   }
 }
 

@@ -1,0 +1,77 @@
+// A part of a file as a stream, at the pace that holds now.
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { FileUnstable } from '../contracts/errors.ts';
+import type { SendingPace } from './ports.ts';
+import { lendBuffers } from './read-buffers.ts';
+
+/** Sent at once where there is a pace: each of many connections says something often enough. */
+export const PACED_BYTES = 64 * 1024;
+
+export interface Range {
+  at: number;
+  length: number;
+}
+
+/** What it yields is overwritten two pieces later, when it has long been sent: S3 would refuse other bytes than were hashed. */
+export class FilePart extends Readable {
+  readonly #path: string;
+  readonly #end: number;
+  readonly #lent = lendBuffers();
+  readonly #pace: SendingPace | undefined;
+  #file: FileHandle | undefined;
+  #at: number;
+  #pieces = 0;
+
+  constructor(path: string, { at, length }: Range, pace?: SendingPace) {
+    super({ highWaterMark: 1 });
+    this.#pace = pace;
+    this.#path = path;
+    this.#at = at;
+    this.#end = at + length;
+  }
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    open(this.#path).then(
+      (file) => {
+        this.#file = file;
+        callback();
+      },
+      (error: Error) => callback(error),
+    );
+  }
+
+  override _read(): void {
+    this.#readPiece().then(
+      (piece) => this.push(piece),
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // Which waits for what is read.
+    const closed = this.#file?.close() ?? Promise.resolve();
+    closed.finally(this.#lent.giveBack).then(
+      () => callback(error),
+      (failed: Error) => callback(error ?? failed),
+    );
+  }
+
+  async #readPiece(): Promise<Buffer | null> {
+    const left = this.#end - this.#at;
+    if (left === 0) return null;
+    const { buffers } = this.#lent;
+    const buffer = buffers[this.#pieces % buffers.length];
+    if (!this.#file || !buffer) throw new Error('it is read before it is open');
+    const isPaced = this.#pace?.isLimited() ?? false;
+    const most = isPaced ? PACED_BYTES : buffer.length;
+    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(most, left), this.#at);
+    if (bytesRead === 0) {
+      throw new FileUnstable(`${this.#path}: it ends ${left} bytes before the end that was hashed`);
+    }
+    this.#pieces += 1;
+    this.#at += bytesRead;
+    if (isPaced) await this.#pace?.take(bytesRead);
+    return buffer.subarray(0, bytesRead);
+  }
+}
