@@ -1,7 +1,7 @@
 // Putting an object into S3 whose bytes are made as they are sent: in one request where they are few, else in parts, of which
 // one is made while the one before is sent.
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { createReadStream } from 'node:fs';
 import { type CompletedPart, CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { joinedCrc32 } from './joined-crc32.ts';
 import { type Body, sendBody } from './object-store-s3-body.ts';
@@ -15,8 +15,8 @@ import {
   putWhole,
   type Target,
 } from './object-store-s3-upload.ts';
-import { pieces } from './pieces.ts';
 import type { NewStream } from './ports.ts';
+import { partsOf } from './stream-parts.ts';
 
 /** @throws what the stream throws, VaultUnavailable, VaultDenied */
 export async function putStreamToS3(target: Target, object: NewStream): Promise<'created' | 'exists'> {
@@ -39,20 +39,17 @@ async function putOnce(target: Target, object: NewStream): Promise<void> {
   let sending: Promise<CompletedPart> | undefined;
   const sent: CompletedPart[] = [];
   try {
-    for await (const { bytes, isLast } of pieces(object.body(), object.partBytes)) {
-      const memory = { ...object, body: bytes, sizeBytes: bytes.length };
+    for await (const { isLast, crc32, ...bytes } of partsOf(object)) {
+      const part = { ...object, ...bytes };
       if (isLast && id === undefined) {
-        return await putWhole(target, {
-          ...memory,
-          sha256: createHash('sha256').update(bytes).digest('hex'),
-        });
+        return await putWhole(target, { ...part, sha256: await sha256Of(bytes.body) });
       }
       id ??= (await begin(target, object)).id;
-      const own = crc32(bytes);
-      crc = joinedCrc32(crc, own, bytes.length);
+      crc = joinedCrc32(crc, crc32, bytes.sizeBytes);
+      // Then the one before is there, and what it lies in may be used for the next.
       if (sending) sent.push(await sending);
-      const part = { UploadId: id, PartNumber: sent.length + 1, ChecksumCRC32: base64OfCrc32(own) };
-      sending = object.slot(() => sendPart(target, memory, part));
+      const named = { UploadId: id, PartNumber: sent.length + 1, ChecksumCRC32: base64OfCrc32(crc32) };
+      sending = object.slot(() => sendPart(target, part, named));
       // Waited for at the next part, or below.
       sending.catch(() => undefined);
     }
@@ -70,15 +67,22 @@ async function putOnce(target: Target, object: NewStream): Promise<void> {
   );
 }
 
+async function sha256Of(body: Buffer | string): Promise<string> {
+  const hash = createHash('sha256');
+  if (typeof body !== 'string') return hash.update(body).digest('hex');
+  for await (const chunk of createReadStream(body)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
 async function sendPart(
   { client, Bucket }: Target,
-  memory: Body & { body: Buffer },
+  object: Body,
   part: { UploadId: string; PartNumber: number; ChecksumCRC32: string },
 ): Promise<CompletedPart> {
   let ETag: string | undefined;
-  await sendBody(memory, { at: 0, length: memory.sizeBytes }, async (body, options) => {
+  await sendBody(object, { at: 0, length: object.sizeBytes }, async (body, options) => {
     ({ ETag } = await client.send(
-      new UploadPartCommand({ Bucket, Key: memory.key, ...part, ...body }),
+      new UploadPartCommand({ Bucket, Key: object.key, ...part, ...body }),
       options,
     ));
   });

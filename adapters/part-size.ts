@@ -6,8 +6,8 @@ const SINGLE_PUT_BYTES = 256 * MIB;
 const PART_BYTES = 64 * MIB;
 const MOST_PARTS = 10_000;
 
-/** Two of them are held in memory for each stream that is sent. */
-const STREAM_PART_BYTES = 16 * MIB;
+/** Two of them are held in memory for each stream that is sent; larger ones are written to files. */
+export const STREAM_PART_BYTES = 16 * MIB;
 
 /** Of a file: where it is larger, whole MiB, so that the last part is the only smaller one. */
 export function partBytesFor(sizeBytes: number): number {

@@ -5,18 +5,26 @@ export interface Piece {
   isLast: boolean;
 }
 
-/** The last one may be smaller; there is one, empty, where there are no bytes. Each is a buffer of its own. */
-export async function* pieces(stream: AsyncIterable<Uint8Array>, pieceBytes: number): AsyncGenerator<Piece> {
-  let piece = Buffer.allocUnsafeSlow(pieceBytes);
+/**
+ * The last one may be smaller; there is one, empty, where there are no bytes.
+ * @param buffers of one size, that of the pieces, used in turn: a piece is others' once as many more are asked for
+ */
+export async function* pieces(
+  stream: AsyncIterable<Uint8Array>,
+  buffers: readonly [Buffer, ...Buffer[]],
+): AsyncGenerator<Piece> {
+  let [piece] = buffers;
+  let count = 0;
   let filled = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; ) {
-      if (filled === pieceBytes) {
+      if (filled === piece.length) {
         yield { bytes: piece, isLast: false };
-        piece = Buffer.allocUnsafeSlow(pieceBytes);
+        count += 1;
+        piece = buffers[count % buffers.length] ?? piece;
         filled = 0;
       }
-      const taken = Math.min(chunk.length - at, pieceBytes - filled);
+      const taken = Math.min(chunk.length - at, piece.length - filled);
       piece.set(chunk.subarray(at, at + taken), filled);
       filled += taken;
       at += taken;

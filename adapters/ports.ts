@@ -78,6 +78,8 @@ export interface NewObject {
 export interface NewStream extends Omit<NewObject, 'body' | 'sizeBytes' | 'sha256' | 'crc32' | 'partCrc32'> {
   /** Makes them, anew for each attempt; what it throws ends the upload. */
   body(): AsyncIterable<Buffer>;
+  /** Where a part lies until it is sent, one of two in turn: memory of `partBytes`, or files, which are made. */
+  parts: readonly [Buffer, Buffer] | readonly [string, string];
 }
 
 /** What becomes of an object's bytes. */
@@ -111,7 +113,7 @@ export interface ObjectStore {
   put(key: string, body: Buffer | string, mode: 'create' | 'overwrite'): Promise<'created' | 'exists'>;
   /** Created only if there is none; S3 refuses other bytes than were hashed. @throws FileUnstable */
   putObject(object: NewObject): Promise<'created' | 'exists'>;
-  /** As `putObject`, holding two parts of it in memory; what was begun before is not gone on with, but ended. */
+  /** As `putObject`, holding two parts of it; what was begun before is not gone on with, but ended. */
   putStream(object: NewStream): Promise<'created' | 'exists'>;
   /** Calls the listener for each attempt at a request that failed and may be made again. */
   onFailedAttempt(listener: (why: FailedAttempt) => void): void;

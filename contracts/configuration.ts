@@ -142,8 +142,8 @@ const limits = z.strictObject({
   hostsAtOnce: z.int().min(1).max(1_000).default(1_000),
   uploadsAtOnce: z.int().min(1).max(64).default(8),
   downloadsAtOnce: z.int().min(1).max(64).default(8),
-  /** Threads that hash what is uploaded, and that receive, hash and write what is downloaded. */
-  hashesAtOnce: z.int().min(1).max(16).default(2),
+  /** Threads that hash what is uploaded, and that receive, hash and write what is downloaded. Each takes memory of its own. */
+  hashesAtOnce: z.int().min(1).max(4).default(2),
   /** Of one host, to the vault and from it; no limit where there is none. */
   uploadBytesPerSecond: bytesPerSecond.optional(),
   downloadBytesPerSecond: bytesPerSecond.optional(),

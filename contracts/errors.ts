@@ -268,7 +268,7 @@ export const GcGracePassed = defineError('GcGracePassed', {
 });
 export const InsufficientSpace = defineError('InsufficientSpace', {
   meaning:
-    'A data directory’s file system has less room than the restore needs and the reserve together; or that of a download’s directory less than its files need.',
+    'A data directory’s file system has less room than the restore needs and the reserve together; or that of a download’s directory less than its files need; or that of a host’s own directory less than two parts of a very large file that is encoded.',
   hint: 'Free space on the directory named (release what restores and undos before kept aside), or, for a restore, lower limits.reserveBytes, then start again.',
   exitCode: 3,
 });

@@ -193,7 +193,7 @@ async function putListing(
   hasher: Hasher,
 ): Promise<'created' | 'exists'> {
   const path = listingPath(context);
-  const hashed = await hasher.hash({ paths: [path], keepUpTo: 0 });
+  const hashed = await hasher.hash({ paths: [path] });
   const { sha256, sizeBytes, crc32, partCrc32, partBytes } = hashed;
   if (sha256 !== written.sha256) {
     throw new FileUnstable(`${path}: got SHA-256 ${sha256}, expected ${written.sha256}`);

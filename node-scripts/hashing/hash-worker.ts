@@ -25,8 +25,7 @@ const stopped = new Int32Array(workerData as SharedArrayBuffer);
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 parentPort?.on('message', (job: HashJob | MeasureJob) => {
-  const answer = carryOut(job);
-  parentPort?.postMessage(answer, 'body' in answer && answer.body ? [answer.body] : []);
+  parentPort?.postMessage(carryOut(job));
 });
 
 function carryOut(job: HashJob | MeasureJob): FromHashWorker {
@@ -60,10 +59,10 @@ function measureInto(total: Measured, directory: string): void {
   }
 }
 
-function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
+function hashFiles({ paths, into }: HashJob): FromHashWorker {
   const sizes = paths.map((path) => statSync(path).size);
   const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
-  const body = sizeBytes <= keepUpTo ? new ArrayBuffer(sizeBytes) : undefined;
+  const body = into && sizeBytes <= into.length ? into.subarray(0, sizeBytes) : undefined;
   const whole = createHash('sha256');
   const parts = new PartChecksums(sizeBytes);
   const files: Hashed['files'] = [];
@@ -74,7 +73,7 @@ function hashFiles({ paths, keepUpTo }: HashJob): FromHashWorker {
     const own = paths.length > 1 ? createHash('sha256') : undefined;
     // One file's CRC32 is that of the whole.
     let crc = 0;
-    const identity = readOnce(path, size, body && Buffer.from(body, at, size), (bytes) => {
+    const identity = readOnce(path, size, body?.subarray(at, at + size), (bytes) => {
       whole.update(bytes);
       own?.update(bytes);
       parts.update(bytes);
@@ -109,7 +108,7 @@ class PartChecksums {
     return joinedCrc32(this.#joined, this.#current, this.#filled);
   }
 
-  update(bytes: Buffer): void {
+  update(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const slice = bytes.subarray(at, at + this.#partBytes - this.#filled);
       this.#current = crc32(slice, this.#current);
@@ -136,8 +135,8 @@ class PartChecksums {
 function readOnce(
   path: string,
   size: number,
-  into: Buffer | undefined,
-  take: (bytes: Buffer) => void,
+  into: Uint8Array | undefined,
+  take: (bytes: Uint8Array) => void,
 ): FileIdentity | 'changed' | 'stopped' {
   const file = openSync(path, 'r');
   try {

@@ -7,8 +7,8 @@ export type FileIdentity = Pick<BigIntStats, 'dev' | 'ino' | 'birthtimeNs' | 'si
 export interface HashJob {
   /** Read one after another, as one run of bytes. */
   paths: string[];
-  /** The bytes come back where they are no more than this. */
-  keepUpTo: number;
+  /** Shared memory, which keeps the bytes where they are no more than it has. */
+  into?: Uint8Array;
 }
 
 /** Counts the files below snapshots' directories. */
@@ -38,7 +38,8 @@ export interface Hashed {
   /** Of the parts that so many bytes are sent in. */
   partCrc32: number[];
   partBytes: number;
-  body?: ArrayBuffer;
+  /** Of `into`, as many as there are. */
+  body?: Uint8Array;
 }
 
 export type FromHashWorker =

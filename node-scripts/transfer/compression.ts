@@ -1,12 +1,9 @@
 // zstd: which bytes it is worth for, and the streams that make and read them.
 import { type FileHandle, open } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
-import { promisify } from 'node:util';
-import { createZstdCompress, createZstdDecompress, type ZstdOptions, zstdCompress } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { FileVanished } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
-
-const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
 /** Below, a frame's own bytes and the time are more than is saved. */
 const LEAST_BYTES = 512;
@@ -15,16 +12,26 @@ const SAMPLE_BYTES = 64 * 1024;
 /** Of what is worth it, so much is left at most. */
 const WORTH = 0.9;
 
-/** Undefined where they would not shrink by a tenth. */
-export async function compressedIfSmaller(plain: Uint8Array): Promise<Buffer | undefined> {
-  if (plain.length < LEAST_BYTES) return undefined;
-  const bytes = await compress(plain, { pledgedSrcSize: plain.length });
-  return bytes.length <= plain.length * WORTH ? bytes : undefined;
+/** What of so many bytes is left at most where they are stored compressed. */
+export function worthBytes(plain: number): number {
+  return plain < LEAST_BYTES ? 0 : Math.floor(plain * WORTH);
 }
 
-/** Whether samples of a file would. @throws FileVanished */
+/** Whether samples of a file are worth it. @throws FileVanished */
 export async function shrinks(path: string, sizeBytes: number): Promise<boolean> {
-  return (await compressedIfSmaller(Buffer.concat(await samplesOf(path, sizeBytes)))) !== undefined;
+  const samples = Buffer.concat(await samplesOf(path, sizeBytes));
+  const into = Buffer.allocUnsafeSlow(worthBytes(samples.length));
+  return (await filled(into, compressed(Readable.from([samples]), samples.length))) !== undefined;
+}
+
+/** @returns those bytes of `into` that the stream had; undefined where it has more */
+export async function filled(into: Buffer, stream: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
+  let length = 0;
+  for await (const chunk of stream) {
+    if (length + chunk.length > into.length) return undefined;
+    length += chunk.copy(into, length);
+  }
+  return into.subarray(0, length);
 }
 
 async function samplesOf(path: string, sizeBytes: number): Promise<Buffer[]> {

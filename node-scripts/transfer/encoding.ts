@@ -1,8 +1,9 @@
 // From plain bytes to those of an object, and back: compressed, then encrypted, where its variant says so.
+import { Readable } from 'node:stream';
 import type { DataKey, DataKeys } from '../../adapters/ports.ts';
 import type { ObjectVariant } from '../../contracts/manifests.ts';
-import { compressed, decompressed, isOfZstd } from './compression.ts';
-import { decrypted, encrypted, WrongCiphertext } from './encryption.ts';
+import { compressed, decompressed, filled, isOfZstd, worthBytes } from './compression.ts';
+import { decrypted, encrypted, sealedBytes, WrongCiphertext } from './encryption.ts';
 
 /** How an object's bytes are made of the plain ones. */
 export interface Encoding {
@@ -25,14 +26,29 @@ export function isEncoded(variant: ObjectVariant): boolean {
   return isCompressed || isEncrypted;
 }
 
-/** @param sha256 of the plain bytes. A failure of the source is one of the stream. */
+/** What is encoded, and with what. */
+interface Plain {
+  /** Of the plain bytes. */
+  sha256: string;
+  sizeBytes: number;
+  isCompressed: boolean;
+  dataKey: DataKey | undefined;
+}
+
+/** A failure of the source is one of the stream. */
 export function encoded(
   plain: AsyncIterable<Uint8Array>,
-  object: { sha256: string; sizeBytes: number; isCompressed: boolean; dataKey: DataKey | undefined },
+  { sha256, sizeBytes, isCompressed, dataKey }: Plain,
 ): AsyncIterable<Buffer> {
-  const { sha256, sizeBytes, isCompressed, dataKey } = object;
   const bytes = isCompressed ? compressed(plain, sizeBytes) : plain;
   return dataKey ? encrypted(bytes, dataKey, sha256) : (bytes as AsyncIterable<Buffer>);
+}
+
+/** @returns those bytes of `into`; undefined where compression is not worth it */
+export function encodedInto(into: Buffer, plain: Uint8Array, object: Plain): Promise<Buffer | undefined> {
+  const most = object.isCompressed ? worthBytes(plain.length) : plain.length;
+  const room = into.subarray(0, object.dataKey ? sealedBytes(most) : most);
+  return filled(room, encoded(Readable.from([plain]), object));
 }
 
 /** @throws what `isUndecodable` knows where the bytes are not what was stored under this name; what the keys throw */

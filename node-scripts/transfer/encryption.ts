@@ -28,9 +28,11 @@ export async function* encrypted(
   yield headerOf(wrapped, salt);
   const key = objectKeyOf(plaintext, salt, sha256);
   let index = 0;
-  for await (const { bytes, isLast } of pieces(plain, CHUNK_BYTES)) {
+  for await (const { bytes, isLast } of pieces(plain, [Buffer.allocUnsafeSlow(CHUNK_BYTES)])) {
     const cipher = createCipheriv(CIPHER, key, nonceOf(index, isLast));
-    yield Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+    yield cipher.update(bytes);
+    cipher.final();
+    yield cipher.getAuthTag();
     index += 1;
   }
 }
@@ -58,7 +60,8 @@ async function* opened(
   const { first, rest } = await splitAt(stored, HEADER_BYTES);
   const open = await openHeader(first, keys, sha256);
   let index = 0;
-  for await (const { bytes, isLast } of pieces(rest, CHUNK_BYTES + TAG_BYTES)) {
+  const sealed = Buffer.allocUnsafeSlow(CHUNK_BYTES + TAG_BYTES);
+  for await (const { bytes, isLast } of pieces(rest, [sealed])) {
     yield open(bytes, index, isLast);
     index += 1;
   }
@@ -86,6 +89,11 @@ export async function openHeader(header: Buffer, keys: DataKeys, sha256: string)
     }
     return plain;
   };
+}
+
+/** How many bytes the object of so many plain ones has. */
+export function sealedBytes(plain: number): number {
+  return HEADER_BYTES + plain + TAG_BYTES * Math.max(1, Math.ceil(plain / CHUNK_BYTES));
 }
 
 /** Where in the object plain bytes lie that begin with a chunk, and end with one or with the last of all. */

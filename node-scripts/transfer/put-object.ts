@@ -1,23 +1,18 @@
 // Puts an object that was hashed into the vault under its name, and sees to it that what lies there is what its name says.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
+import { FilePart } from '../../adapters/file-part.ts';
 import { streamPartBytesFor } from '../../adapters/part-size.ts';
-import type { DataKey, ObjectAttributes } from '../../adapters/ports.ts';
+import type { DataKey, NewStream, ObjectAttributes } from '../../adapters/ports.ts';
 import { FileUnstable, FileVanished, ObjectTampered, UnexpectedError } from '../../contracts/errors.ts';
 import { isMissingFile } from '../durable-files.ts';
 import type { Hashed } from '../hashing/messages.ts';
-import { compressedIfSmaller, shrinks } from './compression.ts';
-import { type Encoding, encoded, variantOf } from './encoding.ts';
-import { encrypted } from './encryption.ts';
+import { shrinks } from './compression.ts';
+import { type Encoding, encoded, encodedInto, variantOf } from './encoding.ts';
+import { sealedBytes } from './encryption.ts';
 import { attributesIfThere, type Found, findRight, keyed } from './right-object.ts';
 import type { StoreContext, Stored } from './store-object.ts';
 import { objectKey, type StoredObject } from './stored-objects.ts';
-
-/** Read from the disk at once. */
-const READ_BYTES = 1024 ** 2;
 
 /** S3 says only at the end of what it is sent that it has it already. Of what is larger it is asked before. */
 const ASKED_BEFORE_BYTES = 64 * 1024 ** 2;
@@ -27,8 +22,29 @@ interface Content extends Encoding {
   path: string;
   hashed: Hashed;
   dataKey: DataKey | undefined;
-  /** What was made of small ones. */
+  /** What was made of small ones, which are themselves not in memory any more then. */
   bytes?: Buffer;
+}
+
+/** The memory of a small object, from its hash to the end of its PUT. */
+export interface Room {
+  plain: Buffer;
+  /** For what is made of it. */
+  encoded: Buffer;
+  /** What is not sent is others' again. */
+  keepOnly(bytes: Uint8Array): void;
+}
+
+export function withRoom<Value>(
+  { action, dataKey, memory }: StoreContext,
+  sizeBytes: number,
+  use: (room: Room) => Promise<Value>,
+): Promise<Value> {
+  const isCompressing = action.document.compression !== 'none';
+  const encodedBytes = dataKey ? sealedBytes(sizeBytes) : isCompressing ? sizeBytes : 0;
+  return memory.lend(encodedBytes + sizeBytes, ({ bytes, keepOnly }) =>
+    use({ encoded: bytes.subarray(0, encodedBytes), plain: bytes.subarray(encodedBytes), keepOnly }),
+  );
 }
 
 /** Under its own name or, where other bytes have taken it, beside. @throws FileVanished FileUnstable VaultUnavailable ObjectTampered */
@@ -36,10 +52,11 @@ export async function putRight(
   context: StoreContext,
   path: string,
   hashed: Hashed,
+  room: Room | undefined,
 ): Promise<Pick<Stored, 'object' | 'outcome' | 'tampered'>> {
   const { action, stored } = context;
   const { sha256 } = hashed;
-  const content = await contentOf(context, path, hashed);
+  const content = await contentOf(context, path, hashed, room);
   const own: StoredObject = { sha256, variant: variantOf(content, false) };
   const put = await putUnder(context, own, content);
   if (put) return remember(stored, own, put);
@@ -60,22 +77,27 @@ async function remember(stored: StoreContext['stored'], name: StoredObject, { ou
   return { object, outcome };
 }
 
-async function contentOf(context: StoreContext, path: string, hashed: Hashed): Promise<Content> {
+async function contentOf(
+  context: StoreContext,
+  path: string,
+  hashed: Hashed,
+  room: Room | undefined,
+): Promise<Content> {
   const { sha256, sizeBytes, body } = hashed;
   const dataKey = await context.dataKey?.();
   const content = { path, hashed, dataKey, isEncrypted: dataKey !== undefined };
   const mayCompress = context.action.document.compression !== 'none';
-  if (!body)
+  if (!body || !room)
     return {
       ...content,
       isCompressed: mayCompress && (await context.compressing(() => shrinks(path, sizeBytes))),
     };
-  const plain = new Uint8Array(body);
-  const smaller = mayCompress ? await context.compressing(() => compressedIfSmaller(plain)) : undefined;
-  const isCompressed = smaller !== undefined;
-  if (!dataKey) return { ...content, isCompressed, ...(smaller && { bytes: smaller }) };
-  const bytes = await buffer(encrypted(Readable.from([smaller ?? plain]), dataKey, sha256));
-  return { ...content, isCompressed, bytes };
+  const encode = (isCompressed: boolean) =>
+    encodedInto(room.encoded, body, { sha256, sizeBytes, isCompressed, dataKey });
+  const smaller = mayCompress ? await context.compressing(() => encode(true)) : undefined;
+  const bytes = smaller ?? (dataKey && (await encode(false)));
+  room.keepOnly(bytes ?? body);
+  return { ...content, isCompressed: smaller !== undefined, ...(bytes && { bytes }) };
 }
 
 type Put = Found & Pick<Stored, 'outcome'>;
@@ -97,55 +119,66 @@ async function putUnder(
   const isAsked = hashed.sizeBytes > ASKED_BEFORE_BYTES;
   const found = isAsked ? await attributesIfThere(action.store, key) : undefined;
   if (found) return lookAt(found);
-  const put = () => putContent(context, key, content);
-  // A large file that is encoded has two parts in memory.
   const outcome = await ((isCompressed || isEncrypted) && !bytes
-    ? context.encoding(hashed.sizeBytes, put)
-    : put());
+    ? context.withParts(hashed.sizeBytes, (parts) => putEncoded(context, key, content, parts))
+    : putContent(context, key, content));
   return outcome === 'created' ? { ...keyed(encryptionKey), outcome: 'uploaded' } : lookAt();
 }
 
 function putContent(
-  { action, stored, slot, pace }: StoreContext,
+  context: StoreContext,
   key: string,
-  { path, hashed, isCompressed, isEncrypted, dataKey, bytes }: Content,
+  { path, hashed, bytes }: Content,
 ): Promise<'created' | 'exists'> {
   const { sha256, sizeBytes, crc32: whole, partCrc32, partBytes, body } = hashed;
-  const sending = {
-    ...{ key, partBytes, slot, upload: stored.uploadOf(key), signal: action.signal },
-    pace: { isLimited: pace.isLimited, take: (bytes: number) => pace.take(bytes, action.signal) },
-    onBytes: (transferred: number) => action.progress.add({ transferred }),
-  };
+  const { store } = context.action;
+  const sending = sendingOf(context, key);
   if (bytes) {
     const own = crc32(bytes);
     const hash = createHash('sha256').update(bytes).digest('hex');
-    return action.store.putObject({
-      ...sending,
-      ...{ body: bytes, sizeBytes: bytes.length, sha256: hash, crc32: own, partCrc32: [own] },
+    return store.putObject({
+      ...{ ...sending, partBytes, body: bytes, sizeBytes: bytes.length },
+      ...{ sha256: hash, crc32: own, partCrc32: [own] },
     });
   }
-  if (isCompressed || isEncrypted) {
-    return action.store.putStream({
-      ...sending,
-      partBytes: streamPartBytesFor(sizeBytes),
-      body: () => encoded(plainBytes(path, hashed), { sha256, sizeBytes, isCompressed, dataKey }),
-    });
-  }
-  return action.store.putObject({
-    ...sending,
-    ...{ body: body ? new Uint8Array(body) : path, sizeBytes, sha256, crc32: whole, partCrc32 },
+  return store.putObject({
+    ...{ ...sending, partBytes, body: body ?? path, sizeBytes, sha256, crc32: whole, partCrc32 },
   });
+}
+
+/** Of a large file, as it is sent. */
+function putEncoded(
+  context: StoreContext,
+  key: string,
+  { path, hashed, isCompressed, dataKey }: Content,
+  parts: NewStream['parts'],
+): Promise<'created' | 'exists'> {
+  const { sha256, sizeBytes } = hashed;
+  return context.action.store.putStream({
+    ...sendingOf(context, key),
+    ...{ partBytes: streamPartBytesFor(sizeBytes), parts },
+    body: () => encoded(plainBytes(path, hashed), { sha256, sizeBytes, isCompressed, dataKey }),
+  });
+}
+
+function sendingOf({ action, stored, slot, pace }: StoreContext, key: string) {
+  return {
+    ...{ key, slot, upload: stored.uploadOf(key), signal: action.signal },
+    pace: { isLimited: pace.isLimited, take: (bytes: number) => pace.take(bytes, action.signal) },
+    onBytes: (transferred: number) => action.progress.add({ transferred }),
+  };
 }
 
 /** S3 checks what is sent; that it was made of what was hashed is checked here. */
 async function* plainBytes(path: string, { sha256, sizeBytes }: Hashed): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(path, { end: sizeBytes - 1, highWaterMark: READ_BYTES })) {
+    for await (const chunk of new FilePart(path, { at: 0, length: sizeBytes })) {
       hash.update(chunk as Buffer);
       yield chunk as Buffer;
     }
   } catch (error) {
+    if (error instanceof FileUnstable) throw error;
     if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was encoded`);
     throw new UnexpectedError(`${path}: it cannot be read: ${error}`, { cause: error });
   }

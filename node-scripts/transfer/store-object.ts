@@ -5,13 +5,15 @@ import { DataRot, FileUnstable } from '../../contracts/errors.ts';
 import type { ActionContext } from '../context.ts';
 import type { Hasher } from '../hashing/hasher.ts';
 import type { Hashed } from '../hashing/messages.ts';
+import type { BodyMemory } from './body-memory.ts';
 import { encodingOf, isEncoded } from './encoding.ts';
 import type { HashCache } from './hash-cache.ts';
 import type { Pace } from './pace.ts';
 import { PACK_MOST_BYTES, type PlannedObject } from './plan-objects.ts';
-import { putRight } from './put-object.ts';
+import { putRight, type Room, withRoom } from './put-object.ts';
 import { attributesIfThere, canBeOpened, findRight } from './right-object.ts';
 import { type Member, objectKey, type StoredObject, type StoredObjects } from './stored-objects.ts';
+import type { WithParts } from './stream-parts.ts';
 
 /** On average. */
 const ASKED_OF_S3 = 2;
@@ -23,8 +25,10 @@ export interface StoreContext {
   hasher: Hasher;
   /** Lets so many requests with bodies be under way at once. */
   slot<Value>(send: () => Promise<Value>): Promise<Value>;
-  /** Lets so many large files be encoded at once: each holds two parts in memory, and of the largest one goes alone. */
-  encoding<Value>(sizeBytes: number, put: () => Promise<Value>): Promise<Value>;
+  /** Lets so many large files be encoded at once, and gives each room for two parts. */
+  withParts: WithParts;
+  /** For small objects, and for parts. */
+  memory: BodyMemory;
   /** Lets so many small files, and samples of large ones, be compressed at once: each takes a core. */
   compressing<Value>(compress: () => Promise<Value>): Promise<Value>;
   /** What is newly stored is encrypted with; the same one for all of the action. */
@@ -93,11 +97,24 @@ function chanceOf({ document }: ActionContext, [{ identity }]: PlannedObject): n
   return createHash('sha256').update(`${document.actionId} ${dev} ${ino}`).digest().readUInt32LE() / 2 ** 32;
 }
 
-async function hashAndPut(context: StoreContext, planned: PlannedObject): Promise<Stored> {
+function hashAndPut(context: StoreContext, planned: PlannedObject): Promise<Stored> {
+  const sizeBytes = planned.reduce((sum, { identity }) => sum + Number(identity.size), 0);
+  return sizeBytes > PACK_MOST_BYTES
+    ? hashAndPutIn(undefined, context, planned)
+    : withRoom(context, sizeBytes, (room) => hashAndPutIn(room, context, planned));
+}
+
+async function hashAndPutIn(
+  room: Room | undefined,
+  context: StoreContext,
+  planned: PlannedObject,
+): Promise<Stored> {
   const { action, cache, hasher, stored } = context;
   const startedMs = action.clock.now().getTime();
   const paths = planned.map((file) => file.source);
-  const hashed = await hasher.hash({ paths, keepUpTo: PACK_MOST_BYTES });
+  const hashed = await hasher.hash({ paths, ...(room && { into: room.plain }) });
+  // It grew: it is sent as a large one.
+  if (!hashed.body) room?.keepOnly(room.plain.subarray(0, 0));
   action.progress.add({ hashed: hashed.sizeBytes });
   if (paths.length > 1 && !hashed.body) {
     throw new FileUnstable(`${paths[0]} and others: they grew to ${hashed.sizeBytes} bytes`);
@@ -125,16 +142,21 @@ async function hashAndPut(context: StoreContext, planned: PlannedObject): Promis
   if (known && (!isAskedOf(context, planned) || (await isSaidToBe(context, known, hashed)))) {
     return { object: known, members, outcome: 'already-stored', ...asItIs };
   }
-  return { members, ...asItIs, ...(await putOnce(context, paths[0] ?? '', hashed)) };
+  return { members, ...asItIs, ...(await putOnce(context, paths[0] ?? '', hashed, room)) };
 }
 
 /** Of several with the same bytes at the same moment one is put: two uploads of one object would end each other. */
-async function putOnce(context: StoreContext, path: string, hashed: Hashed): ReturnType<typeof putRight> {
+async function putOnce(
+  context: StoreContext,
+  path: string,
+  hashed: Hashed,
+  room: Room | undefined,
+): ReturnType<typeof putRight> {
   const { putting } = context;
   const { sha256 } = hashed;
   const first = putting.get(sha256);
   if (first) return { ...(await first), outcome: 'already-stored' };
-  const put = putRight(context, path, hashed).finally(() => putting.delete(sha256));
+  const put = putRight(context, path, hashed, room).finally(() => putting.delete(sha256));
   putting.set(sha256, put);
   return put;
 }

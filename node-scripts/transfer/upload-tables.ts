@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { streamPartBytesFor } from '../../adapters/part-size.ts';
 import { FileVanished } from '../../contracts/errors.ts';
 import type { ListedFile, TableTotals } from '../../contracts/manifests.ts';
 import { isSystemKeyspace } from '../../contracts/ring.ts';
@@ -18,15 +17,17 @@ import type { Hasher } from '../hashing/hasher.ts';
 import type { FileIdentity } from '../hashing/messages.ts';
 import { openRateLimit } from '../host-limits.ts';
 import { adaptiveSlots } from './adaptive-slots.ts';
+import { BodyMemory, bodyBytes } from './body-memory.ts';
 import { openHashCache } from './hash-cache.ts';
 import { inOrder } from './in-order.ts';
 import type { ListingWriter } from './listing-writer.ts';
 import { paceOf, paceUntil } from './pace.ts';
 import { type PlannedObject, planObjects } from './plan-objects.ts';
 import { type StoreContext, type Stored, storeObject } from './store-object.ts';
+import { partsIn } from './stream-parts.ts';
 
-/** Of the parts that an encoded file is sent in: of files whose parts are larger one is under way. */
-const LARGE_PART_BYTES = 32 * 1024 ** 2;
+/** Each has some MiB of its own. */
+const MOST_COMPRESSING = 2;
 /** Of many more nobody reads the names. */
 const ROTTEN_NAMED = 10;
 
@@ -81,19 +82,12 @@ export async function uploadTables(
       signal.throwIfAborted();
       return send();
     });
-  const encodings = pLimit(hashesAtOnce);
-  const largest = pLimit(1);
-  const encoding: StoreContext['encoding'] = (sizeBytes, put) => {
-    const begin = () =>
-      encodings(() => {
-        signal.throwIfAborted();
-        return put();
-      });
-    return streamPartBytesFor(sizeBytes) > LARGE_PART_BYTES ? largest(begin) : begin();
-  };
+  const memory = new BodyMemory(bodyBytes(hashesAtOnce));
+  const withParts = partsIn(memory, { directory: action.directory, threads: hashesAtOnce, signal });
   const context: StoreContext = {
     ...{ action: { ...action, signal }, stored, cache, hasher, pace },
-    ...{ putting: new Map(), slot, encoding, compressing: pLimit(hashesAtOnce), storesDamaged, dataKey },
+    ...{ putting: new Map(), slot, withParts, memory, storesDamaged, dataKey },
+    compressing: pLimit(Math.min(hashesAtOnce, MOST_COMPRESSING)),
   };
   const totals: UploadTotals = {
     tables: [],

@@ -108,6 +108,7 @@ describe('an object in parts whose outcome is not known', () => {
     async *body() {
       yield Buffer.from(object.body);
     },
+    parts: [Buffer.alloc(PART_BYTES), Buffer.alloc(PART_BYTES)],
   });
 
   it('is looked for before anything is sent again', async () => {

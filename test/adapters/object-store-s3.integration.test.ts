@@ -131,11 +131,12 @@ describe('a multipart upload', () => {
       ended: async () => left.clear(),
     };
     const slot = <Value>(send: () => Promise<Value>) => send();
-    const parts = async function* () {
+    const parts = [Buffer.alloc(PART_BYTES), Buffer.alloc(PART_BYTES)] as const;
+    const failing = async function* () {
       yield randomBytes(2 * PART_BYTES + 1);
       throw new Error('the disk is gone');
     };
-    const stream = { key: 'stream', partBytes: PART_BYTES, slot, upload, body: parts };
+    const stream = { key: 'stream', partBytes: PART_BYTES, slot, upload, body: failing, parts };
     await expect(store.putStream(stream)).rejects.toThrow('the disk is gone');
     expect(left.size).toBe(0);
     const isKnown = async (UploadId: string | undefined) => {
@@ -176,7 +177,9 @@ describe('a multipart upload', () => {
     const body = async function* () {
       yield bytes;
     };
-    const putting = how === 'putObject' ? store.putObject(common) : store.putStream({ ...common, body });
+    const parts = [Buffer.alloc(PART_BYTES), Buffer.alloc(PART_BYTES)] as const;
+    const putting =
+      how === 'putObject' ? store.putObject(common) : store.putStream({ ...common, body, parts });
     await expect(putting).rejects.toThrow('told to stop');
     expect(sent).toBe(PART_BYTES);
     expect(await store.attributes(object.key)).toBeUndefined();

@@ -7,12 +7,14 @@ import { buffer } from 'node:stream/consumers';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3ObjectStore } from '../../adapters/object-store-s3.ts';
-import type { NewObject } from '../../adapters/ports.ts';
+import type { NewObject, ObjectStore } from '../../adapters/ports.ts';
 import { type AskedS3, FAULTS, type FaultyS3, faultyS3 } from '../shared/faulty-s3.ts';
 import { hashedObject } from './hashed-object.ts';
 
 const BUCKET = 'upload-faults';
 const PART_BYTES = 5 * 1024 ** 2;
+/** Ends nowhere in particular. */
+const READ_BYTES = 300_001;
 const REQUESTS = ['POST ?uploads', 'PUT 1', 'PUT 3', 'POST ?uploadId'] as const;
 
 let s3: FaultyS3;
@@ -37,7 +39,22 @@ function nameOf({ method, url: { searchParams } }: AskedS3): string {
   return `${method} ${what}`;
 }
 
-const cases = ['a file', 'memory'].flatMap((from) =>
+/** Of its three parts the last lies where the first lay. */
+const STREAMS = {
+  'a stream in memory': () => [Buffer.alloc(PART_BYTES), Buffer.alloc(PART_BYTES)] as const,
+  'a stream in files': () => [join(directory, 'part-1'), join(directory, 'part-2')] as const,
+};
+async function* stream() {
+  for (let at = 0; at < bytes.length; at += READ_BYTES) yield bytes.subarray(at, at + READ_BYTES);
+}
+
+function put(store: ObjectStore, object: Omit<NewObject, 'body'>, from: string) {
+  if (from === 'a file') return store.putObject({ ...object, body: file });
+  if (from === 'memory') return store.putObject({ ...object, body: bytes });
+  return store.putStream({ ...object, body: stream, parts: STREAMS[from as keyof typeof STREAMS]() });
+}
+
+const cases = ['a file', 'memory', ...Object.keys(STREAMS)].flatMap((from) =>
   REQUESTS.flatMap((name) => Object.entries(FAULTS).map(([how, fault]) => ({ from, name, how, fault }))),
 );
 
@@ -62,10 +79,10 @@ describe('an upload in parts is whole, and leaves no other behind', () => {
     const { client } = s3;
     const store = s3ObjectStore({ bucket: BUCKET, client });
     const object = objectOf({});
-    const put = () => store.putObject({ ...object, body: from === 'memory' ? bytes : file });
+    const attempt = () => put(store, object, from);
     const isLeft = s3.fail((asked) => nameOf(asked) === name, fault);
     // As the engine does, where an attempt fails.
-    const outcome = await put().catch(put);
+    const outcome = await attempt().catch(attempt);
     expect(isLeft()).toBe(false);
     expect(['created', 'exists']).toContain(outcome);
     expect((await store.get(object.key))?.body.equals(bytes)).toBe(true);

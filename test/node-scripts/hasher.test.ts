@@ -20,7 +20,7 @@ beforeEach(async () => {
   hasher = openHasher(1, new AbortController().signal);
   // Its thread is there once it has hashed something.
   await writeFile(path, 'x');
-  await hasher.hash({ paths: [path], keepUpTo: 0 });
+  await hasher.hash({ paths: [path] });
   await writeFile(path, '');
   await truncate(path, BYTES);
 });
@@ -29,7 +29,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const hash = () => hasher.hash({ paths: [path], keepUpTo: 0 });
+const hash = () => hasher.hash({ paths: [path] });
 const soon = () => new Promise((resolve) => setTimeout(resolve, 5 * EVERY_MS));
 
 async function hashOfNow(): Promise<{ sha256: string; sizeBytes: number }> {

@@ -84,7 +84,7 @@ it('keeps it for an object that is sent in parts', async () => {
   }
   await s3ObjectStore({ bucket: Bucket, client: watched })
     .encryptedWith(arn)
-    .putStream({ ...object, body });
+    .putStream({ ...object, body, parts: [Buffer.alloc(partBytes), Buffer.alloc(partBytes)] });
   expect(sent).toContain(CompleteMultipartUploadCommand.name);
   expect(sent).toContain(UploadPartCommand.name);
   expect(await client.send(new HeadObjectCommand({ Bucket, Key }))).toMatchObject({ SSEKMSKeyId: arn });
