@@ -14,9 +14,13 @@ const LAUNCH_LIMIT_MS = 30_000;
 const POLL_MS = 50;
 
 /** Node's, of the program: what comes from files and connections is garbage soon; collected often, it never grows to much. */
-export const NODE_FLAGS = ['--max-semi-space-size=2'];
-/** Threads that wait for the disk: with Node's own four, uploads wait for each other's reads. */
-export const NODE_ENVIRONMENT = { UV_THREADPOOL_SIZE: '16' };
+export const NODE_FLAGS = ['--max-semi-space-size=1'];
+export const NODE_ENVIRONMENT = {
+  /** Threads that wait for the disk: with Node's own four, uploads wait for each other's reads. */
+  UV_THREADPOOL_SIZE: '16',
+  /** glibc keeps what each of them has freed for that one alone, up to many MiB. */
+  MALLOC_ARENA_MAX: '1',
+};
 
 export interface StartOptions {
   paths: HostPaths;
