@@ -13,7 +13,10 @@ export interface Range {
   length: number;
 }
 
-/** What it yields is overwritten two pieces later, when it has long been sent: S3 would refuse other bytes than were hashed. */
+/**
+ * What it yields is overwritten two pieces later, when it has long been sent: S3 would refuse other bytes than were hashed. Its buffers
+ * are others' once it is destroyed, which it does not do by itself: at its end the last pieces may still be on their way.
+ */
 export class FilePart extends Readable {
   readonly #path: string;
   readonly #end: number;
@@ -24,7 +27,7 @@ export class FilePart extends Readable {
   #pieces = 0;
 
   constructor(path: string, { at, length }: Range, pace?: SendingPace) {
-    super({ highWaterMark: 1 });
+    super({ highWaterMark: 1, autoDestroy: false });
     this.#pace = pace;
     this.#path = path;
     this.#at = at;

@@ -147,18 +147,25 @@ function putContent(
 }
 
 /** Of a large file, as it is sent. */
-function putEncoded(
+async function putEncoded(
   context: StoreContext,
   key: string,
   { path, hashed, isCompressed, dataKey }: Content,
   parts: NewStream['parts'],
 ): Promise<'created' | 'exists'> {
   const { sha256, sizeBytes } = hashed;
-  return context.action.store.putStream({
-    ...sendingOf(context, key),
-    ...{ partBytes: streamPartBytesFor(sizeBytes), parts },
-    body: () => encoded(plainBytes(path, hashed), { sha256, sizeBytes, isCompressed, dataKey }),
-  });
+  const files: FilePart[] = [];
+  const body = () => {
+    const file = new FilePart(path, { at: 0, length: sizeBytes });
+    files.push(file);
+    return encoded(plainBytes(file, path, hashed), { sha256, sizeBytes, isCompressed, dataKey });
+  };
+  const partBytes = streamPartBytesFor(sizeBytes);
+  try {
+    return await context.action.store.putStream({ ...sendingOf(context, key), partBytes, parts, body });
+  } finally {
+    for (const file of files) file.destroy();
+  }
 }
 
 function sendingOf({ action, stored, slot, pace }: StoreContext, key: string) {
@@ -170,10 +177,10 @@ function sendingOf({ action, stored, slot, pace }: StoreContext, key: string) {
 }
 
 /** S3 checks what is sent; that it was made of what was hashed is checked here. */
-async function* plainBytes(path: string, { sha256, sizeBytes }: Hashed): AsyncGenerator<Uint8Array> {
+async function* plainBytes(file: FilePart, path: string, { sha256 }: Hashed): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
   try {
-    for await (const chunk of new FilePart(path, { at: 0, length: sizeBytes })) {
+    for await (const chunk of file) {
       hash.update(chunk as Buffer);
       yield chunk as Buffer;
     }

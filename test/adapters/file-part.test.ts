@@ -1,0 +1,44 @@
+// What a file is read into is used again, and must be nobody else's while it is on its way.
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FilePart } from '../../adapters/file-part.ts';
+
+const SIZE = 5_000;
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'file-part-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+async function readAll(part: FilePart): Promise<Buffer[]> {
+  const pieces: Buffer[] = [];
+  for await (const piece of part) pieces.push(piece as Buffer);
+  return pieces;
+}
+
+it('keeps the last piece as it is until it is destroyed, whatever else is read meanwhile', async () => {
+  const paths = Array.from({ length: 20 }, (_, index) => join(directory, String(index)));
+  const contents = paths.map(() => randomBytes(SIZE));
+  for (const [index, path] of paths.entries()) await writeFile(path, contents[index] ?? '');
+  const open = paths.map((path) => new FilePart(path, { at: 0, length: SIZE }));
+  const read = [];
+  for (const part of open) read.push(await readAll(part));
+  // More of them than there are large buffers, and some whose turn comes again.
+  const others = paths.map((path) => new FilePart(path, { at: 0, length: SIZE }));
+  for (const other of others) await readAll(other);
+  expect(
+    read.map((pieces) => Buffer.concat(pieces).equals(contents[read.indexOf(pieces)] ?? Buffer.of())),
+  ).toEqual(paths.map(() => true));
+  for (const part of [...open, ...others]) part.destroy();
+});
+
+it('ends where the file does not have what was hashed', async () => {
+  const path = join(directory, 'short');
+  await writeFile(path, 'short');
+  const part = new FilePart(path, { at: 0, length: SIZE });
+  await expect(readAll(part)).rejects.toMatchObject({ name: 'FileUnstable' });
+  part.destroy();
+});
