@@ -24,7 +24,7 @@ it('keeps the last piece as it is until it is destroyed, whatever else is read m
   const contents = paths.map(() => randomBytes(SIZE));
   for (const [index, path] of paths.entries()) await writeFile(path, contents[index] ?? '');
   const open = paths.map((path) => new FilePart(path, { at: 0, length: SIZE }));
-  const read = [];
+  const read: Buffer[][] = [];
   for (const part of open) read.push(await readAll(part));
   // More of them than there are large buffers, and some whose turn comes again.
   const others = paths.map((path) => new FilePart(path, { at: 0, length: SIZE }));
