@@ -3,7 +3,7 @@
 import { type FileHandle, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FileInTheWay } from '../../contracts/errors.ts';
-import { errorCode } from '../durable-files.ts';
+import { errorCode, isMissingFile } from '../durable-files.ts';
 import { makeOwnedDirectory, type Ownership, openDirectory, ownershipOf } from './owned-directories.ts';
 import { stagingRoot } from './placement.ts';
 
@@ -81,7 +81,7 @@ async function openIfOurs(path: string): Promise<FileHandle | undefined> {
 
 async function openIfDirectory(path: string): Promise<FileHandle | undefined> {
   return openDirectory(path).catch((error: unknown) => {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
+    if (isMissingFile(error) || errorCode(error) === 'ELOOP') return undefined;
     throw error;
   });
 }
