@@ -15,9 +15,9 @@ const POLL_MS = 50;
 
 /**
  * Node's, of the program: what comes from files and connections is garbage soon; collected often, it never grows to much. Nor does the
- * heap, which by itself would double before it is collected.
+ * heap, which by itself would double before it is collected. What the program itself takes to come up is not collected again and again.
  */
-export const NODE_FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=25'];
+export const NODE_FLAGS = ['--max-semi-space-size=1', '--initial-heap-size=32', '--heap-growing-percent=25'];
 export const NODE_ENVIRONMENT = {
   /** Threads that wait for the disk: with Node's own four, uploads wait for each other's reads. */
   UV_THREADPOOL_SIZE: '16',
