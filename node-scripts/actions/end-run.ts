@@ -1,5 +1,4 @@
 // end-run: nothing of the ended run goes on on this host: it is marked, its programs are ended, its snapshots cleared.
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
 import { CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
@@ -13,6 +12,7 @@ import { isAlive, killProcess } from '../processes.ts';
 import { swapState } from '../swap/state.ts';
 import { isKept } from '../transfer/kept-staging.ts';
 import { stagingRoot } from '../transfer/placement.ts';
+import { removeTree } from '../transfer/remove-tree.ts';
 import { clearTag, mustBeTagOf } from './clear-snapshot.ts';
 
 const KILL_LIMIT_MS = 10_000;
@@ -86,5 +86,5 @@ async function endPrograms(context: ActionContext, endedRunId: string): Promise<
 async function removeStaging(context: ActionContext, restoreRunId: string): Promise<void> {
   const { data } = await nodeDirectories(context);
   await context.beforeDestroying('delete staged data');
-  for (const root of data) await rm(stagingRoot(root, restoreRunId), { recursive: true, force: true });
+  for (const root of data) await removeTree(stagingRoot(root, restoreRunId));
 }

@@ -1,6 +1,5 @@
 // import: Cassandra takes the staged SSTables in while it serves; then looks that it took every one, since an import that
 // finds nothing it can take succeeds.
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
@@ -17,6 +16,7 @@ import { useUpStaging } from '../transfer/kept-staging.ts';
 import { linkedBefore } from '../transfer/local-files.ts';
 import { mapDataDirectories, stagingRoot, tablePath } from '../transfer/placement.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { removeTree } from '../transfer/remove-tree.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
 import { giveStagingAway } from '../transfer/staging-root.ts';
 
@@ -43,7 +43,7 @@ export async function importTables(
       : parseDocument(totals, counted, begun);
   await useUpStaging(context);
   await writeDurably(begun, JSON.stringify(total));
-  for (const root of new Set(mapped)) await giveStagingAway(root, runId);
+  await giveStagingAway(mapped, runId);
   const roots = [...new Set(staged)];
   for (const table of tables) {
     await context.beforeDestroying(`import into ${table.keyspace}.${table.table}`);
@@ -59,7 +59,7 @@ export async function importTables(
     if (left.length > 0) throw notTaken(table.keyspace, table.table, left);
   }
   await context.beforeDestroying('delete what is left of staging');
-  for (const root of roots) await rm(root, { recursive: true, force: true });
+  for (const root of roots) await removeTree(root);
   return { tables: tables.length, ...total };
 }
 

@@ -1,6 +1,6 @@
 // load: streams nodes' parts of a backup to whichever nodes the rows belong to now, while these serve. Batch by batch: each is
 // fetched, streamed, noted and deleted, so that a retry goes on with the next. What is streamed twice is there once.
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput, LoadedTable } from '../../contracts/actions.ts';
@@ -22,6 +22,7 @@ import { inOrder } from '../transfer/in-order.ts';
 import { filesOfTables, stagingRoot, tablePath, totalsOfTables } from '../transfer/placement.ts';
 import type { NodeBackup } from '../transfer/read-backup.ts';
 import { readNodeChain } from '../transfer/read-chain.ts';
+import { removeTree } from '../transfer/remove-tree.ts';
 import { openReserve, type Reserve } from '../transfer/reserve.ts';
 import { inVaultOf } from '../transfer/source-vault.ts';
 import { batchesOf, isLoaded, type SSTableBatch } from '../transfer/sstable-batches.ts';
@@ -118,8 +119,7 @@ function headerTotals(parts: Part[], tables: LoadedTable[]): { files: number; by
 
 /** On all: which one has most room may have been another one for an attempt before. */
 async function removeStaging({ document }: ActionContext, directories: string[]): Promise<void> {
-  for (const path of directories)
-    await rm(stagingRoot(path, document.runId), { recursive: true, force: true });
+  for (const path of directories) await removeTree(stagingRoot(path, document.runId));
 }
 
 /** Counted anew, from the listings. @param bytes as the headers have it @throws LoadIncomplete */
@@ -191,7 +191,7 @@ async function loadChain(
       bytes: at.bytes + bytes,
     };
     await note(at);
-    await rm(root, { recursive: true, force: true });
+    await removeTree(root);
   }
   return at;
 }

@@ -43,7 +43,7 @@ export async function place(context: ActionContext, input: Input): Promise<Actio
   // No increment goes on from what was there.
   await forget(context);
   await useUpStaging(context);
-  if (!hasBegun) for (const root of new Set(mapped)) await giveStagingAway(root, document.runId);
+  if (!hasBegun) await giveStagingAway(mapped, document.runId);
   await placeTables(paths.journals, plan, async () => {
     await context.beforeDestroying('swap a restored table in');
     await context.failPoint('place.table');

@@ -1,11 +1,12 @@
 // The inverse of a swap, from wherever it stands: the data from before go back into place. What the restore had placed, and
 // what was written since, goes aside; it stays there until it is released, or is deleted when all is back.
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SwapConflict } from '../../contracts/errors.ts';
 import { errorCode, isThere, makeDirectory } from '../durable-files.ts';
 import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
+import { removeTree } from '../transfer/remove-tree.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
 import { contentIn, KEPT_WITH_TABLE, rootOf } from './place-tables.ts';
 import { journalPaths, type SwapPlan, type SwappedTable, swapRoots } from './plan.ts';
@@ -117,7 +118,7 @@ async function makeTargets(plan: SwapPlan): Promise<void> {
 /** Of this restore on this host; what was aside is emptied by now. */
 async function deleteAround(plan: SwapPlan, roots: ReadonlyArray<typeof asideRoot>): Promise<void> {
   for (const root of swapRoots(plan)) {
-    for (const of of roots) await rm(of(root, plan.runId), { recursive: true, force: true });
+    for (const of of roots) await removeTree(of(root, plan.runId));
     await removeIfEmpty(join(root, '.ringvault'));
   }
 }

@@ -1,10 +1,10 @@
 // Deletes what a restore, or its undo, kept aside: after it there is no undo.
-import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDocument } from '../../contracts/documents.ts';
 import { bytesBelow } from '../bytes-below.ts';
 import { isThere, readIfThere, writeDurably } from '../durable-files.ts';
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
+import { removeTree } from '../transfer/remove-tree.ts';
 import { journalPaths, type SwapPlan, swapRoots } from './plan.ts';
 
 const released = z.strictObject({ formatVersion: z.literal(1), freedBytes: z.int().nonnegative() });
@@ -20,7 +20,7 @@ export async function releaseAside(journals: string, plan: SwapPlan): Promise<{ 
     for (const root of roots) freedBytes += await bytesBelow(root);
     await writeDurably(path, JSON.stringify({ formatVersion: 1, freedBytes }));
   }
-  for (const root of roots) await rm(root, { recursive: true, force: true });
+  for (const root of roots) await removeTree(root);
   const { freedBytes } = parseDocument(released, (await readIfThere(path)) ?? '', path);
   return { freedBytes };
 }

@@ -10,6 +10,7 @@ import { bytesBelow } from '../bytes-below.ts';
 import type { ActionContext } from '../context.ts';
 import { isThere, readIfThere, syncDirectory, writeDurably } from '../durable-files.ts';
 import { stagingRoot } from './placement.ts';
+import { removeTree } from './remove-tree.ts';
 
 const { sources, tables } = actions.download.input.shape;
 const keptStaging = z.strictObject({
@@ -57,7 +58,7 @@ export async function takeKeptStaging(
     const [theirs, own] = [stagingRoot(root, from), stagingRoot(root, runId)];
     if (!(await isThere(theirs))) continue;
     if (isSame && !(await isThere(own))) await rename(theirs, own);
-    else await rm(theirs, { recursive: true, force: true });
+    else await removeTree(theirs);
     await syncDirectory(dirname(theirs));
   }
   if (isSame) await keepStaging(context, { sources, tables, mapped });

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isThere, syncDirectory } from '../durable-files.ts';
+import { errorCode, isMissingFile, isThere, syncDirectory } from '../durable-files.ts';
 
 export interface Ownership {
   uid: number;
@@ -17,8 +17,15 @@ export async function ownershipOf(dataDirectory: string): Promise<Ownership> {
 }
 
 /** Not through a link. */
-export function openDirectory(path: string): Promise<FileHandle> {
+function openDirectory(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+}
+
+export function openIfDirectory(path: string): Promise<FileHandle | undefined> {
+  return openDirectory(path).catch((error: unknown) => {
+    if (isMissingFile(error) || errorCode(error) === 'ELOOP') return undefined;
+    throw error;
+  });
 }
 
 /**

@@ -3,8 +3,8 @@
 import { type FileHandle, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FileInTheWay } from '../../contracts/errors.ts';
-import { errorCode, isMissingFile } from '../durable-files.ts';
-import { makeOwnedDirectory, type Ownership, openDirectory, ownershipOf } from './owned-directories.ts';
+import { errorCode } from '../durable-files.ts';
+import { makeOwnedDirectory, type Ownership, openIfDirectory, ownershipOf } from './owned-directories.ts';
 import { stagingRoot } from './placement.ts';
 
 const OTHERS_MAY_WRITE = 0o022;
@@ -38,10 +38,14 @@ export async function openStagingRoot(dataDirectory: string, runId: string): Pro
 }
 
 /**
- * To the owner of the data directory, before Cassandra is to have it. From the leaves up: what is above is ours until all below
+ * To the owner of each data directory, before Cassandra is to have it. From the leaves up: what is above is ours until all below
  * it is given. Idempotent.
  */
-export async function giveStagingAway(dataDirectory: string, runId: string): Promise<void> {
+export async function giveStagingAway(dataDirectories: Iterable<string>, runId: string): Promise<void> {
+  for (const each of new Set(dataDirectories)) await giveAwayBelow(each, runId);
+}
+
+async function giveAwayBelow(dataDirectory: string, runId: string): Promise<void> {
   const path = stagingRoot(dataDirectory, runId);
   const above = await openIfDirectory(dirname(path));
   if (!above) return;
@@ -77,13 +81,6 @@ async function openIfOurs(path: string): Promise<FileHandle | undefined> {
   if (uid === process.geteuid?.() && (mode & OTHERS_MAY_WRITE) === 0) return directory;
   await directory.close();
   return undefined;
-}
-
-async function openIfDirectory(path: string): Promise<FileHandle | undefined> {
-  return openDirectory(path).catch((error: unknown) => {
-    if (isMissingFile(error) || errorCode(error) === 'ELOOP') return undefined;
-    throw error;
-  });
 }
 
 const inTheWay = (path: string) =>

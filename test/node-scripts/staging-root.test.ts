@@ -94,7 +94,7 @@ describe('given away', () => {
   it('is of the data directory’s owner and mode, however often', async () => {
     await (await open()).fileOf(FILE);
     for (let time = 0; time < 2; time += 1) {
-      await giveStagingAway(data, RUN);
+      await giveStagingAway([data], RUN);
       for (const path of ['', 'shop', 'shop/orders-1', 'shop/orders-1/.by_name']) {
         expect(await modeOf(join(staged(), path)), path).toBe(await modeOf(data));
         expect((await stat(join(staged(), path))).uid, path).toBe(OWNER);
@@ -103,11 +103,11 @@ describe('given away', () => {
   });
 
   it('takes nothing along that a link leads to, nor fails where there is nothing', async () => {
-    await giveStagingAway(data, RUN);
+    await giveStagingAway([data], RUN);
     await open();
     const before = await stat(victim);
     await symlink(victim, join(staged(), 'shop'));
-    await giveStagingAway(data, RUN);
+    await giveStagingAway([data], RUN);
     expect(await stat(victim)).toMatchObject({ uid: before.uid, mode: before.mode });
   });
 });
