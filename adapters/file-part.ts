@@ -1,7 +1,7 @@
 // A part of a file as a stream, at the pace that holds now.
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { FileUnstable } from '../contracts/errors.ts';
+import { FileUnstable, FileVanished, UnexpectedError } from '../contracts/errors.ts';
 import type { SendingPace } from './ports.ts';
 import { lendBuffers } from './read-buffers.ts';
 
@@ -16,6 +16,7 @@ export interface Range {
 /**
  * What it yields is overwritten two pieces later, when it has long been sent: S3 would refuse other bytes than were hashed. Its buffers
  * are others' once it is destroyed, which it does not do by itself: at its end the last pieces may still be on their way.
+ * It fails with FileVanished, FileUnstable, UnexpectedError, or as the pace.
  */
 export class FilePart extends Readable {
   readonly #path: string;
@@ -40,7 +41,7 @@ export class FilePart extends Readable {
         this.#file = file;
         callback();
       },
-      (error: Error) => callback(error),
+      (error: unknown) => callback(this.#unreadable(error)),
     );
   }
 
@@ -68,7 +69,9 @@ export class FilePart extends Readable {
     if (!this.#file || !buffer) throw new Error('it is read before it is open');
     const isPaced = this.#pace?.isLimited() ?? false;
     const most = isPaced ? PACED_BYTES : buffer.length;
-    const { bytesRead } = await this.#file.read(buffer, 0, Math.min(most, left), this.#at);
+    const { bytesRead } = await this.#file
+      .read(buffer, 0, Math.min(most, left), this.#at)
+      .catch((error: unknown) => Promise.reject(this.#unreadable(error)));
     if (bytesRead === 0) {
       throw new FileUnstable(`${this.#path}: it ends ${left} bytes before the end that was hashed`);
     }
@@ -76,5 +79,12 @@ export class FilePart extends Readable {
     this.#at += bytesRead;
     if (isPaced) await this.#pace?.take(bytesRead);
     return buffer.subarray(0, bytesRead);
+  }
+
+  #unreadable(cause: unknown): Error {
+    const isGone = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    return isGone
+      ? new FileVanished(`${this.#path}: it is gone, while it was sent`, { cause })
+      : new UnexpectedError(`${this.#path}: it cannot be read: ${cause}`, { cause });
   }
 }

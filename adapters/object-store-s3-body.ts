@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isThrottlingError, isTransientError, StandardRetryStrategy } from '@smithy/core/retry';
-import { FileUnstable, FileVanished, RingvaultError, UnexpectedError } from '../contracts/errors.ts';
+import { FileUnstable } from '../contracts/errors.ts';
 import { FilePart, PACED_BYTES, type Range } from './file-part.ts';
 import { isCutShort, isExisting, isOtherBytes, type SdkError } from './object-store-s3-errors.ts';
 import type { NewObject, SendingPace } from './ports.ts';
@@ -54,7 +54,7 @@ type Send = (
 ) => Promise<void>;
 
 /** The SDK does not look at a body's failure: it ends the request here. */
-async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range, send: Send): Promise<void> {
+async function sendOnce({ body, pace, signal }: Body, { at, length }: Range, send: Send): Promise<void> {
   const failed = new AbortController();
   const options = { abortSignal: signal ? AbortSignal.any([failed.signal, signal]) : failed.signal };
   const Body =
@@ -65,11 +65,7 @@ async function sendOnce({ body, key, pace, signal }: Body, { at, length }: Range
   try {
     await send({ Body, ContentLength: length }, options);
   } catch (error) {
-    if (!failed.signal.aborted) throw error;
-    const { reason } = failed.signal;
-    if (reason instanceof RingvaultError) throw reason;
-    if (isMissingFile(reason)) throw new FileVanished(`${body}: it is gone, while it was sent as ${key}`);
-    throw new UnexpectedError(`${body}: it cannot be read: ${reason}`, { cause: reason });
+    throw failed.signal.aborted ? failed.signal.reason : error;
   } finally {
     Body.destroy();
   }
@@ -81,10 +77,6 @@ async function* paced(body: Uint8Array, pace: SendingPace | undefined): AsyncGen
     if (pace?.isLimited()) await pace.take(slice.length);
     yield slice;
   }
-}
-
-function isMissingFile(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function notWhatWasHashed({ key, body, sizeBytes }: Body, cause: unknown): Error {

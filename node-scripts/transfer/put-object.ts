@@ -4,8 +4,7 @@ import { crc32 } from 'node:zlib';
 import { FilePart } from '../../adapters/file-part.ts';
 import { streamPartBytesFor } from '../../adapters/part-size.ts';
 import type { DataKey, NewStream, ObjectAttributes } from '../../adapters/ports.ts';
-import { FileUnstable, FileVanished, ObjectTampered, UnexpectedError } from '../../contracts/errors.ts';
-import { isMissingFile } from '../durable-files.ts';
+import { FileUnstable, ObjectTampered } from '../../contracts/errors.ts';
 import type { Hashed } from '../hashing/messages.ts';
 import { shrinks } from './compression.ts';
 import { type Encoding, encoded, encodedInto, variantOf } from './encoding.ts';
@@ -179,15 +178,9 @@ function sendingOf({ action, stored, slot, pace }: StoreContext, key: string) {
 /** S3 checks what is sent; that it was made of what was hashed is checked here. */
 async function* plainBytes(file: FilePart, path: string, { sha256 }: Hashed): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  try {
-    for await (const chunk of file) {
-      hash.update(chunk as Buffer);
-      yield chunk as Buffer;
-    }
-  } catch (error) {
-    if (error instanceof FileUnstable) throw error;
-    if (isMissingFile(error)) throw new FileVanished(`${path}: it is gone, while it was encoded`);
-    throw new UnexpectedError(`${path}: it cannot be read: ${error}`, { cause: error });
+  for await (const chunk of file) {
+    hash.update(chunk as Buffer);
+    yield chunk as Buffer;
   }
   const got = hash.digest('hex');
   if (got !== sha256)

@@ -1,6 +1,6 @@
 // What a file is read into is used again, and must be nobody else's while it is on its way.
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -35,10 +35,14 @@ it('keeps the last piece as it is until it is destroyed, whatever else is read m
   for (const part of [...open, ...others]) part.destroy();
 });
 
-it('ends where the file does not have what was hashed', async () => {
-  const path = join(directory, 'short');
-  await writeFile(path, 'short');
+it.each([
+  ['is shorter than what was hashed', 'FileUnstable', (path: string) => writeFile(path, 'short')],
+  ['is gone', 'FileVanished', async () => undefined],
+  ['cannot be read', 'UnexpectedError', (path: string) => mkdir(path)],
+])('fails by name where the file %s', async (_what, name, make) => {
+  const path = join(directory, 'file');
+  await make(path);
   const part = new FilePart(path, { at: 0, length: SIZE });
-  await expect(readAll(part)).rejects.toMatchObject({ name: 'FileUnstable' });
+  await expect(readAll(part)).rejects.toMatchObject({ name, message: expect.stringContaining(path) });
   part.destroy();
 });
