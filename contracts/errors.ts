@@ -279,8 +279,9 @@ export const DirectoryUnusable = defineError('DirectoryUnusable', {
   exitCode: 3,
 });
 export const FileInTheWay = defineError('FileInTheWay', {
-  meaning: 'Where a file of the backup is to be downloaded to stands something else.',
-  hint: 'Nothing was overwritten. Move away what is named, or download into another directory: one holds the files of one backup.',
+  meaning:
+    'Where files of a backup are written, kept or deleted stands something that Ringvault did not put there.',
+  hint: 'It was left as it is. Move away what is named, then start again; for a download choose another directory: one holds the files of one backup.',
   exitCode: 3,
 });
 export const IncompatibleVersion = defineError('IncompatibleVersion', {

@@ -1,7 +1,7 @@
 // end-run: nothing of the ended run goes on on this host: it is marked, its programs are ended, its snapshots cleared.
 import { join } from 'node:path';
 import type { ActionInput, ActionOutput } from '../../contracts/actions.ts';
-import { CommandFailed, NodetoolFailed } from '../../contracts/errors.ts';
+import { CommandFailed, FileInTheWay, NodetoolFailed } from '../../contracts/errors.ts';
 import { nodeDirectories } from '../cassandra/directories.ts';
 import { snapshotTags } from '../cassandra/nodetool.ts';
 import { servesCql } from '../cassandra/service.ts';
@@ -82,9 +82,16 @@ async function endPrograms(context: ActionContext, endedRunId: string): Promise<
   }
 }
 
-/** Data that were downloaded and never swapped in. */
+/** Data that were downloaded and never swapped in. What stands in the way holds no recovery up. */
 async function removeStaging(context: ActionContext, restoreRunId: string): Promise<void> {
   const { data } = await nodeDirectories(context);
   await context.beforeDestroying('delete staged data');
-  for (const root of data) await removeTree(stagingRoot(root, restoreRunId));
+  for (const root of data) {
+    try {
+      await removeTree(stagingRoot(root, restoreRunId));
+    } catch (error) {
+      if (!(error instanceof FileInTheWay)) throw error;
+      context.log.warn({ err: error }, 'what was staged there is left');
+    }
+  }
 }

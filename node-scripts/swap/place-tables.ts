@@ -4,10 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import type { TableRef } from '../../contracts/actions.ts';
 import { parseTableDirectory } from '../cassandra/sstable-files.ts';
 import { isThere, makeDirectory, namesIn } from '../durable-files.ts';
-import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.ts';
+import { makeOwnedDirectory, openDirectoryIfThere, ownershipOf } from '../transfer/owned-directories.ts';
 import { asideRoot, stagingRoot, tablePath, undoneRoot } from '../transfer/placement.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
-import { journalPaths, readPlan, type SwapPlan, type SwappedTable, writePlan } from './plan.ts';
+import { journalPaths, readPlan, type SwapPlan, type SwappedTable, swapRoots, writePlan } from './plan.ts';
 
 /** What a table's directory holds besides its data; it is not swapped. */
 export const KEPT_WITH_TABLE = ['snapshots', 'backups'] as const;
@@ -65,6 +65,7 @@ export async function placeTables(
 ): Promise<void> {
   const journal = renameJournal(journalPaths(journals, plan.runId).place);
   if (!(await journal.exists())) {
+    await mustGoThroughNoLink(plan);
     await makeTargets(plan);
     await journal.write(await renamesOf(plan));
   }
@@ -98,6 +99,12 @@ async function contentOf(plan: SwapPlan): Promise<Array<{ live: string; aside: s
 /** What is Cassandra's in a directory, in order. */
 export async function contentIn(directory: string): Promise<string[]> {
   return (await namesIn(directory)).filter((name) => name !== '.ringvault').sort();
+}
+
+/** What is aside could not be deleted there. @throws FileInTheWay */
+export async function mustGoThroughNoLink(plan: SwapPlan): Promise<void> {
+  for (const root of swapRoots(plan))
+    await (await openDirectoryIfThere(dirname(asideRoot(root, plan.runId))))?.close();
 }
 
 /** Every directory that a rename goes into, and an empty one where nothing is staged. */

@@ -8,7 +8,7 @@ import { makeOwnedDirectory, ownershipOf } from '../transfer/owned-directories.t
 import { asideRoot, stagingRoot, undoneRoot } from '../transfer/placement.ts';
 import { removeTree } from '../transfer/remove-tree.ts';
 import { type RenameStep, renameJournal } from './journalled-renames.ts';
-import { contentIn, KEPT_WITH_TABLE, rootOf } from './place-tables.ts';
+import { contentIn, KEPT_WITH_TABLE, mustGoThroughNoLink, rootOf } from './place-tables.ts';
 import { journalPaths, type SwapPlan, type SwappedTable, swapRoots } from './plan.ts';
 
 export interface PutBackOptions {
@@ -30,6 +30,7 @@ export async function putBackTables(
     const gone = isPlaced ? await missingAside(plan) : [];
     if (gone.length > 0)
       throw new SwapConflict(`restore ${plan.runId}: ${gone.join('; ')}. Nothing was moved`);
+    await mustGoThroughNoLink(plan);
     await makeTargets(plan);
     await journal.write(await renamesBack(plan, isPlaced));
   }

@@ -1,7 +1,8 @@
 // Directories and files that Cassandra will own: each gets owner and mode of the data directory it is below.
 import { constants } from 'node:fs';
-import { type FileHandle, mkdtemp, open, rename, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdtemp, open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { FileInTheWay } from '../../contracts/errors.ts';
 import { errorCode, isMissingFile, isThere, syncDirectory } from '../durable-files.ts';
 
 export interface Ownership {
@@ -21,12 +22,27 @@ function openDirectory(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 }
 
+/** Undefined where there is nothing, or something else. */
 export function openIfDirectory(path: string): Promise<FileHandle | undefined> {
   return openDirectory(path).catch((error: unknown) => {
     if (isMissingFile(error) || errorCode(error) === 'ELOOP') return undefined;
     throw error;
   });
 }
+
+/** Undefined where there is nothing. @throws FileInTheWay where there is something else */
+export async function openDirectoryIfThere(path: string): Promise<FileHandle | undefined> {
+  const directory = await openIfDirectory(path);
+  if (directory) return directory;
+  const found = await lstat(path).catch((error: unknown) => {
+    if (!isMissingFile(error)) throw error;
+  });
+  if (found) throw new FileInTheWay(`${path}: it is there, expected nothing, or a directory`);
+  return undefined;
+}
+
+/** What is below it is reached so whatever becomes of the names above it. */
+export const heldPath = ({ fd }: FileHandle) => `/proc/self/fd/${fd}`;
 
 /**
  * Like mkdir -p, durable; directories that are there already are left as they are. One that has its name has its owner:

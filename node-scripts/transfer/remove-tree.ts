@@ -1,27 +1,34 @@
-// Deletes trees in whose directories Cassandra's user may put links meanwhile: rm(1) goes down by descriptors, Node's own rm by paths.
-import { lstat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import { FileInTheWay, UnexpectedError } from '../../contracts/errors.ts';
-import { runCommand } from '../cassandra/command.ts';
+// Deletes trees in whose directories Cassandra's user may put links meanwhile: by descriptors, so that no name above what is deleted counts.
+import { type FileHandle, readdir, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isMissingFile } from '../durable-files.ts';
-import { openIfDirectory } from './owned-directories.ts';
+import { heldPath, openDirectoryIfThere, openIfDirectory } from './owned-directories.ts';
 
-/** Nothing where there is nothing; of a link the link alone. @throws FileInTheWay where the directory above is a link; UnexpectedError */
+/** Of a link the link alone. @throws FileInTheWay where the directory above is a link */
 export async function removeTree(path: string): Promise<void> {
-  const above = await openIfDirectory(dirname(path));
-  if (!above) return mustNotBeThere(dirname(path));
+  const above = await openDirectoryIfThere(dirname(path));
+  if (!above) return;
   try {
-    const held = `/proc/${process.pid}/fd/${above.fd}/${basename(path)}`;
-    const { failed, lastWords } = await runCommand(['rm', '-rf', '--', held]);
-    if (failed) throw new UnexpectedError(`rm -rf ${path}: ${lastWords}`);
+    await removeIn(above, basename(path));
   } finally {
     await above.close();
   }
 }
 
-async function mustNotBeThere(path: string): Promise<void> {
-  const found = await lstat(path).catch((error: unknown) => {
+async function removeIn(above: FileHandle, name: string): Promise<void> {
+  const path = join(heldPath(above), name);
+  const directory = await openIfDirectory(path);
+  if (!directory) return rm(path, { force: true });
+  try {
+    const entries = await readdir(heldPath(directory), { withFileTypes: true });
+    for (const entry of entries) {
+      if (entry.isDirectory()) await removeIn(directory, entry.name);
+      else await rm(join(heldPath(directory), entry.name), { force: true });
+    }
+  } finally {
+    await directory.close();
+  }
+  await rmdir(path).catch((error: unknown) => {
     if (!isMissingFile(error)) throw error;
   });
-  if (found) throw new FileInTheWay(`${path}: it is there, expected nothing, or a directory`);
 }

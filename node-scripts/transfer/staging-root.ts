@@ -4,7 +4,13 @@ import { type FileHandle, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FileInTheWay } from '../../contracts/errors.ts';
 import { errorCode } from '../durable-files.ts';
-import { makeOwnedDirectory, type Ownership, openIfDirectory, ownershipOf } from './owned-directories.ts';
+import {
+  heldPath,
+  makeOwnedDirectory,
+  type Ownership,
+  openIfDirectory,
+  ownershipOf,
+} from './owned-directories.ts';
 import { stagingRoot } from './placement.ts';
 
 const OTHERS_MAY_WRITE = 0o022;
@@ -71,8 +77,6 @@ async function give(path: string, ownership: Ownership): Promise<void> {
     await directory.close();
   }
 }
-
-const heldPath = ({ fd }: FileHandle) => `/proc/self/fd/${fd}`;
 
 async function openIfOurs(path: string): Promise<FileHandle | undefined> {
   const directory = await openIfDirectory(path);

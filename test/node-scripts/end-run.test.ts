@@ -1,5 +1,5 @@
 // end-run on a node that still finishes the snapshot that the killed program had asked for.
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ const ENDED = '20261121t020000z-0a1b2c3d';
 const RUN = '20261121t030000z-0a1b2c3d';
 
 let host: HostUnderTest;
+let data: string[];
 let cqlPort: Server;
 
 /** `late` counts how often the snapshot is there again after it was cleared. */
@@ -29,9 +30,11 @@ case "$1" in
 esac
 `;
 
-async function endRun(late: number | 'unknown'): Promise<unknown> {
+async function endRun(late: number | 'unknown', restoreRunId?: string): Promise<unknown> {
   await write(join(host.root, 'late'), String(late));
-  const plain = host.document(RUN, 'end-run', { endedRunId: ENDED, tags: [TAG] });
+  const plain = host.document(RUN, 'end-run', {
+    ...{ endedRunId: ENDED, tags: [TAG], restoreRunId },
+  });
   const { port } = cqlPort.address() as AddressInfo;
   const cql = { ...plain.cassandra.cql, port };
   const cassandra = { ...plain.cassandra, nodetool: [join(host.root, 'nodetool')], cql };
@@ -44,7 +47,7 @@ const clearedTags = async () => (await readFile(join(host.root, 'cleared'), 'utf
 
 beforeEach(async () => {
   host = await hostUnderTest({ clock: manualClock(new Date('2026-11-21T03:00:00Z')) });
-  await fakeNode(host, { rpc_address: '127.0.0.1' });
+  data = await fakeNode(host, { rpc_address: '127.0.0.1' });
   await write(join(host.root, 'nodetool'), nodetool(host.root));
   await chmod(join(host.root, 'nodetool'), 0o755);
   cqlPort = createServer((socket) => socket.destroy());
@@ -67,5 +70,16 @@ describe('end-run', () => {
 
   it('is not held up where the snapshots cannot be listed', async () => {
     expect(await endRun('unknown')).toMatchObject({ output: { cleared: [TAG] } });
+  });
+
+  it('deletes what was staged, leaves what a link leads to, and is not held up by it', async () => {
+    const [first = '', second = ''] = data;
+    const elsewhere = join(host.root, 'elsewhere');
+    await write(join(elsewhere, `${ENDED}.new`, 'file'), '');
+    await symlink(elsewhere, join(first, '.ringvault'));
+    await write(join(second, '.ringvault', `${ENDED}.new`, 'file'), '');
+    expect(await endRun(0, ENDED)).toEqual({ output: { swap: 'none', cassandra: 'up', cleared: [TAG] } });
+    expect(await readdir(elsewhere)).toEqual([`${ENDED}.new`]);
+    expect(await readdir(join(second, '.ringvault'))).toEqual([]);
   });
 });

@@ -6,7 +6,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -193,6 +196,25 @@ describe('the swap', () => {
     expect(freedBytes).toBeGreaterThan('old orders'.length);
     expect(tree()).toEqual(AFTER);
     expect(await swapState(journals, RUN)).toBe('released');
+  });
+
+  it('moves nothing where a link leads to what it would keep: it could not be released', async () => {
+    fresh(BEFORE, STAGED);
+    const ringvault = join(root, 'hints', '.ringvault');
+    symlinkSync(root, ringvault);
+    await expect(place()).rejects.toMatchObject({ name: 'FileInTheWay' });
+    expect(tree()).toEqual(BEFORE);
+    unlinkSync(ringvault);
+    await place();
+    const moved = join(root, 'data1', '.ringvault', 'moved');
+    renameSync(ringvault, moved);
+    symlinkSync(moved, ringvault);
+    await expect(putBack()).rejects.toMatchObject({ name: 'FileInTheWay' });
+    expect(tree()).toEqual(AFTER);
+    unlinkSync(ringvault);
+    renameSync(moved, ringvault);
+    await putBack();
+    expect(tree()).toEqual(BEFORE);
   });
 
   it('is undone after Cassandra served, and keeps the snapshots taken since', async () => {
