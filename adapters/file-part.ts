@@ -82,8 +82,8 @@ export class FilePart extends Readable {
   }
 
   #unreadable(cause: unknown): Error {
-    const isGone = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    return isGone
+    const { code } = cause as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR'
       ? new FileVanished(`${this.#path}: it is gone, while it was sent`, { cause })
       : new UnexpectedError(`${this.#path}: it cannot be read: ${cause}`, { cause });
   }

@@ -38,6 +38,11 @@ it('keeps the last piece as it is until it is destroyed, whatever else is read m
 it.each([
   ['is shorter than what was hashed', 'FileUnstable', (path: string) => writeFile(path, 'short')],
   ['is gone', 'FileVanished', async () => undefined],
+  [
+    'is gone with its directory',
+    'FileVanished',
+    () => rm(directory, { recursive: true }).then(() => writeFile(directory, '')),
+  ],
   ['cannot be read', 'UnexpectedError', (path: string) => mkdir(path)],
 ])('fails by name where the file %s', async (_what, name, make) => {
   const path = join(directory, 'file');

@@ -32,9 +32,7 @@ esac
 
 async function endRun(late: number | 'unknown', restoreRunId?: string): Promise<unknown> {
   await write(join(host.root, 'late'), String(late));
-  const plain = host.document(RUN, 'end-run', {
-    ...{ endedRunId: ENDED, tags: [TAG], restoreRunId },
-  });
+  const plain = host.document(RUN, 'end-run', { endedRunId: ENDED, tags: [TAG], restoreRunId });
   const { port } = cqlPort.address() as AddressInfo;
   const cql = { ...plain.cassandra.cql, port };
   const cassandra = { ...plain.cassandra, nodetool: [join(host.root, 'nodetool')], cql };
